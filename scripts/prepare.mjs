@@ -1,0 +1,109 @@
+/**
+ * From a fresh clone to something that runs: install, build the addon, compile. Plain JavaScript, because it
+ * runs before anything is installed; it uses nothing but Node. Each step keeps a stamp (the hash of what it
+ * read) below node_modules/ or build/ and is skipped while the stamp still holds, so that `npm test` twice in a
+ * row costs a fraction of a second the second time.
+ *
+ *   npm ci      when package.json or the lock file changed
+ *   node-gyp    when native/, binding.gyp or the Node version changed; offline, against the headers beside
+ *               the running Node, whatever the home directory holds
+ *   tsc         always (it is fast), into dist/
+ */
+import { createHash } from 'node:crypto'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+process.chdir(root)
+
+/** All files below `path`, sorted, so that the hash does not depend on the directory's order. */
+function filesBelow(path) {
+  if (!existsSync(path)) return []
+  if (statSync(path).isFile()) return [path]
+  return readdirSync(path)
+    .sort()
+    .flatMap((name) => filesBelow(join(path, name)))
+}
+
+function hashOf(paths, salt = '') {
+  const hash = createHash('sha256').update(salt)
+  for (const file of paths.flatMap(filesBelow)) hash.update(file).update('\0').update(readFileSync(file))
+  return hash.digest('hex')
+}
+
+function stampHolds(stamp, hash) {
+  return existsSync(stamp) && readFileSync(stamp, 'utf8') === hash
+}
+
+function fail(sentence) {
+  process.stderr.write(`xbbd: ${sentence}\n`)
+  process.exit(1)
+}
+
+function run(title, command, args) {
+  const began = Date.now()
+  process.stderr.write(`xbbd: ${title} …\n`)
+  const result = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28 })
+  if (result.error || result.status !== 0) {
+    process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}`)
+    fail(`${title} failed (${result.error?.message ?? `exit ${result.status}`}): ${command} ${args.join(' ')}`)
+  }
+  process.stderr.write(`xbbd: ${title} done in ${((Date.now() - began) / 1000).toFixed(1)} s\n`)
+}
+
+function nodeVersionIsServed() {
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (major < 20 || (major === 20 && minor < 19)) fail(`needs Node 20.19 or newer, this is ${process.version}`)
+}
+
+function install() {
+  const stamp = 'node_modules/.xbbd-installed'
+  const hash = hashOf(['package.json', 'package-lock.json'], process.version)
+  if (stampHolds(stamp, hash)) return
+  run('installing packages', 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'])
+  writeFileSync(stamp, hash)
+}
+
+/** The directory that node-gyp calls nodedir: it holds include/node/node_api.h. */
+function headersDirectory() {
+  const candidates = [dirname(dirname(process.execPath)), '/usr', '/usr/local']
+  const found = candidates.find((dir) => existsSync(join(dir, 'include/node/node_api.h')))
+  if (!found)
+    fail(
+      `the headers of Node ${process.version} are missing (no include/node/node_api.h beside ${process.execPath}): ` +
+        'install the package libnode-dev (Debian), nodejs-devel (Fedora), or Node from its own archive, which brings them',
+    )
+  return found
+}
+
+function buildAddon() {
+  const stamp = 'build/.xbbd-addon'
+  const hash = hashOf(['native', 'binding.gyp', 'node_modules/node-addon-api/package.json'], process.version)
+  if (stampHolds(stamp, hash) && existsSync('build/Release/xbbd.node')) return
+  for (const [tool, pkg] of [['g++', 'g++'], ['make', 'make'], ['python3', 'python3']])
+    if (spawnSync(tool, ['--version']).error) fail(`${tool} is missing and the addon needs it: install the package ${pkg}`)
+  rmSync('build', { recursive: true, force: true })
+  const nodeGyp = 'node_modules/node-gyp/bin/node-gyp.js'
+  const args = [nodeGyp, 'rebuild', `--nodedir=${headersDirectory()}`, '--jobs=max']
+  run('building the addon', process.execPath, args)
+  mkdirSync('build', { recursive: true })
+  writeFileSync(stamp, hash)
+}
+
+function compile() {
+  const stamp = 'dist/.xbbd-compiled'
+  const sources = ['src', 'test', 'bench', 'scripts', 'tsconfig.json', 'package-lock.json']
+  const hash = hashOf(sources)
+  if (stampHolds(stamp, hash)) return
+  rmSync('dist', { recursive: true, force: true })
+  run('compiling', process.execPath, ['node_modules/@typescript/native/bin/tsc', '-p', '.'])
+  mkdirSync('dist', { recursive: true })
+  writeFileSync(stamp, hash)
+}
+
+nodeVersionIsServed()
+install()
+buildAddon()
+compile()

@@ -1,0 +1,99 @@
+/**
+ * @packageDocumentation
+ * What a queue's shell needs from the outside, as interfaces: three worlds (xen, embedded, sim) implement each.
+ * Every call is batch-shaped: numbers in, a number out, bulk data in typed arrays that were agreed on beforehand;
+ * nothing here allocates, returns a promise or throws for anything that a guest or a disk can do.
+ *
+ *   entries   Int32Array, one ring entry per `entryWords` words, exactly as the guest wrote it (private copy)
+ *   answers   Int32Array, 4 words each:  idLow · idHigh · operation · status (0, -1, -2)
+ *   copies    Int32Array, 4 words each:  gref · offset | length << 16 · arena byte offset · direction
+ *             after the call the fourth word of each is its status (0 = done, < 0 = GNTST_*)
+ *   requests  Int32Array, 8 words each:  op · token · arena byte offset · length in bytes · offset low · offset high
+ *             (bytes on the medium, two u32) · flags · 0
+ *   results   Int32Array, 2 words each:  token · result (≥ 0 bytes moved, < 0 -errno)
+ */
+
+/** Words per element of each array that crosses this boundary. */
+export const ANSWER_WORDS = 4
+export const COPY_WORDS = 4
+export const IO_WORDS = 8
+export const RESULT_WORDS = 2
+
+export const COPY_FROM_GUEST = 0
+export const COPY_TO_GUEST = 1
+
+/** Operations of a medium; the numbers are shared with native/ and stand in journals. */
+export const IO_READ = 0
+export const IO_WRITE = 1
+/** Everything completed before it is durable (fdatasync). */
+export const IO_SYNC = 2
+/** Deallocate; what reads return afterwards is the medium's affair. */
+export const IO_DISCARD = 3
+/** Write zeroes over the range, deallocating where the medium can. */
+export const IO_WRITE_ZEROES = 4
+
+/** The back end's side of one shared ring (xen/include/public/io/ring.h). Indices are u32 that wrap. */
+export interface BackRing {
+  /** Entries of the ring, a power of two. */
+  readonly size: number
+  /** Where `take` puts the entries; `entryWords` words each (28 for the 64-bit ABI, 27 for x86_32). */
+  readonly entries: Int32Array
+  readonly entryWords: number
+  /** req_prod as the last `take` or `peek` saw it. */
+  reqProd: number
+  /**
+   * Reads req_prod once, then copies up to `max` entries from `reqCons` on, each byte read once.
+   * @returns how many were copied, or -1 when req_prod - rspProd exceeds the ring: the producer lies.
+   */
+  take(reqCons: number, rspProd: number, max: number): number
+  /** Reads req_prod: how many entries wait behind `reqCons` (may exceed the ring when the producer lies). */
+  peek(reqCons: number): number
+  /**
+   * Writes `count` answers from `rspProd` on, then stores rsp_prod + count, then looks at rsp_event.
+   * @returns whether the front end wants to be notified.
+   */
+  answer(answers: Int32Array, count: number, rspProd: number): boolean
+  /** Stores req_event = reqCons + 1, full barrier, looks again. @returns whether entries wait after all. */
+  arm(reqCons: number): boolean
+  /** rsp_prod as it stands in the shared page: the publication point, guest-writable. */
+  published(): number
+}
+
+/** Moves bytes between a guest's granted pages and this Worker's arena; never maps a page. */
+export interface GrantCopier {
+  /** Executes `count` copies in one operation. @returns how many failed (their status says why). */
+  copy(copies: Int32Array, count: number): number
+}
+
+/** A bound event channel: its notifications are already drained and counted in native code. */
+export interface EventPort {
+  notify(): void
+  /** Called once per wake-up, however many events it stood for. */
+  onNotified(listener: () => void): void
+  /** Late unmask: further events may come from now on. */
+  unmask(): void
+  close(): void
+}
+
+/** A medium as one queue sees it. Opened from a {@link MediumPlan} inside the queue's Worker. */
+export interface MediumPort {
+  /** Takes up to `count` requests. @returns how many were taken; the rest stay the caller's, to be offered again. */
+  submit(requests: Int32Array, count: number): number
+  /** Collects up to `max` results without waiting. @returns how many. */
+  reap(results: Int32Array, max: number): number
+  /** Requests taken and not yet reaped. */
+  readonly inFlight: number
+  /** Calls `listener` once when results wait, after {@link MediumPort.arm}. Media that finish at once never call. */
+  onReady(listener: () => void): void
+  /** Asks for one wake-up. @returns whether results wait already, in which case none will come. */
+  arm(): boolean
+  /** Only when nothing is in flight. */
+  close(): void
+}
+
+/** Memory that the requests of one Worker's queues bounce through. */
+export interface BufferArena {
+  readonly bytes: Uint8Array
+  /** The owner's handle, for native calls that address the arena; 0 in the simulated world. */
+  readonly handle: number
+}
