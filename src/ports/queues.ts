@@ -1,0 +1,82 @@
+/**
+ * @packageDocumentation
+ * The seam between a device's actor (main thread, rare events) and its queue (a Worker, a million events a second).
+ * Commands go down as plain objects; up come *edges* only. Per-request facts never cross: whoever wants them reads
+ * the queue's shared counters or its journal.
+ *
+ *   device shell ── attach · drain · abandon · detach · medium-opened ──► queue
+ *                ◄── attached · refused · drained · detached · crashed · levels ──
+ */
+import type { Observable } from 'rxjs'
+import type { ChannelPlan, GrantPlan, RingPlan } from './host.js'
+import type { MediumPlan } from './medium.js'
+
+/** `vbd/5/51712/q0`: names the queue in journals, lists and logs. */
+export type QueueName = string
+
+/** Faults that `xbbd demo --break` and tests plant in a queue; never set otherwise. */
+export type QueuePlant = 'throw' | 'answer' | 'journal'
+
+/** All that a queue must know; plain data, journalled as it is. */
+export interface QueueSettings {
+  readonly name: QueueName
+  /** Slots of the request pool: at most the ring's entries; fewer means Shortage under depth. */
+  readonly slots: number
+  /** Most segments that one request may have (11 without indirect descriptors). */
+  readonly maxSegments: number
+  /** Entries consumed in one turn, before the Worker goes on to its next queue. */
+  readonly batch: number
+  readonly readOnly: boolean
+  /** Operations that were offered to the front end; others are answered EOPNOTSUPP. */
+  readonly offersFlush: boolean
+  readonly offersBarrier: boolean
+  readonly offersDiscard: boolean
+  /** 'compiled' is the generated step function, 'xstate' runs every slot as a real XState actor. */
+  readonly requests: 'compiled' | 'xstate'
+  /** 'inputs' is the normal journal, 'full' adds every transition, 'off' is for measurements only. */
+  readonly journal: 'inputs' | 'full' | 'off'
+  readonly plant?: { readonly kind: QueuePlant; readonly after: number }
+}
+
+export interface QueueAttachment {
+  readonly settings: QueueSettings
+  readonly ring: RingPlan
+  readonly channel: ChannelPlan
+  readonly grants: GrantPlan
+  readonly medium: MediumPlan
+}
+
+/** Levels, as bits of one shared word per queue; `levels` events carry the word. */
+export const LEVEL_BUSY = 1
+export const LEVEL_SHORTAGE = 2
+export const LEVEL_BROKEN = 4
+export const LEVEL_MEDIUM_GONE = 8
+
+export type QueueEvent =
+  | { readonly kind: 'attached'; readonly name: QueueName }
+  /** The queue could not be set up; nothing of it is left. */
+  | { readonly kind: 'refused'; readonly name: QueueName; readonly sentence: string }
+  /** After `drain` or `abandon`: nothing is in flight, everything answered was published. */
+  | { readonly kind: 'drained'; readonly name: QueueName; readonly abandoned: number }
+  /** After `detach`: ring, channel, grants, medium and arena are no longer borrowed by the Worker. */
+  | { readonly kind: 'detached'; readonly name: QueueName }
+  /** The plane threw; its I/O has been awaited and its borrowings are given back. Other queues go on. */
+  | { readonly kind: 'crashed'; readonly name: QueueName; readonly sentence: string }
+  | { readonly kind: 'levels'; readonly name: QueueName; readonly levels: number }
+
+/** What the device actors see of all Workers together. */
+export interface QueuePool {
+  readonly event$: Observable<QueueEvent>
+  attach(attachment: QueueAttachment): void
+  /** Take nothing more, answer everything taken; then `drained`. */
+  drain(name: QueueName): void
+  /** The front end is gone or its ring is broken: answer nothing more, wait for the I/O; then `drained`. */
+  abandon(name: QueueName): void
+  /** Only after `drained`; then `detached`. */
+  detach(name: QueueName): void
+  /** The medium was opened anew after a failure; replaces the port once nothing is in flight. */
+  mediumOpened(name: QueueName, plan: MediumPlan): void
+  /** A copy of the queue's counters (layout: core/statistics.ts), undefined when it is not attached. */
+  statistics(name: QueueName): Float64Array | undefined
+  close(): Promise<void>
+}
