@@ -15,7 +15,7 @@ export function present(name: string): boolean {
 }
 
 /** `test` when everything named is present; otherwise a failing test in CI, a visibly skipped one elsewhere. */
-export function testWith(names: readonly string[], title: string, body: () => Promise<void> | void, timeout?: number) {
+export function testWith(names: readonly string[], title: string, body: () => Promise<void>, timeout?: number) {
   const missing = names.filter((name) => !present(name))
   if (missing.length === 0) return test(title, body, timeout)
   const sentence = `needs ${missing.join(', ')}, which this machine lacks: install it to run this test`
