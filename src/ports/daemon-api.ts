@@ -1,0 +1,142 @@
+/**
+ * @packageDocumentation
+ * What the control socket (and a test, and the demo) may ask of a running daemon: plain data in, plain data out, so
+ * that an answer can be printed, posted or sent as JSON as it is. Operator's mistakes reject with XbbdError: one
+ * sentence with the cure. Nothing here hands out a live object of the daemon.
+ *
+ *   attach · detach          write both halves of a device in XenStore, as a toolstack does, and wait for the outcome
+ *   list · statistics        what stands, what it did
+ *   stop · pending           park or close everything; what one is still waiting for
+ */
+
+/** A device to be made, as `xbbd attach` takes it. Attaching what stands already, with the same words, is no error. */
+export interface AttachSpec {
+  readonly domid: number
+  /** `xvda`, `sdb`, `hdc`, or the number itself (`51712`). */
+  readonly vdev: string
+  /** What goes to `params`: a path, a bare name below /dev, `memory:SIZE` or `null:SIZE`. */
+  readonly target: string
+  readonly mode: 'r' | 'w'
+  readonly deviceType?: 'disk' | 'cdrom'
+  /** Pre-written to the front end's directory as libxl does for guests that say nothing; default `x86_64-abi`. */
+  readonly protocol?: string
+  /** How long to wait for InitWait (or failure), milliseconds; default 10 000, as libxl. 0 = do not wait. */
+  readonly waitMs?: number
+}
+
+export interface DetachSpec {
+  readonly domid: number
+  readonly vdev: string
+  /** How long to wait for Closed, milliseconds; default 10 000. 0 = ask and return. */
+  readonly waitMs?: number
+  /** Remove the front end's directory first when it does not answer: requests not answered are abandoned. */
+  readonly force?: boolean
+}
+
+export interface AttachOutcome {
+  /** False when the very same device stood already. */
+  readonly created: boolean
+  readonly device: DeviceListing
+}
+
+export interface DetachOutcome {
+  /** False when there was no such device. */
+  readonly existed: boolean
+  /** Both directories are gone. False only with `waitMs: 0` or when the wait ran out. */
+  readonly removed: boolean
+}
+
+/** Names of XenbusState as Xen spells them; `Absent` when the node or the directory is not there. */
+export type XenbusStateText =
+  | 'Absent' | 'Unknown' | 'Initialising' | 'InitWait' | 'Initialised' | 'Connected'
+  | 'Closing' | 'Closed' | 'Reconfiguring' | 'Reconfigured'
+
+/** One line of `xbbd list`. */
+export interface DeviceListing {
+  readonly domid: number
+  readonly devid: number
+  /** `xvda`: the name that the toolstack gave, or the one the number stands for. */
+  readonly vdev: string
+  /** `vbd/5/51712`: names the device in journals, logs and here. */
+  readonly name: string
+  /** Where its chart stands: `Connected.intake.Running Connected.medium.Present`, `Failed`, … */
+  readonly state: string
+  readonly backendState: XenbusStateText
+  readonly frontendState: XenbusStateText
+  readonly online: boolean
+  readonly target: string
+  readonly mode: 'r' | 'w'
+  /** Capacity in 512-byte sectors; undefined until the medium is open. */
+  readonly sectorCount: number | undefined
+  readonly sectorSize: number | undefined
+  /** ABI and ring of the connection that stands; undefined without one. */
+  readonly connection: ConnectionListing | undefined
+  /** Why it failed, or why its last connection ended; one sentence. */
+  readonly error: string | undefined
+  /** What was decided on the way: a size rounded, O_DIRECT refused, an ABI assumed. */
+  readonly notes: readonly string[]
+  /** How often the supervisor started it again after a crash, and whether it gave up. */
+  readonly restarts: number
+  readonly gaveUp: boolean
+  /** How often a front end reached Connected. */
+  readonly connections: number
+}
+
+export interface ConnectionListing {
+  readonly abi: 'x86_64' | 'x86_32'
+  readonly ringPages: number
+  readonly ringEntries: number
+  readonly queues: readonly QueueListing[]
+}
+
+export interface QueueListing {
+  readonly name: string
+  readonly busy: boolean
+  readonly shortage: boolean
+  readonly broken: boolean
+  readonly mediumGone: boolean
+}
+
+/** Counters of one device, summed over its queues, by the names of core/statistics.ts. */
+export interface DeviceStatistics {
+  readonly name: string
+  readonly domid: number
+  readonly vdev: string
+  /** Requests, bytes, errors by kind, in flight …; sums over the connections that this process served. */
+  readonly counters: Readonly<Record<string, number>>
+  /** Counts per bucket of the latency histogram, by name of the histogram. */
+  readonly histograms: Readonly<Record<string, readonly number[]>>
+}
+
+/** What `stop` still waits for. */
+export interface PendingDevice {
+  readonly name: string
+  readonly state: string
+  /** Requests whose I/O has not come back; NaN never, 0 when only the front end is slow. */
+  readonly inFlight: number
+}
+
+export interface StopOutcome {
+  readonly mode: StopMode
+  readonly devices: number
+  /** Devices given up because a second stop did not want to wait: empty after a clean stop. */
+  readonly left: readonly PendingDevice[]
+  /** Rings, channels and grants still held: zero after a clean stop. */
+  readonly held: { readonly rings: number; readonly channels: number; readonly grants: number }
+}
+
+/** `park`: drain, let rings go, front ends stay Connected, a next start goes on. `close`: the devices go to Closed. */
+export type StopMode = 'park' | 'close'
+
+export interface DaemonApi {
+  attach(spec: AttachSpec): Promise<AttachOutcome>
+  detach(spec: DetachSpec): Promise<DetachOutcome>
+  list(): readonly DeviceListing[]
+  /** All devices, or those of one name. */
+  statistics(name?: string): readonly DeviceStatistics[]
+  /** Resolves when nothing is left, or after {@link DaemonApi.abandonStop}. A second call joins the first. */
+  stop(mode: StopMode): Promise<StopOutcome>
+  /** A second signal: stop waiting for a medium that hangs; `stop` resolves with what is left. */
+  abandonStop(): void
+  pending(): readonly PendingDevice[]
+}
