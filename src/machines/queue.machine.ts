@@ -1,0 +1,96 @@
+/**
+ * @packageDocumentation
+ * One ring of one device, as its Worker sees it. Events come at most a few times per batch; the chart says whether the
+ * ring is being consumed, and why not.
+ *
+ *   Detached ─ Running ⇄ Shortage
+ *                 └──┬──────┘
+ *        Draining · Abandoning · Broken ─ Drained ─ Detached
+ *
+ * Entering and leaving every state is written to the journal. What must never happen: consuming a ring entry in any
+ * state but Running; reaching Drained with a request that is not Free.
+ */
+import { setup } from 'xstate'
+
+export type QueueEventType =
+  | 'attached' | 'short' | 'relieved' | 'drainAsked' | 'frontEndGone' | 'ringBroken' | 'emptied' | 'detached'
+
+export const queueMachine = setup({
+  types: { context: {} as Record<string, never>, events: {} as { type: QueueEventType } },
+  actions: {
+    /** Every request that is not in flight ends now; those in flight are awaited. */
+    abandonAll: () => undefined,
+    /** Tell the device, by a level, that the ring's producer lies. */
+    announceBroken: () => undefined,
+    announceShortage: () => undefined,
+    announceRelief: () => undefined,
+    announceDrained: () => undefined,
+  },
+}).createMachine({
+  id: 'queue',
+  description: 'One ring of one device: whether it is consumed, and why not',
+  context: {},
+  initial: 'Detached',
+  states: {
+    Detached: {
+      description: 'No ring is mapped',
+      on: { attached: { target: 'Running', description: 'ring, channel, grants, medium and journal are there' } },
+    },
+    Running: {
+      description: 'The ring is consumed as fast as it is filled',
+      on: {
+        short: { target: 'Shortage', actions: ['announceShortage'], description: 'no slot or no buffer is left' },
+        drainAsked: { target: 'Draining', description: 'the device closes or parks' },
+        frontEndGone: { target: 'Abandoning', actions: ['abandonAll'], description: 'nobody is left to answer' },
+        ringBroken: { target: 'Broken', actions: ['announceBroken', 'abandonAll'], description: 'the producer index lies' },
+      },
+    },
+    Shortage: {
+      description: 'Consumption has stopped for want of a slot or of buffers; the next completion relieves it',
+      on: {
+        relieved: { target: 'Running', actions: ['announceRelief'], description: 'a slot and buffers are there again' },
+        drainAsked: { target: 'Draining', actions: ['announceRelief'], description: 'the device closes or parks' },
+        frontEndGone: {
+          target: 'Abandoning',
+          actions: ['announceRelief', 'abandonAll'],
+          description: 'nobody is left to answer',
+        },
+      },
+    },
+    Draining: {
+      description: 'Nothing more is taken; everything taken is answered',
+      on: {
+        emptied: { target: 'Drained', actions: ['announceDrained'], description: 'every request was answered' },
+        drainAsked: { description: 'it is on its way there' },
+        frontEndGone: { target: 'Abandoning', actions: ['abandonAll'], description: 'nobody is left to answer' },
+      },
+    },
+    Abandoning: {
+      description: 'The front end is gone; only I/O in flight is awaited',
+      on: {
+        emptied: { target: 'Drained', actions: ['announceDrained'], description: 'the last I/O has ended' },
+        drainAsked: { description: 'it is on its way there' },
+        frontEndGone: { description: 'it is known' },
+      },
+    },
+    Broken: {
+      description: 'The producer lied; the ring is not touched any more, I/O in flight is awaited',
+      on: {
+        emptied: { target: 'Drained', actions: ['announceDrained'], description: 'the last I/O has ended' },
+        drainAsked: { description: 'it is on its way there' },
+        frontEndGone: { description: 'it is treated so already' },
+      },
+    },
+    Drained: {
+      description: 'Nothing is in flight, everything answered was published',
+      on: {
+        detached: { target: 'Detached', description: 'ring, channel and grants may be let go' },
+        drainAsked: { description: 'it is done' },
+        frontEndGone: { description: 'nothing is left to abandon' },
+      },
+    },
+  },
+})
+
+/** The chart has no context. */
+export const queueContextDomain = {} as const
