@@ -1,0 +1,133 @@
+/**
+ * @packageDocumentation
+ * The records of a queue's journal, word by word. They are written where they will stay (straight into the open batch)
+ * and the core folds them from there: the live queue and the replay read the same bytes, so there is no second copy of
+ * an input that could differ. Every record is a multiple of 8 bytes; its first word carries the kind in the low byte.
+ *
+ *   inputs                                                                                     words
+ *   TAKEN       kind|op|nseg|flag · slot|handle · id · sector · first segment [· segments]     8 + 2 per further one
+ *   INTAKE      kind · req_prod as seen                                                        2
+ *   COMPLETED   kind|0|slot · token · result · 0                                               4
+ *   COPIED      kind|failures · copies in all [· index · status]                               2 + 2 per failure
+ *   LENT        kind|count · 0 [· chunk · 0]                                                   2 + 2 per chunk
+ *   RECALLED    kind · chunks wanted back                                                      2
+ *   ATTACHED    kind · req_cons · rsp_prod · chunks of the reserve ...                         see attach record
+ *   COMMAND     kind|code · argument                                                           2
+ *   effects (the replay compares them with what it derives itself)
+ *   ENTERED     kind|from|to|reason · count of such entries                                    2
+ *   ANSWERED    kind|count · rsp_prod before · slot|status, two to a word pair                 2 + count, made even
+ *   RETURNED    kind|count · 0 [· chunk · 0]                                                   2 + 2 per chunk
+ *   STEPPED     kind|event|slot · from|to  (journal = full only)                               2
+ *   CHECKPOINT  kind · words in all · the core's state                                         see checkpoint.ts
+ */
+export const RECORD_TAKEN = 1
+export const RECORD_INTAKE = 2
+export const RECORD_COMPLETED = 3
+export const RECORD_COPIED = 4
+export const RECORD_LENT = 5
+export const RECORD_RECALLED = 6
+export const RECORD_COMMAND = 7
+export const RECORD_ENTERED = 16
+export const RECORD_ANSWERED = 17
+export const RECORD_RETURNED = 18
+export const RECORD_STEPPED = 19
+export const RECORD_CHECKPOINT = 20
+/** Rare kinds: a CBOR map follows; w0 = kind, w1 = bytes, padded to 8. */
+export const RECORD_EVENT = 32
+export const RECORD_STATE = 33
+
+export const RECORD_NAMES: { readonly [kind: number]: string } = {
+  [RECORD_TAKEN]: 'taken',
+  [RECORD_INTAKE]: 'intake',
+  [RECORD_COMPLETED]: 'completed',
+  [RECORD_COPIED]: 'copied',
+  [RECORD_LENT]: 'lent',
+  [RECORD_RECALLED]: 'recalled',
+  [RECORD_COMMAND]: 'command',
+  [RECORD_ENTERED]: 'entered',
+  [RECORD_ANSWERED]: 'answered',
+  [RECORD_RETURNED]: 'returned',
+  [RECORD_STEPPED]: 'stepped',
+  [RECORD_CHECKPOINT]: 'checkpoint',
+  [RECORD_EVENT]: 'event',
+  [RECORD_STATE]: 'state',
+}
+
+/** Codes of COMMAND: what the device asks of its queue, and what the shell found out about the ring. */
+export const COMMAND_ATTACH = 1
+export const COMMAND_DRAIN = 2
+export const COMMAND_ABANDON = 3
+export const COMMAND_DETACH = 4
+/** The producer index exceeded the ring; the argument is the value seen. */
+export const COMMAND_RING_BROKEN = 5
+/** The medium was opened anew: a lost sync is forgiven. */
+export const COMMAND_MEDIUM_OPENED = 6
+
+export const COMMAND_NAMES: { readonly [code: number]: string } = {
+  [COMMAND_ATTACH]: 'attach',
+  [COMMAND_DRAIN]: 'drain',
+  [COMMAND_ABANDON]: 'abandon',
+  [COMMAND_DETACH]: 'detach',
+  [COMMAND_RING_BROKEN]: 'ringBroken',
+  [COMMAND_MEDIUM_OPENED]: 'mediumOpened',
+}
+
+/** Why a queue is in Shortage: the fourth byte of ENTERED. */
+export const SHORT_OF_NOTHING = 0
+export const SHORT_OF_SLOTS = 1
+export const SHORT_OF_BUFFERS = 2
+export const SHORTAGE_NAMES = ['nothing', 'slots', 'buffers'] as const
+
+/**
+ * Words of the record that starts at `at`; 0 when `available` words cannot hold it or the kind is unknown: the reader
+ * then stops with a clear error, since everything behind it is unreadable.
+ */
+export function recordWords(words: Int32Array, at: number, available: number): number {
+  if (available < 2) return 0
+  const size = sizeOf(words, at)
+  return size <= available ? size : 0
+}
+
+function sizeOf(words: Int32Array, at: number): number {
+  const head = words[at]
+  switch (head & 0xff) {
+    case RECORD_TAKEN:
+      return takenWords(head)
+    case RECORD_INTAKE:
+    case RECORD_RECALLED:
+    case RECORD_COMMAND:
+    case RECORD_ENTERED:
+    case RECORD_STEPPED:
+      return 2
+    case RECORD_COMPLETED:
+      return 4
+    case RECORD_COPIED:
+    case RECORD_LENT:
+    case RECORD_RETURNED:
+      return 2 + 2 * (head >>> 16)
+    case RECORD_ANSWERED:
+      return 2 + (((head >>> 16) + 1) & ~1)
+    case RECORD_CHECKPOINT:
+      return boundedWords(words[at + 1])
+    case RECORD_EVENT:
+    case RECORD_STATE:
+      return boundedWords(2 + (((words[at + 1] + 7) >>> 3) << 1))
+    default:
+      return Infinity
+  }
+}
+
+function boundedWords(count: number): number {
+  return count >= 2 && count < 1 << 24 && (count & 1) === 0 ? count : Infinity
+}
+
+/**
+ * Words of a TAKEN record, from its first word. Only READ, WRITE, WRITE_BARRIER and FLUSH_DISKCACHE (0 to 3) carry
+ * segments; more than the eleven that an entry holds are a guest's lie, not data.
+ */
+export function takenWords(head: number): number {
+  if (((head >>> 8) & 0xff) > 3) return 8
+  const segments = (head >>> 16) & 0xff
+  if (segments <= 1) return 8
+  return 8 + 2 * ((segments > 11 ? 11 : segments) - 1)
+}
