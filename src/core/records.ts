@@ -9,14 +9,13 @@
  *   INTAKE      kind · req_prod as seen                                                        2
  *   COMPLETED   kind|0|slot · token · result · 0                                               4
  *   COPIED      kind|failures · copies in all [· index · status]                               2 + 2 per failure
- *   LENT        kind|count · 0 [· chunk · 0]                                                   2 + 2 per chunk
+ *   LENT        kind|count · 0 [· chunk]                                                       2 + count, made even
  *   RECALLED    kind · chunks wanted back                                                      2
- *   ATTACHED    kind · req_cons · rsp_prod · chunks of the reserve ...                         see attach record
  *   COMMAND     kind|code · argument                                                           2
  *   effects (the replay compares them with what it derives itself)
  *   ENTERED     kind|from|to|reason · count of such entries                                    2
  *   ANSWERED    kind|count · rsp_prod before · slot|status, two to a word pair                 2 + count, made even
- *   RETURNED    kind|count · 0 [· chunk · 0]                                                   2 + 2 per chunk
+ *   RETURNED    kind|count · 0 [· chunk]                                                       2 + count, made even
  *   STEPPED     kind|event|slot · from|to  (journal = full only)                               2
  *   CHECKPOINT  kind · words in all · the core's state                                         see checkpoint.ts
  */
@@ -102,9 +101,9 @@ function sizeOf(words: Int32Array, at: number): number {
     case RECORD_COMPLETED:
       return 4
     case RECORD_COPIED:
+      return 2 + 2 * (head >>> 16)
     case RECORD_LENT:
     case RECORD_RETURNED:
-      return 2 + 2 * (head >>> 16)
     case RECORD_ANSWERED:
       return 2 + (((head >>> 16) + 1) & ~1)
     case RECORD_CHECKPOINT:

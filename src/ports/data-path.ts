@@ -8,8 +8,8 @@
  *   answers   Int32Array, 4 words each:  idLow · idHigh · operation · status (0, -1, -2)
  *   copies    Int32Array, 4 words each:  gref · offset | length << 16 · arena byte offset · direction
  *             after the call the fourth word of each is its status (0 = done, < 0 = GNTST_*)
- *   requests  Int32Array, 8 words each:  op · token · arena byte offset · length in bytes · offset low · offset high
- *             (bytes on the medium, two u32) · flags · 0
+ *   requests  Int32Array, 8 words each:  op · token · arena byte offset · length low · offset low · offset high ·
+ *             length high · 0   (bytes on the medium, two u32 each; only a discard or zeroing is longer than the arena)
  *   results   Int32Array, 2 words each:  token · result (≥ 0 bytes moved, < 0 -errno)
  */
 
