@@ -16,7 +16,7 @@ export type QueueEventType =
   | 'attached' | 'short' | 'relieved' | 'drainAsked' | 'frontEndGone' | 'ringBroken' | 'emptied' | 'detached'
 
 export const queueMachine = setup({
-  types: { context: {} as Record<string, never>, events: {} as { type: QueueEventType } },
+  types: { context: {}, events: {} as { type: QueueEventType } },
   actions: {
     /** Every request that is not in flight ends now; those in flight are awaited. */
     abandonAll: () => undefined,
