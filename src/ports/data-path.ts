@@ -10,7 +10,8 @@
  *             after the call the fourth word of each is its status (0 = done, < 0 = GNTST_*)
  *   requests  Int32Array, 8 words each:  op · token · arena byte offset · length low · offset low · offset high ·
  *             length high · 0   (bytes on the medium, two u32 each; only a discard or zeroing is longer than the arena)
- *   results   Int32Array, 2 words each:  token · result (≥ 0 bytes moved, < 0 -errno)
+ *   results   Int32Array, 2 words each:  token · result (≥ 0: bytes moved by read and write, 0 for the others;
+ *             < 0: -errno; a request refused unexecuted ends so too, it is never left untaken for being bad)
  */
 
 /** Words per element of each array that crosses this boundary. */
