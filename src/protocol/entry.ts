@@ -85,7 +85,8 @@ export function canonicalise(
     out[outAt + 7] = 0
     return RECORD_MIN_WORDS
   }
-  const end = outAt + RECORD_SEGMENT + 2 * (count > BLKIF_MAX_SEGMENTS_PER_REQUEST ? BLKIF_MAX_SEGMENTS_PER_REQUEST : count)
+  const present = count > BLKIF_MAX_SEGMENTS_PER_REQUEST ? BLKIF_MAX_SEGMENTS_PER_REQUEST : count
+  const end = outAt + RECORD_SEGMENT + 2 * present
   for (let to = outAt + RECORD_SEGMENT; to < end; to += 2, from += 2) {
     out[to] = entries[from]!
     out[to + 1] = entries[from + 1] & 0xffff

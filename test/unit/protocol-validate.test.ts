@@ -84,7 +84,8 @@ test("S18, B20: each segment's start and length, and sector_number, are multiple
   const halves = [{ gref: 1, firstSect: 0, lastSect: 3 }, { gref: 2, firstSect: 4, lastSect: 7 }]
   expect(verdict({ segments: halves }, large)).toBe('segment.misaligned')
   expect(verdict({ segments: halves }, { sectorSize: 2048 })).toBe('valid')
-  expect(verdict({ segments: [{ gref: 1, firstSect: 1, lastSect: 4 }] }, { sectorSize: 2048 })).toBe('segment.misaligned')
+  const shifted = [{ gref: 1, firstSect: 1, lastSect: 4 }]
+  expect(verdict({ segments: shifted }, { sectorSize: 2048 })).toBe('segment.misaligned')
 })
 
 test('S18: the end of the medium, to the sector', () => {
