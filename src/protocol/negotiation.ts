@@ -152,7 +152,8 @@ function manyPages(keys: FrontendKeys, pages: number): Parsed<number[]> {
   for (let page = 0; page < pages; page += 1) {
     const key = page === 0 && old ? K.ringRef : ringRefKey(page)
     const gref = required(keys, key)
-    if (!gref.ok) return present(keys[key]) === undefined ? refuse(`${key} is missing for a ring of ${pages} pages`) : gref
+    if (present(keys[key]) === undefined) return refuse(`${key} is missing for a ring of ${pages} pages`)
+    if (!gref.ok) return gref
     const twin = grefs.indexOf(gref.value)
     if (twin >= 0) return refuse(`${key} is ${gref.value}, which page ${twin} of the ring has already`)
     grefs.push(gref.value)
