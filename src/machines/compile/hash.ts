@@ -1,0 +1,36 @@
+/**
+ * @packageDocumentation
+ * The identity of a chart: 16 hexadecimal digits of the SHA-256 over its configuration as JSON. It stands in
+ * generated code and in journal headers, so that a program notices code generated from another chart, and a replay a
+ * journal written under another law.
+ *
+ * Keys keep the order in which the chart is written, because that order is part of the law: it numbers the states and
+ * orders regions. Descriptions are left out: correcting a sentence must not make yesterday's journal a stranger.
+ */
+import { XbbdError } from '../../protocol/errors.js'
+import { sha256 } from './sha256.js'
+import type { Chart } from './xstate-view.js'
+
+/** @returns the chart's configuration as JSON, without descriptions. @throws {TypeError} where it is not plain data. */
+export function canonicalJson(chart: Chart): string {
+  return JSON.stringify(chart.config, (key, value: unknown) => {
+    if (typeof value === 'function' || typeof value === 'bigint' || typeof value === 'symbol')
+      throw new TypeError(`chart ${chart.id}: ${key} is a ${typeof value}, not plain data`)
+    return key === 'description' && typeof value === 'string' ? undefined : value
+  })
+}
+
+/** @returns 16 hexadecimal digits. @throws {TypeError} for a chart with inline functions. */
+export function chartHash(chart: Chart): string {
+  return sha256(canonicalJson(chart)).slice(0, 16)
+}
+
+/** To be called at start, before the generated step is used. @throws {XbbdError} CHART_STALE. */
+export function requireCurrentChart(chart: Chart, generatedHash: string): void {
+  const hash = chartHash(chart)
+  if (hash === generatedHash) return
+  throw new XbbdError(
+    'CHART_STALE',
+    `the generated code of chart ${chart.id} is of ${generatedHash}, the chart is ${hash}: run npm run charts`,
+  )
+}
