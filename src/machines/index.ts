@@ -7,6 +7,8 @@
  * and it must run when the generated files do not fit the charts any more.
  */
 import type { Chart, FlatContext } from './compile/index.js'
+import { queueContextDomain, queueMachine } from './queue.machine.js'
+import { requestContextDomain, requestMachine } from './request.machine.js'
 
 /** For each context key the finite values over which agreement is proved. */
 export type ContextDomain = Readonly<Record<string, readonly unknown[]>>
@@ -21,7 +23,10 @@ export interface ChartEntry {
   readonly contextDomain?: ContextDomain
 }
 
-export const charts: readonly ChartEntry[] = []
+export const charts: readonly ChartEntry[] = [
+  { name: 'request', chart: requestMachine, compiled: true, contextDomain: requestContextDomain },
+  { name: 'queue', chart: queueMachine, compiled: true, contextDomain: queueContextDomain },
+]
 
 /** Every combination of a domain's values. */
 export function contextsOf(domain: ContextDomain): FlatContext[] {

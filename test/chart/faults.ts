@@ -3,9 +3,10 @@
  * Faults planted in generated code, by text: each one a copy of the source with exactly one thing wrong. The exhaustive
  * comparison must catch every single one, or it proves nothing.
  *
- *   wrong state    `next = 3` becomes every fault's favourite, the neighbour
- *   lost action    a line `host.x(slot)` is gone          twice     the same line stands twice
- *   swapped guard  `if (host.g(slot))` asks `!host.g`     deaf/open a leaf with no edge gets one, or the reverse
+ *   wrong state    `next = 3` becomes its neighbour        lost edge      the leaf returns -1
+ *   lost action    a line `host.x(slot)` is gone           invented edge  a leaf without an edge gets one
+ *   twice          the same line stands twice              order          two actions change places
+ *   swapped guard  `if (host.g(slot))` asks `!host.g`
  */
 export interface Fault {
   readonly kind: 'wrong state' | 'lost action' | 'twice' | 'swapped guard' | 'invented edge' | 'lost edge' | 'order'
@@ -26,7 +27,8 @@ function mutationsOf(line: string, following: string, states: number): Mutation[
       { kind: 'lost edge', lines: ['return -1;'] },
     ]
   }
-  if (/^\s*if \(host\./.test(line)) return [{ kind: 'swapped guard', lines: [line.replace('if (host.', 'if (!host.')] }]
+  if (line.includes('if (host.'))
+    return [{ kind: 'swapped guard', lines: [line.replace('if (host.', 'if (!host.')] }]
   if (/^\s{8,}return -1/.test(line)) return [{ kind: 'invented edge', lines: ['next = 0;'] }]
   if (!ACTION.test(line)) return []
   const swapped: Mutation = { kind: 'order', lines: [following, line], span: 2 }

@@ -33,15 +33,16 @@ function statements(decision: Decision, states: readonly string[], indent: strin
   if (decision.kind === 'none') return [`${indent}return -1`]
   const lines = decision.actions.map((action) => `${indent}host.${action}(slot)`)
   if (decision.kind === 'goto') return [...lines, `${indent}next = ${decision.state} // ${states[decision.state]}`]
-  const inner = `${indent}  `
-  return [
-    ...lines,
-    `${indent}if (host.${decision.guard}(slot)) {`,
-    ...statements(decision.yes, states, inner),
-    `${indent}} else {`,
-    ...statements(decision.no, states, inner),
-    `${indent}}`,
-  ]
+  return [...lines, ...question(decision, states, indent)]
+}
+
+function question(decision: Decision & { kind: 'ask' }, states: readonly string[], indent: string): string[] {
+  const { guard, yes, no } = decision
+  const lines = [`${indent}if (host.${guard}(slot)) {`, ...statements(yes, states, `${indent}  `)]
+  if (no.kind !== 'ask' || no.actions.length > 0)
+    return [...lines, `${indent}} else {`, ...statements(no, states, `${indent}  `), `${indent}}`]
+  const [first, ...rest] = question(no, states, indent)
+  return [...lines, `${indent}} else ${first.trimStart()}`, ...rest]
 }
 
 function cases(compiled: CompiledChart): string[] {

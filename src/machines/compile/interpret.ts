@@ -144,11 +144,11 @@ export function pooledActors(
     }
     return [name, run]
   }
-  const bound = twinOf(
-    chart,
-    { guards: Object.fromEntries(guards.map(guard)), actions: Object.fromEntries(actions.map(action)) },
-    MAX_MICROSTEPS,
-  )
+  const parts = {
+    guards: Object.fromEntries(guards.map(guard)) as Record<string, unknown>,
+    actions: Object.fromEntries(actions.map(action)) as Record<string, unknown>,
+  }
+  const bound = twinOf(chart, parts, MAX_MICROSTEPS)
   const start = () => {
     const actor = createActor(bound)
     // Without an observer of errors XState throws them from a timer, where nobody can catch them.

@@ -10,6 +10,7 @@
  * and not at every later event.
  */
 import type { StateValue } from 'xstate'
+import { assert } from '../../protocol/errors.js'
 import { ChartInterpreter } from './interpret.js'
 import type { StepHost, Stepper } from './interpret.js'
 import type { Chart, FlatContext } from './xstate-view.js'
@@ -37,6 +38,19 @@ export interface Divergence {
 /** A plain call of the generated function. */
 export function generatedStepper<Host extends StepHost>(generated: GeneratedStep<Host>, host: Host): Stepper {
   return { step: (slot, event) => generated(host, slot, event) }
+}
+
+/**
+ * A stepper in the form of a generated function, made for the host of the first call: whoever hands steppers to the
+ * core need not have the core's host yet. One such function serves one host.
+ */
+export function boundAtFirstCall<Host extends StepHost>(make: (host: Host) => Stepper): GeneratedStep<Host> {
+  let bound: { readonly host: Host; readonly stepper: Stepper } | undefined
+  return (host, slot, event) => {
+    bound ??= { host, stepper: make(host) }
+    assert(bound.host === host, 'a stepper that keeps state serves one host only')
+    return bound.stepper.step(slot, event)
+  }
 }
 
 /** The host with every action noted in `ran` before it runs; state column and digest are the host's own. */

@@ -1,0 +1,134 @@
+/**
+ * @packageDocumentation
+ * Generated from chart queue by `npm run charts`: not to be edited, but to be read.
+ * 7 states, 8 events, 0 guards, 5 actions.
+ */
+
+/** Identity of the chart this was generated from; compared at start. */
+export const queueChartHash = '9ad1cf01a323995b'
+
+/** Numbers of the product states, as the state column holds them. */
+export const QueueState = {
+  Detached: 0,
+  Running: 1,
+  Shortage: 2,
+  Draining: 3,
+  Abandoning: 4,
+  Broken: 5,
+  Drained: 6,
+} as const
+export const queueStateNames: readonly string[] = [
+  'Detached',
+  'Running',
+  'Shortage',
+  'Draining',
+  'Abandoning',
+  'Broken',
+  'Drained',
+]
+
+/** Numbers of the events. */
+export const QueueEvent = {
+  attached: 0,
+  short: 1,
+  drainAsked: 2,
+  frontEndGone: 3,
+  ringBroken: 4,
+  relieved: 5,
+  emptied: 6,
+  detached: 7,
+} as const
+export const queueEventNames: readonly string[] = [
+  'attached',
+  'short',
+  'drainAsked',
+  'frontEndGone',
+  'ringBroken',
+  'relieved',
+  'emptied',
+  'detached',
+]
+
+/** What chart queue asks of whoever holds its slots. Guards change nothing; actions do not step. */
+export interface QueueHost {
+  /** One product state per slot; zero is the initial one. */
+  readonly state: Uint8Array
+  /** Every transition taken is mixed into it (see compile/digest.ts). */
+  digest: number
+  announceShortage(slot: number): void
+  abandonAll(slot: number): void
+  announceBroken(slot: number): void
+  announceRelief(slot: number): void
+  announceDrained(slot: number): void
+}
+
+/**
+ * One event for one slot. The state column is written after the actions.
+ * @returns the new state, or -1 when the chart has no edge for this event in this state (nothing changed).
+ */
+export function stepQueue(host: QueueHost, slot: number, event: number): number {
+  let next: number
+  switch ((host.state[slot] << 3) | event) {
+    case 0x0: // Detached on attached
+      next = 1 // Running
+      break
+    case 0x9: // Running on short
+      host.announceShortage(slot)
+      next = 2 // Shortage
+      break
+    case 0xa: // Running on drainAsked
+    case 0x1a: // Draining on drainAsked
+      next = 3 // Draining
+      break
+    case 0xb: // Running on frontEndGone
+    case 0x1b: // Draining on frontEndGone
+      host.abandonAll(slot)
+      next = 4 // Abandoning
+      break
+    case 0xc: // Running on ringBroken
+      host.announceBroken(slot)
+      host.abandonAll(slot)
+      next = 5 // Broken
+      break
+    case 0x12: // Shortage on drainAsked
+      host.announceRelief(slot)
+      next = 3 // Draining
+      break
+    case 0x13: // Shortage on frontEndGone
+      host.announceRelief(slot)
+      host.abandonAll(slot)
+      next = 4 // Abandoning
+      break
+    case 0x15: // Shortage on relieved
+      host.announceRelief(slot)
+      next = 1 // Running
+      break
+    case 0x1e: // Draining on emptied
+    case 0x26: // Abandoning on emptied
+    case 0x2e: // Broken on emptied
+      host.announceDrained(slot)
+      next = 6 // Drained
+      break
+    case 0x22: // Abandoning on drainAsked
+    case 0x23: // Abandoning on frontEndGone
+      next = 4 // Abandoning
+      break
+    case 0x2a: // Broken on drainAsked
+    case 0x2b: // Broken on frontEndGone
+      next = 5 // Broken
+      break
+    case 0x32: // Drained on drainAsked
+    case 0x33: // Drained on frontEndGone
+      next = 6 // Drained
+      break
+    case 0x37: // Drained on detached
+      next = 0 // Detached
+      break
+    default:
+      return -1
+  }
+  host.state[slot] = next
+  const mixed = Math.imul(host.digest ^ ((slot << 16) | (event << 8) | next), 0x9e3779b1)
+  host.digest = (((mixed << 13) | (mixed >>> 19)) + 0x6d2b79f5) | 0
+  return next
+}

@@ -1,0 +1,237 @@
+/**
+ * @packageDocumentation
+ * Generated from chart request by `npm run charts`: not to be edited, but to be read.
+ * 13 states, 12 events, 7 guards, 10 actions.
+ */
+
+/** Identity of the chart this was generated from; compared at start. */
+export const requestChartHash = '105129f8af54fbb4'
+
+/** Numbers of the product states, as the state column holds them. */
+export const RequestState = {
+  Free: 0,
+  Taken: 1,
+  Rejected: 2,
+  Held: 3,
+  Waiting: 4,
+  Granted: 5,
+  Syncing: 6,
+  Submitted: 7,
+  Filled: 8,
+  Copied: 9,
+  Answered: 10,
+  Orphaned: 11,
+  Abandoned: 12,
+} as const
+export const requestStateNames: readonly string[] = [
+  'Free',
+  'Taken',
+  'Rejected',
+  'Held',
+  'Waiting',
+  'Granted',
+  'Syncing',
+  'Submitted',
+  'Filled',
+  'Copied',
+  'Answered',
+  'Orphaned',
+  'Abandoned',
+]
+
+/** Numbers of the events. */
+export const RequestEvent = {
+  taken: 0,
+  rejected: 1,
+  held: 2,
+  waited: 3,
+  admitted: 4,
+  abandoned: 5,
+  answered: 6,
+  copied: 7,
+  copyFailed: 8,
+  completed: 9,
+  failed: 10,
+  freed: 11,
+} as const
+export const requestEventNames: readonly string[] = [
+  'taken',
+  'rejected',
+  'held',
+  'waited',
+  'admitted',
+  'abandoned',
+  'answered',
+  'copied',
+  'copyFailed',
+  'completed',
+  'failed',
+  'freed',
+]
+
+/** What chart request asks of whoever holds its slots. Guards change nothing; actions do not step. */
+export interface RequestHost {
+  /** One product state per slot; zero is the initial one. */
+  readonly state: Uint8Array
+  /** Every transition taken is mixed into it (see compile/digest.ts). */
+  digest: number
+  bringsData(slot: number): boolean
+  syncsFirst(slot: number): boolean
+  writesAfterSync(slot: number): boolean
+  moreOutstanding(slot: number): boolean
+  hasFailed(slot: number): boolean
+  syncsAfter(slot: number): boolean
+  returnsData(slot: number): boolean
+  begin(slot: number): void
+  queueAnswer(slot: number): void
+  queueCopyFromGuest(slot: number): void
+  queueSync(slot: number): void
+  queueIo(slot: number): void
+  countAbandoned(slot: number): void
+  markFailed(slot: number): void
+  countDown(slot: number): void
+  queueCopyToGuest(slot: number): void
+  release(slot: number): void
+}
+
+/**
+ * One event for one slot. The state column is written after the actions.
+ * @returns the new state, or -1 when the chart has no edge for this event in this state (nothing changed).
+ */
+export function stepRequest(host: RequestHost, slot: number, event: number): number {
+  let next: number
+  switch ((host.state[slot] << 4) | event) {
+    case 0x0: // Free on taken
+      host.begin(slot)
+      next = 1 // Taken
+      break
+    case 0x11: // Taken on rejected
+    case 0x31: // Held on rejected
+    case 0x41: // Waiting on rejected
+      host.queueAnswer(slot)
+      next = 2 // Rejected
+      break
+    case 0x12: // Taken on held
+      next = 3 // Held
+      break
+    case 0x13: // Taken on waited
+    case 0x33: // Held on waited
+      next = 4 // Waiting
+      break
+    case 0x14: // Taken on admitted
+    case 0x34: // Held on admitted
+    case 0x44: // Waiting on admitted
+      if (host.bringsData(slot)) {
+        host.queueCopyFromGuest(slot)
+        next = 5 // Granted
+      } else if (host.syncsFirst(slot)) {
+        host.queueSync(slot)
+        next = 6 // Syncing
+      } else {
+        host.queueIo(slot)
+        next = 7 // Submitted
+      }
+      break
+    case 0x15: // Taken on abandoned
+    case 0x25: // Rejected on abandoned
+    case 0x35: // Held on abandoned
+    case 0x45: // Waiting on abandoned
+    case 0x55: // Granted on abandoned
+    case 0x85: // Filled on abandoned
+    case 0x95: // Copied on abandoned
+      host.countAbandoned(slot)
+      next = 12 // Abandoned
+      break
+    case 0x26: // Rejected on answered
+    case 0x96: // Copied on answered
+      next = 10 // Answered
+      break
+    case 0x57: // Granted on copied
+      if (host.syncsFirst(slot)) {
+        host.queueSync(slot)
+        next = 6 // Syncing
+      } else {
+        host.queueIo(slot)
+        next = 7 // Submitted
+      }
+      break
+    case 0x58: // Granted on copyFailed
+      host.markFailed(slot)
+      host.queueAnswer(slot)
+      next = 2 // Rejected
+      break
+    case 0x65: // Syncing on abandoned
+    case 0x75: // Submitted on abandoned
+      next = 11 // Orphaned
+      break
+    case 0x69: // Syncing on completed
+      if (host.writesAfterSync(slot)) {
+        host.queueIo(slot)
+        next = 7 // Submitted
+      } else {
+        host.queueAnswer(slot)
+        next = 9 // Copied
+      }
+      break
+    case 0x6a: // Syncing on failed
+    case 0x88: // Filled on copyFailed
+      host.markFailed(slot)
+      host.queueAnswer(slot)
+      next = 9 // Copied
+      break
+    case 0x79: // Submitted on completed
+      if (host.moreOutstanding(slot)) {
+        host.countDown(slot)
+        next = 7 // Submitted
+      } else if (host.hasFailed(slot)) {
+        host.queueAnswer(slot)
+        next = 9 // Copied
+      } else if (host.syncsAfter(slot)) {
+        host.queueSync(slot)
+        next = 6 // Syncing
+      } else if (host.returnsData(slot)) {
+        host.queueCopyToGuest(slot)
+        next = 8 // Filled
+      } else {
+        host.queueAnswer(slot)
+        next = 9 // Copied
+      }
+      break
+    case 0x7a: // Submitted on failed
+      if (host.moreOutstanding(slot)) {
+        host.countDown(slot)
+        host.markFailed(slot)
+        next = 7 // Submitted
+      } else {
+        host.markFailed(slot)
+        host.queueAnswer(slot)
+        next = 9 // Copied
+      }
+      break
+    case 0x87: // Filled on copied
+      host.queueAnswer(slot)
+      next = 9 // Copied
+      break
+    case 0xab: // Answered on freed
+    case 0xcb: // Abandoned on freed
+      host.release(slot)
+      next = 0 // Free
+      break
+    case 0xb9: // Orphaned on completed
+    case 0xba: // Orphaned on failed
+      if (host.moreOutstanding(slot)) {
+        host.countDown(slot)
+        next = 11 // Orphaned
+      } else {
+        host.countAbandoned(slot)
+        next = 12 // Abandoned
+      }
+      break
+    default:
+      return -1
+  }
+  host.state[slot] = next
+  const mixed = Math.imul(host.digest ^ ((slot << 16) | (event << 8) | next), 0x9e3779b1)
+  host.digest = (((mixed << 13) | (mixed >>> 19)) + 0x6d2b79f5) | 0
+  return next
+}

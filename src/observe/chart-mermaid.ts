@@ -1,0 +1,114 @@
+/**
+ * @packageDocumentation
+ * A chart as Mermaid text (stateDiagram-v2), which code hosts draw in place. States are nested as in the chart,
+ * parallel regions are parted by `--`, every edge is labelled `event [guard] / actions`, a state's description becomes
+ * a short note beside it. Edges between the same two states are kept apart: each is a sentence of the law.
+ *
+ *   Taken --> Granted : admitted [bringsData] / queueCopyFromGuest
+ *
+ * Mermaid has one namespace for states and gives a meaning to `:`, `;` and `#`; so ids are joined paths, and text is
+ * stripped of these. An edge without a target is drawn as a loop: something is said about the event there.
+ */
+import { nodesOf, rootOf } from '../machines/compile/xstate-view.js'
+import type { Chart, NodeView, TransitionView } from '../machines/compile/xstate-view.js'
+
+const NOTE_LENGTH = 60
+
+const idOf = (node: NodeView) => node.path.join('_').replace(/\W/g, '_')
+const text = (raw: string) => raw.replace(/[:;#"]/g, ' ').replace(/\s+/g, ' ').trim()
+
+/** The first sentence or clause of a description, cut at a word. */
+function short(description: string): string {
+  const clause = text(description.split(/[.;:]/)[0])
+  if (clause.length <= NOTE_LENGTH) return clause
+  return `${clause.slice(0, clause.lastIndexOf(' ', NOTE_LENGTH))} …`
+}
+
+function nameOf(reference: unknown): string {
+  if (typeof reference === 'string') return reference
+  if (typeof reference === 'object' && reference !== null && 'type' in reference) return String(reference.type)
+  return typeof reference === 'function' ? reference.name : 'inline'
+}
+
+function eventLabel(event: string): string {
+  if (event.startsWith('xstate.done.state.')) return 'done'
+  return event === '' ? 'always' : event
+}
+
+function labelOf(event: string, transition: TransitionView): string {
+  const guard = transition.guard === undefined ? '' : ` [${nameOf(transition.guard)}]`
+  const actions = transition.actions.length === 0 ? '' : ` / ${transition.actions.map(nameOf).join(', ')}`
+  return text(`${eventLabel(event)}${guard}${actions}`)
+}
+
+function edgesOf(node: NodeView): string[] {
+  const all: [string, TransitionView][] = [
+    ...[...node.transitions].flatMap(([event, list]) => list.map((one): [string, TransitionView] => [event, one])),
+    ...(node.always ?? []).map((one): [string, TransitionView] => ['', one]),
+  ]
+  return all.flatMap(([event, transition]) => {
+    const targets = transition.target ?? [node]
+    // The root is the whole diagram, and has no box that an edge could leave.
+    const sources = node.path.length > 0 ? [node] : Object.values(node.states)
+    return sources.flatMap((source) =>
+      targets.map((target) => {
+        const end = target.path.length > 0 ? target : source
+        return `${idOf(source)} --> ${idOf(end)} : ${labelOf(event, transition)}`
+      }),
+    )
+  })
+}
+
+function initialOf(node: NodeView): NodeView | undefined {
+  const { initial } = node.config
+  if (typeof initial === 'string') return node.states[initial]
+  if (typeof initial !== 'object' || initial === null || !('target' in initial)) return undefined
+  return node.states[String(initial.target)]
+}
+
+function bodyOf(node: NodeView, indent: string): string[] {
+  const children = Object.values(node.states)
+  const initial = initialOf(node)
+  const entry = initial === undefined ? [] : [`${indent}[*] --> ${idOf(initial)}`]
+  const regions = children.map((child) => [
+    ...boxOf(child, indent),
+    ...(child.type === 'final' ? [`${indent}${idOf(child)} --> [*]`] : []),
+  ])
+  const parted = regions.flatMap((lines, at) => (node.type === 'parallel' && at > 0 ? [`${indent}--`, ...lines] : lines))
+  return [...entry, ...parted]
+}
+
+function boxOf(node: NodeView, indent: string): string[] {
+  const declared = idOf(node) === node.key ? [] : [`${indent}state "${text(node.key)}" as ${idOf(node)}`]
+  if (Object.keys(node.states).length === 0) return declared.length > 0 ? declared : [`${indent}${idOf(node)}`]
+  return [...declared, `${indent}state ${idOf(node)} {`, ...bodyOf(node, `${indent}  `), `${indent}}`]
+}
+
+/** Entry and exit actions are part of the note, since Mermaid has no place for them. */
+function noteOf(node: NodeView): string[] {
+  const lists = [['entry', node.config.entry], ['exit', node.config.exit]] as const
+  const effects = lists.flatMap(([when, list]) => {
+    const names = (Array.isArray(list) ? list : list === undefined ? [] : [list]).map(nameOf)
+    return names.length === 0 ? [] : [`${when} / ${names.join(', ')}`]
+  })
+  const lines = [...(node.description === undefined ? [] : [short(node.description)]), ...effects.map(text)]
+  if (lines.length === 0) return []
+  return [`  note right of ${idOf(node)}`, ...lines.map((line) => `    ${line}`), '  end note']
+}
+
+/** The chart as a Mermaid state diagram, ending in a newline. */
+export function chartToMermaid(chart: Chart): string {
+  const root = rootOf(chart)
+  const nodes = nodesOf(chart)
+  const title = root.description === undefined ? chart.id : `${chart.id}, ${short(root.description)}`
+  return [
+    '---',
+    `title: ${title}`,
+    '---',
+    'stateDiagram-v2',
+    ...bodyOf(root, '  '),
+    ...nodes.flatMap(edgesOf).map((edge) => `  ${edge}`),
+    ...nodes.filter((node) => node !== root).flatMap(noteOf),
+    '',
+  ].join('\n')
+}
