@@ -8,6 +8,11 @@
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitOwners(env, exports);
+  InitShm(env, exports);
+  InitRing(env, exports);
+  InitPoller(env, exports);
+  InitEmbedded(env, exports);
+  InitClock(env, exports);
   return exports;
 }
 

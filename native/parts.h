@@ -3,3 +3,8 @@
 #include <napi.h>
 
 void InitOwners(Napi::Env env, Napi::Object exports);
+void InitShm(Napi::Env env, Napi::Object exports);
+void InitRing(Napi::Env env, Napi::Object exports);
+void InitPoller(Napi::Env env, Napi::Object exports);
+void InitEmbedded(Napi::Env env, Napi::Object exports);
+void InitClock(Napi::Env env, Napi::Object exports);

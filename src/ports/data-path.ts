@@ -58,12 +58,16 @@ export interface BackRing {
   arm(reqCons: number): boolean
   /** rsp_prod as it stands in the shared page: the publication point, guest-writable. */
   published(): number
+  /** Gives the borrowed mapping back, so that the supervisor can unmap it; nothing may be called afterwards. */
+  close(): void
 }
 
 /** Moves bytes between a guest's granted pages and this Worker's arena; never maps a page. */
 export interface GrantCopier {
   /** Executes `count` copies in one operation. @returns how many failed (their status says why). */
   copy(copies: Int32Array, count: number): number
+  /** Gives back what was borrowed (guest memory, arena); nothing may be called afterwards. */
+  close(): void
 }
 
 /** A bound event channel: its notifications are already drained and counted in native code. */

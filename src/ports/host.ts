@@ -4,10 +4,9 @@
  * itself runs on what these give, inside a Worker, from plain plans (see data-path.ts). Each step has its undo;
  * everything that a guest can make fail is a value, not an exception.
  */
-import type { BlkifAbiName } from '../protocol/abi.js'
 import type { BackRing, BufferArena, EventPort, GrantCopier } from './data-path.js'
 
-export type { BlkifAbiName } from '../protocol/abi.js'
+export type BlkifAbiName = 'x86_64' | 'x86_32'
 
 /** What identifies one ring of one front end. */
 export interface RingRequest {
