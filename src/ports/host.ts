@@ -4,9 +4,10 @@
  * itself runs on what these give, inside a Worker, from plain plans (see data-path.ts). Each step has its undo;
  * everything that a guest can make fail is a value, not an exception.
  */
+import type { BlkifAbiName } from '../protocol/abi.js'
 import type { BackRing, BufferArena, EventPort, GrantCopier } from './data-path.js'
 
-export type BlkifAbiName = 'x86_64' | 'x86_32'
+export type { BlkifAbiName } from '../protocol/abi.js'
 
 /** What identifies one ring of one front end. */
 export interface RingRequest {

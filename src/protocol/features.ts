@@ -1,0 +1,111 @@
+/**
+ * @packageDocumentation
+ * What the back end says of itself: before InitWait its features and limits (S2), before Connected the properties of
+ * the disk (S11). Both are lists of [node, value], to be written in one transaction. Only what the medium really can
+ * is promised, and what was promised is what the request path accepts: both ask {@link offersOf}.
+ *
+ * What must never happen: a node `feature-max-indirect-segments` or `multi-queue-max-queues` while neither is served,
+ * their mere presence is the offer; or `sectors` in any unit but 512 bytes (B34).
+ */
+import { PAGE_BYTES, VDISK_CDROM, VDISK_READONLY, VDISK_REMOVABLE } from './blkif.js'
+import { BACKEND_KEYS as K } from './keys.js'
+import type { RingLimits } from './negotiation.js'
+
+/** What must be known of a medium; `MediumGeometry` (ports/medium.ts) has all of it. */
+export interface DiskProperties {
+  /** Capacity in 512-byte sectors. */
+  readonly sectorCount: number
+  readonly sectorSize: number
+  readonly physicalSectorSize: number
+  readonly readOnly: boolean
+  readonly canFlush: boolean
+  readonly canDiscard: boolean
+  readonly canSecureDiscard: boolean
+  readonly discardGranularity: number
+  readonly discardAlignment: number
+}
+
+/** The operator's vetoes and what the toolstack says of the device; absent = the medium decides. */
+export interface OfferSettings {
+  /** `mode` of the device; a medium that is read-only itself stays so. */
+  readonly readOnly?: boolean
+  readonly barrier?: boolean
+  readonly flush?: boolean
+  /** The node `discard-enable`. */
+  readonly discard?: boolean
+  /** `device-type` is cdrom. */
+  readonly cdrom?: boolean
+  readonly removable?: boolean
+}
+
+/** The operations beyond READ and WRITE that are offered: the same words as in QueueSettings and DiskLimits. */
+export interface Offers {
+  readonly readOnly: boolean
+  readonly offersFlush: boolean
+  readonly offersBarrier: boolean
+  readonly offersDiscard: boolean
+  readonly offersSecureDiscard: boolean
+}
+
+export type KeyValue = readonly [key: string, value: string]
+
+const flag = (on: boolean): string => (on ? '1' : '0')
+
+/** What is offered to the front end. A disk that cannot be written has nothing to flush, order or discard. */
+export function offersOf(disk: DiskProperties, settings: OfferSettings = {}): Offers {
+  const readOnly = disk.readOnly || settings.readOnly === true
+  const durable = disk.canFlush && !readOnly
+  const discard = disk.canDiscard && !readOnly && settings.discard !== false
+  return {
+    readOnly,
+    offersFlush: durable && settings.flush !== false,
+    offersBarrier: durable && settings.barrier !== false,
+    offersDiscard: discard,
+    offersSecureDiscard: discard && disk.canSecureDiscard,
+  }
+}
+
+/** Granularity and alignment always go together (note 4 of the header), in bytes. */
+function discardKeys(disk: DiskProperties, settings: OfferSettings): KeyValue[] {
+  const { offersDiscard, offersSecureDiscard } = offersOf(disk, settings)
+  if (!offersDiscard) return [[K.featureDiscard, '0']]
+  return [
+    [K.featureDiscard, '1'],
+    [K.discardGranularity, String(Math.max(disk.discardGranularity, disk.sectorSize))],
+    [K.discardAlignment, String(disk.discardAlignment)],
+    [K.discardSecure, flag(offersSecureDiscard)],
+  ]
+}
+
+/**
+ * Features and transport limits, to be published before InitWait: the modern nodes and those of 2010. Switches that
+ * are off are written as 0, so that nothing stale of an earlier medium stays.
+ */
+export function backendFeatures(disk: DiskProperties, limits: RingLimits, settings: OfferSettings = {}): KeyValue[] {
+  const offers = offersOf(disk, settings)
+  return [
+    [K.featureBarrier, flag(offers.offersBarrier)],
+    [K.featureFlushCache, flag(offers.offersFlush)],
+    ...discardKeys(disk, settings),
+    [K.maxRingPageOrder, String(limits.maxRingPageOrder)],
+    [K.maxRingPages, String(2 ** limits.maxRingPageOrder)],
+    [K.maxRequests, String(limits.maxRequests)],
+    [K.maxRequestSegments, String(limits.maxRequestSegments)],
+    [K.maxRequestSize, String(limits.maxRequestSegments * PAGE_BYTES)],
+  ]
+}
+
+/** The disk's properties, to be published before Connected. `sectors` counts 512 bytes, whatever sector-size says. */
+export function deviceProperties(disk: DiskProperties, settings: OfferSettings = {}): KeyValue[] {
+  const info =
+    (settings.cdrom === true ? VDISK_CDROM : 0) |
+    (settings.removable === true ? VDISK_REMOVABLE : 0) |
+    (offersOf(disk, settings).readOnly ? VDISK_READONLY : 0)
+  return [
+    [K.sectors, String(disk.sectorCount)],
+    [K.sectorSize, String(disk.sectorSize)],
+    [K.physicalSectorSize, String(disk.physicalSectorSize)],
+    [K.info, String(info)],
+    ...discardKeys(disk, settings),
+  ]
+}

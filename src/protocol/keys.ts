@@ -1,0 +1,90 @@
+/**
+ * @packageDocumentation
+ * The names of XenStore's nodes, so that no other file spells one. Three generations of names are spoken
+ * (xen/include/public/io/blkif.h, head comment; PROTOCOL § 1.1): today's, the deprecated `num-ring-pages`, and those
+ * of 2010 (`ring-pages`, `max-requests` …).
+ *
+ *   /local/domain/BE/backend/TYPE/FE/DEVID     ours: features, properties, state
+ *   /local/domain/FE/device/vbd/DEVID          the front end's: transport, state; guest-writable, never trusted
+ */
+
+/** Written by the back end, or by the toolstack into its directory. */
+export const BACKEND_KEYS = {
+  frontend: 'frontend',
+  frontendId: 'frontend-id',
+  online: 'online',
+  state: 'state',
+  mode: 'mode',
+  params: 'params',
+  deviceType: 'device-type',
+  removable: 'removable',
+  dev: 'dev',
+  discardEnable: 'discard-enable',
+  hotplugStatus: 'hotplug-status',
+  hotplugError: 'hotplug-error',
+  physicalDevicePath: 'physical-device-path',
+  featureBarrier: 'feature-barrier',
+  featureFlushCache: 'feature-flush-cache',
+  featureDiscard: 'feature-discard',
+  discardAlignment: 'discard-alignment',
+  discardGranularity: 'discard-granularity',
+  discardSecure: 'discard-secure',
+  maxRingPageOrder: 'max-ring-page-order',
+  maxRingPages: 'max-ring-pages',
+  maxRequests: 'max-requests',
+  maxRequestSegments: 'max-request-segments',
+  maxRequestSize: 'max-request-size',
+  sectors: 'sectors',
+  sectorSize: 'sector-size',
+  physicalSectorSize: 'physical-sector-size',
+  info: 'info',
+} as const
+
+/** Written by the front end. */
+export const FRONTEND_KEYS = {
+  state: 'state',
+  eventChannel: 'event-channel',
+  protocol: 'protocol',
+  ringRef: 'ring-ref',
+  ringPageOrder: 'ring-page-order',
+  numRingPages: 'num-ring-pages',
+  /** 2010. */
+  ringPages: 'ring-pages',
+  maxRequests: 'max-requests',
+  maxRequestSegments: 'max-request-segments',
+  maxRequestSize: 'max-request-size',
+  numQueues: 'multi-queue-num-queues',
+} as const
+
+/** `ring-ref0` to `ring-ref15`. */
+export function ringRefKey(page: number): string {
+  return `ring-ref${page}`
+}
+
+/** Every node of the front end that {@link negotiate} may want, for rings of up to `pages` pages. */
+export function negotiationKeys(pages = 16): string[] {
+  const { state: _state, ...keys } = FRONTEND_KEYS
+  return [...Object.values(keys), ...Array.from({ length: pages }, (_, page) => ringRefKey(page))]
+}
+
+/** The directory that holds all devices of one type: what a daemon watches. */
+export function backendRoot(backendDomid: number, type: string): string {
+  return `/local/domain/${backendDomid}/backend/${type}`
+}
+
+/** A device's back-end directory. */
+export function backendPath(backendDomid: number, type: string, domid: number, devid: number): string {
+  return `${backendRoot(backendDomid, type)}/${domid}/${devid}`
+}
+
+/** A device's front-end directory, where the toolstack puts it; the node `frontend` has the last word. */
+export function frontendPath(domid: number, devid: number): string {
+  return `/local/domain/${domid}/device/vbd/${devid}`
+}
+
+/** Which device a path below {@link backendRoot} belongs to, also a path of one of its nodes. */
+export function deviceOfPath(path: string, root: string): { domid: number; devid: number } | undefined {
+  if (!path.startsWith(`${root}/`)) return undefined
+  const match = /^(\d{1,5})\/(\d{1,10})(?:\/|$)/.exec(path.slice(root.length + 1))
+  return match ? { domid: Number(match[1]), devid: Number(match[2]) } : undefined
+}
