@@ -13,6 +13,8 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitPoller(env, exports);
   InitEmbedded(env, exports);
   InitClock(env, exports);
+  InitEngine(env, exports);
+  InitFile(env, exports);
   return exports;
 }
 

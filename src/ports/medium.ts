@@ -49,7 +49,14 @@ export type MediumPlan = {
   readonly geometry: MediumGeometry
   readonly layers: readonly MediumLayer[]
 } & (
-  | { readonly kind: 'file'; readonly handle: number; readonly engine: IoEngineKind; readonly depth: number }
+  | {
+      readonly kind: 'file'
+      readonly handle: number
+      readonly engine: IoEngineKind
+      readonly depth: number
+      /** Discard goes by ioctl, not by fallocate. */
+      readonly blockDevice: boolean
+    }
   | { readonly kind: 'memory'; readonly handle: number }
   | { readonly kind: 'null' }
 )

@@ -1,0 +1,118 @@
+/**
+ * @packageDocumentation
+ * A queue's port onto a file or block device: one native engine (io_uring or threads) over a borrowed descriptor and
+ * a borrowed arena, and one eventfd that wakes this thread.
+ *
+ *   submit, reap ──► engine (one native call per batch; reap makes no system call)
+ *   arm ──► the engine may write the eventfd once ──► poller ──► listener
+ *
+ * While the queue polls, notifications are off and the eventfd costs nothing. What must never happen: a port closed
+ * with requests in flight; a Worker that dies instead leaves its engine to the orphans (native-engine.ts).
+ */
+import { eventfdCreate } from '../native/shm.js'
+import { closeDescriptor } from '../native/owners.js'
+import { Poller } from '../native/poller.js'
+import type { BufferArena, MediumPort } from '../../ports/data-path.js'
+import type { IoEngineKind, MediumPlan } from '../../ports/medium.js'
+import { assert } from '../../protocol/errors.js'
+import {
+  ENGINE_BLOCK_DEVICE,
+  ENGINE_CAN_DISCARD,
+  ENGINE_READ_ONLY,
+  ENGINE_THREADS,
+  ENGINE_URING,
+  TRAIT_FIXED_BUFFERS,
+  TRAIT_FIXED_FILE,
+  mediaAddon,
+} from './native-engine.js'
+
+type FilePlan = Extract<MediumPlan, { kind: 'file' }>
+
+/** How the engine came out, for doctor and list. */
+export interface FilePortTraits {
+  readonly engine: IoEngineKind
+  /** The arena is registered with the kernel; false when the memlock limit forbids it (and always with threads). */
+  readonly fixedBuffers: boolean
+  readonly fixedFile: boolean
+}
+
+export class FilePort implements MediumPort {
+  readonly traits: FilePortTraits
+  private readonly engine: number
+  private readonly eventHandle: number
+  private readonly poller: Poller
+  private listener: () => void = () => undefined
+  private armed = false
+
+  /** Opens engine and eventfd. Throws EPERM or ENOSYS where io_uring is forbidden, EBADF for unknown handles. */
+  constructor(plan: FilePlan, arena: BufferArena) {
+    this.eventHandle = eventfdCreate()
+    try {
+      this.engine = openEngine(plan, arena, this.eventHandle)
+    } catch (error) {
+      closeDescriptor(this.eventHandle)
+      throw error
+    }
+    const traits = mediaAddon.engineTraits(this.engine)
+    this.traits = {
+      engine: plan.engine,
+      fixedBuffers: (traits & TRAIT_FIXED_BUFFERS) !== 0,
+      fixedFile: (traits & TRAIT_FIXED_FILE) !== 0,
+    }
+    this.poller = new Poller(this.eventHandle, 'eventfd', () => this.woken())
+  }
+
+  get inFlight(): number {
+    return mediaAddon.engineInFlight(this.engine)
+  }
+
+  submit(requests: Int32Array, count: number): number {
+    return mediaAddon.engineSubmit(this.engine, requests, count)
+  }
+
+  reap(results: Int32Array, max: number): number {
+    return mediaAddon.engineReap(this.engine, results, max)
+  }
+
+  onReady(listener: () => void): void {
+    this.listener = listener
+  }
+
+  arm(): boolean {
+    const ready = mediaAddon.engineArm(this.engine)
+    this.armed = !ready
+    return ready
+  }
+
+  close(): void {
+    assert(this.inFlight === 0, 'a medium is closed with requests in flight')
+    this.poller.close()
+    mediaAddon.engineClose(this.engine)
+    closeDescriptor(this.eventHandle)
+  }
+
+  /** The eventfd was written. Results may have been reaped since: then the wish is renewed and nobody is called. */
+  private woken(): void {
+    if (!this.armed || !mediaAddon.engineArm(this.engine)) return
+    this.armed = false
+    this.listener()
+  }
+}
+
+function openEngine(plan: FilePlan, arena: BufferArena, eventHandle: number): number {
+  const { geometry } = plan
+  const flags =
+    (geometry.readOnly ? ENGINE_READ_ONLY : 0) |
+    (geometry.canDiscard ? ENGINE_CAN_DISCARD : 0) |
+    (plan.blockDevice ? ENGINE_BLOCK_DEVICE : 0)
+  return mediaAddon.engineOpen(
+    plan.engine === 'io_uring' ? ENGINE_URING : ENGINE_THREADS,
+    plan.handle,
+    eventHandle,
+    arena.handle,
+    plan.depth,
+    geometry.sectorCount * 512,
+    geometry.sectorSize,
+    flags,
+  )
+}

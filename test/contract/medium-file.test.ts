@@ -1,0 +1,133 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { mediumOpener } from '../../src/io/media/open-medium.js'
+import { createOpenMediumPort } from '../../src/io/media/open-port.js'
+import { mapMemory, owned, unmap, view } from '../../src/io/native/owners.js'
+import { IO_READ, IO_WRITE } from '../../src/ports/data-path.js'
+import type { Clock } from '../../src/ports/clock.js'
+import type { Medium, MediumSpec } from '../../src/ports/medium.js'
+import { present } from '../support/clients.js'
+import { CONTRACT_ARENA, CONTRACT_SECTORS, mediumContract } from './medium.js'
+import { MediumDriver } from './medium-driver.js'
+import type { MediumUnderTest } from './medium-driver.js'
+
+const clock: Clock = {
+  nowNs: () => performance.now() * 1e6,
+  wallMs: () => 0,
+  after(milliseconds, fire) {
+    const timer = setTimeout(fire, milliseconds)
+    return () => clearTimeout(timer)
+  },
+}
+
+const dir = mkdtempSync(join(tmpdir(), 'xbbd-media-'))
+const image = join(dir, 'disk.img')
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+/** The medium, or a failed test with the sentence. */
+function opened(spec: MediumSpec): Medium {
+  const result = mediumOpener.open(spec)
+  if (!result.ok) throw new Error(result.error.sentence)
+  return result.medium
+}
+
+/** Medium, arena and port of this thread. `dispose` after the port's close. */
+function underTest(spec: MediumSpec): MediumUnderTest {
+  const medium = opened(spec)
+  const handle = mapMemory(CONTRACT_ARENA)
+  const arena = { bytes: new Uint8Array(view(handle)), handle }
+  const port = createOpenMediumPort(clock)(medium.plan, arena)
+  return {
+    port,
+    arena,
+    geometry: medium.geometry,
+    dispose() {
+      medium.close()
+      unmap(handle)
+    },
+  }
+}
+
+/** A fresh image full of zeroes, every byte of it allocated. */
+function freshImage(): void {
+  writeFileSync(image, new Uint8Array(CONTRACT_SECTORS * 512))
+}
+
+function openImage(spec: Partial<MediumSpec>) {
+  return ({ readOnly }: { readOnly: boolean }) => {
+    freshImage()
+    return underTest({ target: image, readOnly, depth: 64, ...spec })
+  }
+}
+
+for (const engine of ['io_uring', 'threads'] as const) {
+  for (const direct of [true, false]) {
+    mediumContract(`file, ${engine}, ${direct ? 'O_DIRECT' : 'buffered'}`, openImage({ engine, direct }))
+  }
+}
+mediumContract('memory over a mapping', ({ readOnly }) =>
+  underTest({ target: `memory:${CONTRACT_SECTORS * 512}`, readOnly }),
+)
+mediumContract('null by its name', ({ readOnly }) => underTest({ target: `null:${CONTRACT_SECTORS * 512}`, readOnly }), {
+  keepsData: false,
+})
+mediumContract(
+  'file, delayed',
+  openImage({ engine: 'io_uring', layers: [{ kind: 'delay', milliseconds: 1, op: 'write' }] }),
+)
+
+/** A loop device over a fresh image, or undefined when this machine has none to give. */
+function loopDevice(): string | undefined {
+  if (process.getuid?.() !== 0 || !present('losetup')) return undefined
+  freshImage()
+  try {
+    return execFileSync('losetup', ['--find', '--show', image], { encoding: 'utf8', stdio: 'pipe' }).trim()
+  } catch {
+    return undefined
+  }
+}
+
+const device = loopDevice()
+if (device === undefined) {
+  process.stderr.write('skipped: medium contract: block device: losetup needs root and a free loop device\n')
+  test.skip('medium contract: block device', () => undefined)
+} else {
+  afterAll(() => execFileSync('losetup', ['--detach', device]))
+  for (const engine of ['io_uring', 'threads'] as const) {
+    mediumContract(
+      `block device, ${engine}`,
+      ({ readOnly }) => {
+        execFileSync('blkdiscard', ['--zeroout', device])
+        return underTest({ target: device, readOnly, engine, depth: 64 })
+      },
+      { zeroesAfterDiscard: false },
+    )
+  }
+}
+
+describe.each(['io_uring', 'threads'] as const)('files, %s', (engine) => {
+  test('a file that became shorter gives short results, then nothing, and no error', async () => {
+    const driver = new MediumDriver(openImage({ engine, direct: false })({ readOnly: false }))
+    truncateSync(image, 65536 + 1024)
+    const read = { op: IO_READ, at: 0, length: 4096 }
+    const results = await driver.run([
+      { ...read, offset: 65536 },
+      { ...read, offset: 65536 + 8192 },
+      { ...read, offset: 0 },
+    ])
+    expect(results).toEqual([1024, 0, 4096])
+    driver.close()
+  })
+
+  test('everything is given back at the end, and the file can be opened again at once', async () => {
+    const before = owned().length
+    for (let round = 0; round < 5; round++) {
+      const driver = new MediumDriver(openImage({ engine })({ readOnly: false }))
+      expect(await driver.run([{ op: IO_WRITE, at: 0, length: 4096, offset: 0 }])).toEqual([4096])
+      driver.close()
+    }
+    expect(owned()).toHaveLength(before)
+  })
+})
