@@ -7,7 +7,8 @@
  *   Taken --> Granted : admitted [bringsData] / queueCopyFromGuest
  *
  * Mermaid has one namespace for states and gives a meaning to `:`, `;` and `#`; so ids are joined paths, and text is
- * stripped of these. An edge without a target is drawn as a loop: something is said about the event there.
+ * stripped of these. An edge stands in the box that holds both its ends, or Mermaid draws them twice. An edge without
+ * a target is drawn as a loop: something is said about the event there.
  */
 import { nodesOf, rootOf } from '../machines/compile/xstate-view.js'
 import type { Chart, NodeView, TransitionView } from '../machines/compile/xstate-view.js'
@@ -41,22 +42,36 @@ function labelOf(event: string, transition: TransitionView): string {
   return text(`${eventLabel(event)}${guard}${actions}`)
 }
 
-function edgesOf(node: NodeView): string[] {
+/** One arrow, and the state within whose box it is drawn. */
+interface Edge {
+  readonly within: NodeView
+  readonly line: string
+}
+
+/** The innermost state that holds both ends; never a parallel one, whose insides are regions. */
+function commonBox(from: NodeView, to: NodeView): NodeView {
+  let box = from.parent ?? from
+  while (box.parent && (box.type === 'parallel' || !box.path.every((key, at) => to.path[at] === key) || box === to))
+    box = box.parent
+  return box
+}
+
+function edgesOf(node: NodeView): Edge[] {
   const all: [string, TransitionView][] = [
     ...[...node.transitions].flatMap(([event, list]) => list.map((one): [string, TransitionView] => [event, one])),
     ...(node.always ?? []).map((one): [string, TransitionView] => ['', one]),
   ]
-  return all.flatMap(([event, transition]) => {
-    const targets = transition.target ?? [node]
-    // The root is the whole diagram, and has no box that an edge could leave.
-    const sources = node.path.length > 0 ? [node] : Object.values(node.states)
-    return sources.flatMap((source) =>
-      targets.map((target) => {
+  // The root is the whole diagram, and has no box that an edge could leave.
+  const sources = node.path.length > 0 ? [node] : Object.values(node.states)
+  return all.flatMap(([event, transition]) =>
+    sources.flatMap((source) =>
+      (transition.target ?? [source]).map((target) => {
         const end = target.path.length > 0 ? target : source
-        return `${idOf(source)} --> ${idOf(end)} : ${labelOf(event, transition)}`
+        const line = `${idOf(source)} --> ${idOf(end)} : ${labelOf(event, transition)}`
+        return { within: commonBox(source, end), line }
       }),
-    )
-  })
+    ),
+  )
 }
 
 function initialOf(node: NodeView): NodeView | undefined {
@@ -66,22 +81,23 @@ function initialOf(node: NodeView): NodeView | undefined {
   return node.states[String(initial.target)]
 }
 
-function bodyOf(node: NodeView, indent: string): string[] {
+function bodyOf(node: NodeView, edges: readonly Edge[], indent: string): string[] {
   const children = Object.values(node.states)
   const initial = initialOf(node)
   const entry = initial === undefined ? [] : [`${indent}[*] --> ${idOf(initial)}`]
   const regions = children.map((child) => [
-    ...boxOf(child, indent),
+    ...boxOf(child, edges, indent),
     ...(child.type === 'final' ? [`${indent}${idOf(child)} --> [*]`] : []),
   ])
   const parted = regions.flatMap((lines, at) => (node.type === 'parallel' && at > 0 ? [`${indent}--`, ...lines] : lines))
-  return [...entry, ...parted]
+  const own = edges.filter(({ within }) => within === node).map(({ line }) => indent + line)
+  return [...entry, ...parted, ...own]
 }
 
-function boxOf(node: NodeView, indent: string): string[] {
+function boxOf(node: NodeView, edges: readonly Edge[], indent: string): string[] {
   const declared = idOf(node) === node.key ? [] : [`${indent}state "${text(node.key)}" as ${idOf(node)}`]
   if (Object.keys(node.states).length === 0) return declared.length > 0 ? declared : [`${indent}${idOf(node)}`]
-  return [...declared, `${indent}state ${idOf(node)} {`, ...bodyOf(node, `${indent}  `), `${indent}}`]
+  return [...declared, `${indent}state ${idOf(node)} {`, ...bodyOf(node, edges, `${indent}  `), `${indent}}`]
 }
 
 /** Entry and exit actions are part of the note, since Mermaid has no place for them. */
@@ -106,8 +122,7 @@ export function chartToMermaid(chart: Chart): string {
     `title: ${title}`,
     '---',
     'stateDiagram-v2',
-    ...bodyOf(root, '  '),
-    ...nodes.flatMap(edgesOf).map((edge) => `  ${edge}`),
+    ...bodyOf(root, nodes.flatMap(edgesOf), '  '),
     ...nodes.filter((node) => node !== root).flatMap(noteOf),
     '',
   ].join('\n')
