@@ -71,6 +71,7 @@ const handlers = new Map<number, Handler>([
 /** The absolute form of a client's path; undefined when no node can have it. */
 function absolute(connection: ServerConnection, path: string): string | undefined {
   if (path.startsWith('/')) return isNodePath(path) ? path : undefined
+  if (path.startsWith('@')) return undefined
   const whole = `${homeOf(connection.domid)}/${path}`
   return path.length <= XENSTORE_REL_PATH_MAX && isNodePath(whole) ? whole : undefined
 }
@@ -150,9 +151,10 @@ function watch(...[connection, payload]: Parameters<Handler>): Answer {
 
 function unwatch(...[connection, payload]: Parameters<Handler>): Buffer | XsErrorName {
   const [name, token] = splitStrings(payload) ?? []
-  const path = name === undefined ? undefined : watchable(connection, name)
-  if (path === undefined || token === undefined) return 'EINVAL'
-  return connection.unwatch(path, token) ?? ok
+  if (name === undefined || token === undefined) return 'EINVAL'
+  const path = watchable(connection, name)
+  // No watch can be on an impossible path.
+  return path === undefined ? 'ENOENT' : (connection.unwatch(path, token) ?? ok)
 }
 
 function watchable(connection: ServerConnection, name: string): string | undefined {
