@@ -5,7 +5,7 @@
  * Requests about nodes work on a view: the live tree, or a transaction's own. CONTROL, RESUME and SET_TARGET belong to
  * management of real domains, which the pocket host has none of: ENOSYS.
  */
-import { homeOf, isNodePath, specialPaths } from '../../io/xenstore/path.js'
+import { homeOf, isNodePath } from '../../io/xenstore/path.js'
 import {
   formatPermission,
   nulTerminated,
@@ -158,7 +158,9 @@ function unwatch(...[connection, payload]: Parameters<Handler>): Buffer | XsErro
 }
 
 function watchable(connection: ServerConnection, name: string): string | undefined {
-  return specialPaths.includes(name) ? name : absolute(connection, name)
+  // As in xenstored, an event's name is not checked: one that never happens is never told.
+  if (name.startsWith('@')) return name.length <= XENSTORE_REL_PATH_MAX ? name : undefined
+  return absolute(connection, name)
 }
 
 function resetWatches(connection: ServerConnection): Buffer {

@@ -49,13 +49,18 @@ export class Transaction {
     for (const path of this.#touched)
       if (this.#base.find(path)?.generation !== live.find(path)?.generation) return 'EAGAIN'
     const tree = live.fork()
-    const events: TreeEvent[] = []
+    const events = new Map<string, TreeEvent>()
     for (const change of this.#changes) {
       const result = apply(tree, change, domid, quotas)
       if (typeof result === 'string') return result
-      events.push(...result)
+      for (const event of result) {
+        const earlier = events.get(event.path)
+        events.set(event.path, earlier ? { ...earlier, exact: earlier.exact && event.exact } : event)
+      }
     }
-    return { tree, events }
+    // To others the transaction is one change: a node that came and went within it never was.
+    const seen = [...events.values()].filter(({ path }) => live.find(path) ?? tree.find(path))
+    return { tree, events: seen }
   }
 
   /** A removal depends on everything that it removes. */
