@@ -1,0 +1,96 @@
+/**
+ * @packageDocumentation
+ * `xbbd list`: what stands and how it fares. The table has one line per device; below it the sentences that a table
+ * cannot hold (why one failed, what was decided on the way). `--statistics` adds what each device did.
+ */
+import type { Command } from 'commander'
+import type { DeviceListing, DeviceStatistics } from '../../ports/daemon-api.js'
+import { renderTable, type Column } from '../table.js'
+import { formatBytes } from '../units.js'
+import { json, withDaemon, withDaemonOptions, type CommandContext, type DaemonOptions } from './context.js'
+
+interface Options extends DaemonOptions {
+  readonly statistics?: boolean
+  readonly json?: boolean
+}
+
+const EXAMPLES = `
+Examples:
+  xbbd list
+  xbbd list --statistics
+  xbbd list --json | jq '.devices[] | select(.gaveUp)'
+`
+
+/** What `--json` prints. */
+export interface ListReport {
+  readonly devices: readonly DeviceListing[]
+  readonly statistics?: readonly DeviceStatistics[]
+}
+
+/** Registers the command. */
+export function addList(program: Command, { terminal }: CommandContext): void {
+  const command = program
+    .command('list')
+    .description('show the disks and how they fare')
+    .option('--statistics', 'show also what each disk did: requests, bytes, errors, latency')
+    .option('--json', 'print JSON')
+    .addHelpText('after', EXAMPLES)
+    .action(async (options: Options) => {
+      const report = await withDaemon(options, async (client): Promise<ListReport> => {
+        const devices = (await client.call('list')) as DeviceListing[]
+        if (!options.statistics) return { devices }
+        return { devices, statistics: (await client.call('statistics')) as DeviceStatistics[] }
+      })
+      terminal.out(options.json ? json(report) : listText(report))
+    })
+  withDaemonOptions(command)
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'DEVICE' },
+  { title: 'VDEV' },
+  { title: 'STATE' },
+  { title: 'BACK' },
+  { title: 'FRONT' },
+  { title: 'SIZE', align: 'right' },
+  { title: 'MODE' },
+  { title: 'RING', align: 'right' },
+  { title: 'RESTARTS', align: 'right' },
+  { title: 'TARGET' },
+]
+
+/** The report for people. */
+export function listText({ devices, statistics }: ListReport): string {
+  const table = renderTable(COLUMNS, devices.map(row))
+  const remarks = devices.flatMap((device) => [
+    ...(device.error === undefined ? [] : [`${device.name}: ${device.error}`]),
+    ...(device.gaveUp ? [`${device.name}: given up after ${device.restarts} restarts: attach it anew`] : []),
+    ...device.notes.map((note) => `${device.name}: ${note}`),
+  ])
+  const sections = [table, remarks.map((remark) => `${remark}\n`).join(''), ...(statistics ?? []).map(statisticsText)]
+  return sections.filter((section) => section !== '').join('\n')
+}
+
+function row(device: DeviceListing): string[] {
+  const { connection } = device
+  return [
+    device.name,
+    device.vdev,
+    device.state,
+    device.backendState,
+    device.frontendState,
+    device.sectorCount === undefined ? '-' : formatBytes(device.sectorCount * 512),
+    device.mode,
+    connection === undefined ? '-' : `${connection.ringEntries}`,
+    `${device.restarts}`,
+    device.target,
+  ]
+}
+
+function statisticsText(device: DeviceStatistics): string {
+  const rows = Object.entries(device.counters)
+    .filter(([, value]) => value !== 0)
+    .map(([name, value]) => [name, `${value}`])
+  const titles: Column[] = [{ title: device.name }, { title: 'VALUE', align: 'right' }]
+  return renderTable(titles, rows)
+}

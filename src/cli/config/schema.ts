@@ -1,0 +1,198 @@
+/**
+ * @packageDocumentation
+ * Every setting of the daemon, as data. From this one table come the parser's checks, `packaging/xbbd.conf.example`,
+ * the flags of `xbbd run`, `xbbd config show`, the shell completion and the type {@link Settings}; nothing about a
+ * setting is written down anywhere else.
+ *
+ *   key           dotted; the flag is `--` and the key with dots as hyphens (journal.size, --journal-size)
+ *   fallback      the default, as an operator would write it, so that it passes through the same parser
+ *   reloadable    SIGHUP may change it in a running daemon; the rest waits for the next start and the daemon says so
+ *   doc           one sentence: what it does, and what goes wrong at the ends of its range where that is not plain
+ *
+ * A setting that no code reads must not stand here, and no limit or pool of the daemon may live outside of it.
+ */
+import type { Kind, ValueOf } from './kinds.js'
+
+/** One setting. */
+export interface Setting {
+  readonly kind: Kind
+  readonly fallback: string
+  readonly reloadable: boolean
+  readonly doc: string
+}
+
+const KiB = 1024
+const MiB = 1024 * KiB
+const GiB = 1024 * MiB
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+
+const fixed = { reloadable: false } as const
+const live = { reloadable: true } as const
+
+/** Settings by key, in the order in which they are shown. */
+export const schema = {
+  world: {
+    ...fixed,
+    kind: { type: 'choice', values: ['embedded'] },
+    fallback: 'embedded',
+    doc: 'What stands in for the hypervisor: embedded talks to the pocket host that `xbbd host` runs.',
+  },
+  'run.dir': {
+    ...fixed,
+    kind: { type: 'path' },
+    fallback: '/run/xbbd',
+    doc: 'Directory of lock, control socket and journals; on a tmpfs, so that journals survive the process alone.',
+  },
+  'host.dir': {
+    ...fixed,
+    kind: { type: 'path', optional: true },
+    fallback: '',
+    doc: 'Directory in which the pocket host offers its sockets; empty means host below run.dir.',
+  },
+  'control.socket': {
+    ...fixed,
+    kind: { type: 'path', optional: true },
+    fallback: '',
+    doc: 'Unix socket on which the daemon takes commands, readable by its owner only; empty means control in run.dir.',
+  },
+  'backend.domid': {
+    ...fixed,
+    kind: { type: 'integer', min: 0, max: 32751 },
+    fallback: '0',
+    doc: 'Domain in which the daemon runs: 0, or the number of a driver domain.',
+  },
+  'backend.type': {
+    ...fixed,
+    kind: { type: 'word', pattern: /^[a-z][a-z0-9]{0,31}$/, says: 'a lower-case name, such as vbd or vbd3' },
+    fallback: 'vbd',
+    doc: 'Directory below backend/ in XenStore that is watched for devices; tools that know tapback use vbd3.',
+  },
+  'abi.default': {
+    ...live,
+    kind: { type: 'choice', values: ['native', 'x86_64', 'x86_32'] },
+    fallback: 'native',
+    doc: 'Layout of ring entries for a front end that names none; native is that of the machine, x86_64.',
+  },
+  'ring.max-page-order': {
+    ...live,
+    kind: { type: 'integer', min: 0, max: 4 },
+    fallback: '4',
+    doc: 'Largest ring that is offered, as a power of two of pages: 0 is 32 requests in flight, 4 is 512.',
+  },
+  'requests.slots-max': {
+    ...live,
+    kind: { type: 'integer', min: 1, max: 512 },
+    fallback: '512',
+    doc: 'Most requests of one queue in work at once; fewer than the ring holds make the rest wait in Shortage.',
+  },
+  'requests.batch': {
+    ...live,
+    kind: { type: 'integer', min: 1, max: 512 },
+    fallback: '64',
+    doc: 'Most requests taken from one ring before the next ring of the same worker has its turn.',
+  },
+  'requests.mode': {
+    ...live,
+    kind: { type: 'choice', values: ['compiled', 'xstate'] },
+    fallback: 'compiled',
+    doc: 'How request charts run: compiled to generated code, or xstate for inspection, some hundred times slower.',
+  },
+  workers: {
+    ...fixed,
+    kind: { type: 'integer', min: 1, max: 64 },
+    fallback: '1',
+    doc: 'Threads that serve queues; each costs about 12 MiB and its own arena.',
+  },
+  'arena.size': {
+    ...fixed,
+    kind: { type: 'size', min: MiB, max: 4 * GiB, multipleOf: 64 * KiB },
+    fallback: '16M',
+    doc: 'Memory of each worker through which the bytes of requests pass; too little of it shows as Shortage.',
+  },
+  'spin.max-us': {
+    ...fixed,
+    kind: { type: 'integer', min: 0, max: 10_000 },
+    fallback: '50',
+    doc: 'Longest time, in microseconds, that a worker polls for more work before it sleeps; 0 sleeps at once.',
+  },
+  'journal.size': {
+    ...fixed,
+    kind: { type: 'size', min: 4 * MiB, max: 64 * GiB, multipleOf: MiB },
+    fallback: '64M',
+    doc: 'All journals together, in run.dir; every attached queue keeps at least two segments of 1M.',
+  },
+  'journal.mode': {
+    ...live,
+    kind: { type: 'choice', values: ['inputs', 'full', 'off'] },
+    fallback: 'inputs',
+    doc: 'inputs is enough for replay and recovery, full adds every transition, off is for measurements only.',
+  },
+  'medium.engine': {
+    ...live,
+    kind: { type: 'choice', values: ['auto', 'io_uring', 'threads'] },
+    fallback: 'auto',
+    doc: 'Who moves the bytes of files and block devices; auto is io_uring, or threads where the kernel forbids it.',
+  },
+  'medium.direct': {
+    ...live,
+    kind: { type: 'boolean' },
+    fallback: 'yes',
+    doc: 'Go around the page cache (O_DIRECT) where the file system allows it.',
+  },
+  'medium.depth': {
+    ...live,
+    kind: { type: 'integer', min: 1, max: 4096 },
+    fallback: '256',
+    doc: 'Most I/Os of one queue that its medium has in hand at once.',
+  },
+  'discard.enable': {
+    ...live,
+    kind: { type: 'boolean' },
+    fallback: 'yes',
+    doc: 'Offer discard to guests on media that can deallocate.',
+  },
+  'restart.max': {
+    ...live,
+    kind: { type: 'integer', min: 0, max: 1000 },
+    fallback: '5',
+    doc: 'How often a crashed device is started again within restart.period before it stays Failed.',
+  },
+  'restart.period': {
+    ...live,
+    kind: { type: 'duration', min: 1000, max: 24 * HOUR },
+    fallback: '1m',
+    doc: 'The period over which restart.max counts.',
+  },
+  'park.timeout': {
+    ...live,
+    kind: { type: 'duration', min: 0, max: 24 * HOUR },
+    fallback: '1m',
+    doc: 'How long stopping waits for media that do not answer before it says what is left; 0 waits for ever.',
+  },
+  'log.level': {
+    ...live,
+    kind: { type: 'choice', values: ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] },
+    fallback: 'info',
+    doc: 'Least important line that still goes to the log on standard error.',
+  },
+} as const satisfies Readonly<Record<string, Setting>>
+
+/** The name of a setting. */
+export type SettingKey = keyof typeof schema
+
+/** All settings, parsed: sizes in bytes, durations in milliseconds. */
+export type Settings = { readonly [K in SettingKey]: ValueOf<(typeof schema)[K]['kind']> }
+
+/** The keys in the schema's order. */
+export const settingKeys = Object.keys(schema) as SettingKey[]
+
+/** The schema's row, with its type widened to what every row has. */
+export function settingOf(key: SettingKey): Setting {
+  return schema[key]
+}
+
+/** Whether `text` names a setting. */
+export function isSettingKey(text: string): text is SettingKey {
+  return Object.hasOwn(schema, text)
+}

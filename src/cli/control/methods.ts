@@ -1,0 +1,122 @@
+/**
+ * @packageDocumentation
+ * What can be asked over the control socket, by name:
+ *
+ *   status                              version, process, world, since when, how many devices
+ *   attach {domid, vdev, target, …}     AttachOutcome
+ *   detach {domid, vdev, force, …}      DetachOutcome
+ *   list                                DeviceListing[]
+ *   statistics {name?}                  DeviceStatistics[]
+ *   config                              settings in force and where each came from
+ *   reload                              as SIGHUP: what changed, what waits for the next start
+ *   stop {mode, timeoutMs?}             StopOutcome, with an event per second that says what is waited for
+ *
+ * Each method reads its parameters through `Params` and calls one function of the daemon; nothing is decided here.
+ */
+import type { AttachSpec, DaemonApi, DetachSpec, PendingDevice, StopMode, StopOutcome } from '../../ports/daemon-api.js'
+import type { ReloadPlan } from '../config/reload.js'
+import type { Origins } from '../config/load.js'
+import type { Settings } from '../config/schema.js'
+import { Params } from './params.js'
+import type { ControlHandlers } from './server.js'
+
+/** Highest domid that is a domain (DOMID_FIRST_RESERVED - 1, xen/include/public/xen.h). */
+const DOMID_MAX = 0x7fef
+const WAIT_MS_MAX = 24 * 3_600_000
+
+export interface DaemonStatus {
+  readonly version: string
+  readonly pid: number
+  readonly world: string
+  /** ISO 8601. */
+  readonly since: string
+  readonly devices: number
+  /** `running`, or how it stops. */
+  readonly state: 'running' | 'parking' | 'closing'
+}
+
+/** An event of `stop`: whom it still waits for. */
+export interface StopProgress {
+  readonly pending: readonly PendingDevice[]
+}
+
+/** The running daemon as the control socket needs it: the devices, and the process around them. */
+export interface ControlledDaemon {
+  readonly api: DaemonApi
+  status(): DaemonStatus
+  config(): { readonly settings: Settings; readonly origins: Origins }
+  reload(): Pick<ReloadPlan, 'changed' | 'waiting'>
+  /** Parks or closes, and ends the process after the answer went out. `timeoutMs` as park.timeout, 0 = for ever. */
+  stop(mode: StopMode, timeoutMs: number | undefined, progress: (event: StopProgress) => void): Promise<StopOutcome>
+}
+
+/** The methods over one daemon. */
+export function controlMethods(daemon: ControlledDaemon): ControlHandlers {
+  const { api } = daemon
+  return {
+    status: immediate((params) => {
+      params.done()
+      return daemon.status()
+    }),
+    list: immediate((params) => {
+      params.done()
+      return api.list()
+    }),
+    statistics: immediate((params) => {
+      const name = params.optionalText('name', 256)
+      params.done()
+      return api.statistics(name)
+    }),
+    config: immediate((params) => {
+      params.done()
+      return daemon.config()
+    }),
+    reload: immediate((params) => {
+      params.done()
+      return daemon.reload()
+    }),
+    attach: async (values) => api.attach(readAttach(new Params(values))),
+    detach: async (values) => api.detach(readDetach(new Params(values))),
+    stop: async (values, progress) => {
+      const params = new Params(values)
+      const mode = params.optionalChoice('mode', ['park', 'close']) ?? 'park'
+      const timeoutMs = params.optionalInteger('timeoutMs', 0, WAIT_MS_MAX)
+      params.done()
+      return daemon.stop(mode, timeoutMs, progress)
+    },
+  }
+}
+
+/** A method that answers at once. What it throws becomes a rejection. */
+function immediate(answer: (params: Params) => unknown): ControlHandlers[string] {
+  return (values) => new Promise((resolve) => resolve(answer(new Params(values))))
+}
+
+function readAttach(params: Params): AttachSpec {
+  const deviceType = params.optionalChoice('deviceType', ['disk', 'cdrom'])
+  const protocol = params.optionalText('protocol', 64)
+  const waitMs = params.optionalInteger('waitMs', 0, WAIT_MS_MAX)
+  const spec: AttachSpec = {
+    domid: params.integer('domid', 0, DOMID_MAX),
+    vdev: params.text('vdev', 64),
+    target: params.text('target'),
+    mode: params.optionalChoice('mode', ['r', 'w']) ?? 'w',
+    ...(deviceType === undefined ? {} : { deviceType }),
+    ...(protocol === undefined ? {} : { protocol }),
+    ...(waitMs === undefined ? {} : { waitMs }),
+  }
+  params.done()
+  return spec
+}
+
+function readDetach(params: Params): DetachSpec {
+  const waitMs = params.optionalInteger('waitMs', 0, WAIT_MS_MAX)
+  const spec: DetachSpec = {
+    domid: params.integer('domid', 0, DOMID_MAX),
+    vdev: params.text('vdev', 64),
+    force: params.flag('force'),
+    ...(waitMs === undefined ? {} : { waitMs }),
+  }
+  params.done()
+  return spec
+}

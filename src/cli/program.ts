@@ -1,0 +1,84 @@
+/**
+ * @packageDocumentation
+ * The tree of commands, by commander. Each command is a module below commands/ that adds itself; what it needs from
+ * the rest of the program it imports when it runs, so that `xbbd list` does not load the charts and answers within
+ * a tenth of a second. Errors have one form everywhere:
+ *
+ *   xbbd: <one sentence with what to do>          on standard error
+ *   64 usage · 65 data · 66 no input · 69 no daemon · 70 our fault · 75 try again · 77 not allowed · 78 configuration
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command, CommanderError } from 'commander'
+import { packageRoot } from '../io/native/load.js'
+import { sentenceOf, XbbdError } from '../protocol/errors.js'
+import { addAttach } from './commands/attach.js'
+import { addCompletion } from './commands/completion.js'
+import { addConfig } from './commands/config.js'
+import { addDetach } from './commands/detach.js'
+import { addList } from './commands/list.js'
+import { addStop } from './commands/stop.js'
+import type { CommandContext } from './commands/context.js'
+import type { Terminal } from './terminal.js'
+
+/** The version that package.json names. */
+export function packageVersion(): string {
+  const text = readFileSync(join(packageRoot(), 'package.json'), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
+
+/** Every command that works. */
+export function buildProgram(context: CommandContext): Command {
+  const program = new Command('xbbd')
+    .description('A Xen block back end in user space: gives guests virtual disks over the blkif protocol.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'explain a command')
+    .helpCommand('help [command]', 'explain a command')
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.terminal.out(text),
+      writeErr: (text) => context.terminal.err(text),
+      outputError: () => undefined, // runCommandLine says it in our own words
+    })
+  for (const add of [addStop, addAttach, addDetach, addList, addConfig, addCompletion]) add(program, context)
+  inheritSettings(program)
+  return program
+}
+
+/** Runs one command line. @returns the status with which the process ends; never rejects. */
+export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<number> {
+  const context: CommandContext = { terminal, status: 0 }
+  const program = buildProgram(context)
+  try {
+    if (args.length === 0) {
+      terminal.out(program.helpInformation())
+      return 64
+    }
+    await program.parseAsync(args, { from: 'user' })
+    return context.status
+  } catch (error) {
+    if (error instanceof CommanderError) return usageStatus(error, terminal)
+    terminal.note(sentenceOf(error))
+    if (error instanceof XbbdError) return error.exitCode
+    return 70
+  }
+}
+
+/** commander's own findings: help and version are no errors; the rest becomes one sentence with the cure. */
+function usageStatus(error: CommanderError, terminal: Terminal): number {
+  if (error.exitCode === 0) return 0
+  if (error.code === 'commander.help') return 64
+  const sentence = error.message.replace(/^error: /, '').replaceAll('\n', ' ')
+  terminal.note(`${sentence}; \`xbbd help\` lists the commands and \`xbbd <command> --help\` explains one`)
+  return 64
+}
+
+/** Subcommands made with `command()` inherit these; those added as objects would not, so it is done for all. */
+function inheritSettings(command: Command): void {
+  for (const child of command.commands) {
+    child.copyInheritedSettings(command)
+    child.showHelpAfterError(false)
+    inheritSettings(child)
+  }
+}
