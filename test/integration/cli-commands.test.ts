@@ -1,0 +1,174 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { controlMethods, type ControlledDaemon } from '../../src/cli/control/methods.js'
+import { ControlServer } from '../../src/cli/control/server.js'
+import { loadSettings, settingsOrThrow } from '../../src/cli/config/load.js'
+import type { AttachSpec, DaemonApi, DetachSpec, DeviceListing } from '../../src/ports/daemon-api.js'
+import { XbbdError } from '../../src/protocol/errors.js'
+import { xbbd } from '../support/xbbd-process.js'
+
+const dir = mkdtempSync(join(tmpdir(), 'xbbd-cli-'))
+const socket = join(dir, 'control')
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+const listing: DeviceListing = {
+  domid: 5, devid: 51712, vdev: 'xvda', name: 'vbd/5/51712', state: 'Connected', backendState: 'Connected',
+  frontendState: 'Connected', online: true, target: '/srv/a.img', mode: 'w', sectorCount: 131072, sectorSize: 512,
+  connection: { abi: 'x86_64', ringPages: 16, ringEntries: 512, queues: [] }, error: undefined,
+  notes: ['its size was rounded'], restarts: 0, gaveUp: false, connections: 1,
+}
+
+/** Remembers what it was asked; the commands' side of the socket is what is tested here. */
+function recordingApi(asked: unknown[]): DaemonApi {
+  return {
+    attach: (spec: AttachSpec) => {
+      asked.push(spec)
+      if (spec.vdev === 'bad')
+        return Promise.reject(new XbbdError('XBBD_VDEV', 'bad is no name of a disk: use xvda', { exitCode: 64 }))
+      return Promise.resolve({ created: true, device: listing })
+    },
+    detach: (spec: DetachSpec) => {
+      asked.push(spec)
+      return Promise.resolve({ existed: true, removed: spec.force === true })
+    },
+    list: () => [listing],
+    statistics: () => [
+      { name: 'vbd/5/51712', domid: 5, vdev: 'xvda', counters: { reads: 12, writes: 0 }, histograms: {} },
+    ],
+    stop: () => Promise.reject(new Error('the process around it stops')),
+    abandonStop: () => undefined,
+    pending: () => [],
+  }
+}
+
+function recordingDaemon(asked: unknown[]): ControlledDaemon {
+  return {
+    api: recordingApi(asked),
+    status: () => ({ version: '0', pid: 1, world: 'embedded', since: '', devices: 1, state: 'running' }),
+    config: () => settingsOrThrow(loadSettings({})),
+    reload: () => ({ changed: [], waiting: [] }),
+    stop: (mode, timeoutMs, progress) => {
+      asked.push({ stop: mode, timeoutMs })
+      progress({ pending: [] })
+      const left = mode === 'close' ? [{ name: 'vbd/5/51712', state: 'Closing', inFlight: 3 }] : []
+      setImmediate(() => void server?.close())
+      return Promise.resolve({ mode, devices: 1, left, held: { rings: 0, channels: 0, grants: 0 } })
+    },
+  }
+}
+
+let server: ControlServer | undefined
+const asked: unknown[] = []
+beforeEach(async () => {
+  asked.length = 0
+  server = await ControlServer.listen(socket, controlMethods(recordingDaemon(asked)))
+})
+afterEach(() => server?.close())
+
+test('attach asks for what was written and says what came of it', async () => {
+  const ended = await xbbd('attach', '5', 'xvda', '/srv/a.img', '--mode', 'r', '--wait', '3s', '-s', socket)
+  expect(asked).toEqual([
+    { domid: 5, vdev: 'xvda', target: '/srv/a.img', mode: 'r', deviceType: 'disk', waitMs: 3000 },
+  ])
+  expect(ended).toEqual({
+    status: 0,
+    stdout: 'vbd/5/51712 (xvda, read-write, 64 MiB) attached: Connected\n',
+    stderr: 'xbbd: its size was rounded\n',
+  })
+})
+
+test("the daemon's sentence and status are the command's", async () => {
+  expect(await xbbd('attach', '5', 'bad', 'null:1M', '-s', socket)).toEqual({
+    status: 64,
+    stdout: '',
+    stderr: 'xbbd: bad is no name of a disk: use xvda\n',
+  })
+})
+
+test('a detach that is not done in time ends with 75, a forced one is done', async () => {
+  expect(await xbbd('detach', '5', 'xvda', '-s', socket)).toMatchObject({ status: 75, stdout: '' })
+  const forced = await xbbd('detach', '5', 'xvda', '--force', '-s', socket)
+  expect(forced).toEqual({ status: 0, stdout: 'xvda of domain 5 detached\n', stderr: '' })
+})
+
+test('list is a table for people and JSON for programs', async () => {
+  const table = await xbbd('list', '--statistics', '-s', socket)
+  expect(table.stdout).toBe(
+    'DEVICE       VDEV  STATE      BACK       FRONT        SIZE  MODE  RING  RESTARTS  TARGET\n' +
+      'vbd/5/51712  xvda  Connected  Connected  Connected  64 MiB  w      512         0  /srv/a.img\n' +
+      '\nvbd/5/51712: its size was rounded\n' +
+      '\nvbd/5/51712  VALUE\nreads           12\n',
+  )
+  const { stdout } = await xbbd('list', '--json', '-s', socket)
+  expect(JSON.parse(stdout)).toEqual({ devices: [JSON.parse(JSON.stringify(listing))] })
+})
+
+test('stop parks, --close closes, and what is left shows in the status', async () => {
+  expect(await xbbd('stop', '-s', socket)).toEqual({ status: 0, stdout: '1 disk parked, daemon stopped\n', stderr: '' })
+  await server?.close()
+  server = await ControlServer.listen(socket, controlMethods(recordingDaemon(asked)))
+  expect(await xbbd('stop', '--close', '--timeout', '2s', '-s', socket)).toEqual({
+    status: 75,
+    stdout: 'daemon stopped before everything was done; left: vbd/5/51712 (Closing, 3 requests in flight)\n',
+    stderr: '',
+  })
+  expect(asked).toEqual([{ stop: 'park' }, { stop: 'close', timeoutMs: 2000 }])
+})
+
+test('without a daemon every command that needs one ends with 69 and says how to start it', async () => {
+  for (const args of [['list'], ['stop'], ['detach', '1', 'xvda']])
+    expect(await xbbd(...args, '-s', join(dir, 'nobody'))).toMatchObject({
+      status: 69,
+      stderr: expect.stringMatching(/^xbbd: no daemon listens on .*start one with `xbbd run`.*\n$/) as unknown,
+    })
+})
+
+test('a mistake on the command line is one sentence and 64', async () => {
+  for (const args of [['lst'], ['attach', 'x', 'xvda', 'null:1M'], ['list', '--jsn'], ['attach', '5']]) {
+    const { status, stdout, stderr } = await xbbd(...args)
+    expect({ status, stdout, lines: stderr.split('\n').length }).toEqual({ status: 64, stdout: '', lines: 2 })
+  }
+  expect((await xbbd('lst')).stderr).toMatch(/Did you mean list/)
+})
+
+test('config check prints every problem at once and ends with 78; a good file ends with 0', async () => {
+  const file = join(dir, 'xbbd.conf')
+  writeFileSync(file, 'jurnal.size = 1M\nworkers = 99\n')
+  expect(await xbbd('config', 'check', file)).toEqual({
+    status: 78,
+    stdout: '',
+    stderr:
+      `xbbd: ${file}:1: unknown setting "jurnal.size": did you mean journal.size?\n` +
+      `xbbd: ${file}:2: workers = "99": must lie between 1 and 64\n`,
+  })
+  const asJson = await xbbd('config', 'check', file, '--json')
+  expect(JSON.parse(asJson.stdout)).toMatchObject({ file, problems: [{ where: `${file}:1` }, { where: `${file}:2` }] })
+  writeFileSync(file, 'workers = 2\n')
+  expect(await xbbd('config', 'check', file)).toMatchObject({ status: 0, stderr: '' })
+  const shown = await xbbd('config', 'show', '--json', '-c', file)
+  expect(JSON.parse(shown.stdout)).toMatchObject({ workers: 2, 'journal.size': 67108864, 'medium.direct': true })
+})
+
+test('a command that talks to a daemon finds its socket in the configuration', async () => {
+  const file = join(dir, 'socket.conf')
+  writeFileSync(file, `control.socket = ${socket}\n`)
+  expect(await xbbd('list', '-c', file)).toMatchObject({ status: 0 })
+})
+
+test('completion knows every command, and bash takes the script', async () => {
+  const { stdout, status } = await xbbd('completion', 'bash')
+  expect(status).toBe(0)
+  const complete = (line: string) => {
+    const words = line.split(' ')
+    const set = `COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}`
+    return `${set}; _xbbd; echo "\${COMPREPLY[@]}"`
+  }
+  const script = `${stdout}\n${['xbbd det', 'xbbd config ', 'xbbd attach 5 --mo'].map(complete).join('\n')}`
+  const bash = spawn('bash', ['-c', script])
+  let out = ''
+  bash.stdout.on('data', (chunk) => (out += String(chunk)))
+  await new Promise((resolve) => bash.on('close', resolve))
+  expect(out).toBe('detach\ncheck show help --help\n--mode\n')
+})
