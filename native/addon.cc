@@ -9,6 +9,7 @@
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitOwners(env, exports);
   InitShm(env, exports);
+  InitSocket(env, exports);
   InitRing(env, exports);
   InitPoller(env, exports);
   InitEmbedded(env, exports);
