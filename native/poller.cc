@@ -116,6 +116,10 @@ Poller* Find(const Args& args) {
 
 napi_value ThrowNoPoller(napi_env env) { return Throw(env, EBADF, "EBADF: no such poller is open on this thread"); }
 
+napi_value ThrowUnpollable(napi_env env, int failed) {
+  return Throw(env, -failed, std::string(uv_err_name(failed)) + ": the descriptor cannot be polled", "epoll_ctl");
+}
+
 /// pollerOpen(descriptor, mode 0|1|2, callback) → id; begins paused.
 napi_value PollerOpen(napi_env env, napi_callback_info info) {
   Args args(env, info);
@@ -135,7 +139,7 @@ napi_value PollerOpen(napi_env env, napi_callback_info info) {
   poller->env = env;
   poller->owner = pollers;
   const int failed = uv_poll_init(loop, &poller->handle, poller->fd);
-  if (failed) return Throw(env, -failed, std::string(uv_err_name(failed)) + ": the descriptor cannot be polled", "epoll_ctl");
+  if (failed) return ThrowUnpollable(env, failed);
   poller->handle.data = poller.get();
   napi_value name;
   napi_create_string_utf8(env, "XBBD_POLLER", NAPI_AUTO_LENGTH, &name);
@@ -165,7 +169,7 @@ napi_value PollerResume(napi_env env, napi_callback_info info) {
   Poller* poller = Find(args);
   if (!poller) return ThrowNoPoller(env);
   const int failed = uv_poll_start(&poller->handle, UV_READABLE, OnReadable);
-  if (failed) return Throw(env, -failed, std::string(uv_err_name(failed)) + ": the descriptor cannot be polled", "epoll_ctl");
+  if (failed) return ThrowUnpollable(env, failed);
   return Undefined(env);
 }
 

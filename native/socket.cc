@@ -49,7 +49,8 @@ napi_value SocketListen(napi_env env, napi_callback_info info) {
   std::string path;
   uint64_t mode;
   sockaddr_un address;
-  if (!args.Text(0, &path) || !args.Whole(1, 0777, &mode)) return ThrowInvalid(env, "socketListen takes a path and a mode");
+  if (!args.Text(0, &path) || !args.Whole(1, 0777, &mode))
+    return ThrowInvalid(env, "socketListen takes a path and a mode");
   if (!Address(path, &address)) return Throw(env, ENAMETOOLONG, "ENAMETOOLONG: a socket's path has 1 to 107 bytes");
   const int fd = NewSocket();
   if (fd < 0) return ThrowErrno(env, "socket");
@@ -191,7 +192,7 @@ napi_value SocketReceive(napi_env env, napi_callback_info info) {
   const std::vector<int> fds = Received(&message);
   if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
     for (int cut : fds) close(cut);
-    return Throw(env, EMSGSIZE, "EMSGSIZE: a message of more than 65536 bytes or 16 descriptors was dropped", "recvmsg");
+    return Throw(env, EMSGSIZE, "EMSGSIZE: a message of more than 65536 bytes or 16 descriptors came", "recvmsg");
   }
   napi_value buffer, handles;
   void* data = nullptr;

@@ -1,4 +1,6 @@
-import { EmbeddedGrantCopier, GRANT_ENTRY_BYTES, GTF_permit_access, GTF_readonly } from '../../src/io/native/embedded-grants.js'
+import {
+  EmbeddedGrantCopier, GRANT_ENTRY_BYTES, GTF_permit_access, GTF_readonly,
+} from '../../src/io/native/embedded-grants.js'
 import { mapMemory, owned, unmap, view } from '../../src/io/native/owners.js'
 
 const PAGE = 4096
@@ -28,7 +30,8 @@ function guest() {
     const failed = copier.copy(copies, 1)
     return [copies[3], failed]
   }
-  return { copier, grant, copy, close, memory: new Uint8Array(view(memory)), arena: new Uint8Array(view(arena)), handles: { memory, table, arena } }
+  const handles = { memory, table, arena }
+  return { copier, grant, copy, close, memory: new Uint8Array(view(memory)), arena: new Uint8Array(view(arena)), handles }
 }
 
 let before = 0
@@ -65,7 +68,8 @@ test('what the guest did not permit fails alone, with its status, and moves noth
   grant(14, 2, GTF_permit_access | GTF_readonly)
   grant(15, 8)
   grant(16, 0xffffffff)
-  for (const gref of [9, 10, 11, 12, 13, 512, 0x1fffffff, -1]) expect([gref, copy(gref, 0, 512, 0, 0)]).toEqual([gref, [-3, 1]])
+  for (const gref of [9, 10, 11, 12, 13, 512, 0x1fffffff, -1])
+    expect([gref, copy(gref, 0, 512, 0, 0)]).toEqual([gref, [-3, 1]])
   expect(copy(14, 0, 512, 0, 1)).toEqual([-1, 1])
   expect(copy(15, 0, 512, 0, 0)).toEqual([-1, 1])
   expect(copy(16, 0, 512, 0, 0)).toEqual([-1, 1])
@@ -82,8 +86,8 @@ test('nothing is moved over the end of a page or of the arena', () => {
   const { copy, arena, memory, close } = guest()
   memory.fill(1)
   for (const [offset, length, place] of [
-    [4096, 1, 0], [1, 4096, 0], [4095, 2, 0], [0, 0xffff, 0], [0xffff, 0xffff, 0], [0, 2, 2 * PAGE - 1], [0, 1, 2 * PAGE],
-    [0, 1, -1], [0, 4096, 0x7fffffff],
+    [4096, 1, 0], [1, 4096, 0], [4095, 2, 0], [0, 0xffff, 0], [0xffff, 0xffff, 0], [0, 2, 2 * PAGE - 1],
+    [0, 1, 2 * PAGE], [0, 1, -1], [0, 4096, 0x7fffffff],
   ])
     expect([offset, length, place, copy(0, offset, length, place, 0)]).toEqual([offset, length, place, [-1, 1]])
   expect(copy(0, 0, 8, 0, 2)).toEqual([-1, 1])

@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import {
   adopt, closeDescriptor, descriptorOf, duplicate, giveBack, map, mapMemory, owned, unmap, view,
 } from '../../src/io/native/owners.js'
-import { allocateFile, eventfdCreate, eventfdRead, eventfdWrite, memfdCreate, memfdSize } from '../../src/io/native/shm.js'
+import {
+  allocateFile, eventfdCreate, eventfdRead, eventfdWrite, memfdCreate, memfdSize,
+} from '../../src/io/native/shm.js'
 
 const failing = (code: string) => expect.objectContaining({ code }) as Error
 let scratch = ''
