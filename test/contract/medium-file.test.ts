@@ -79,11 +79,12 @@ mediumContract(
 )
 
 /** A loop device over a fresh image, or undefined when this machine has none to give. */
-function loopDevice(): string | undefined {
+function loopDevice(...options: string[]): string | undefined {
   if (process.getuid?.() !== 0 || !present('losetup')) return undefined
-  freshImage()
+  const backing = join(dir, `loop${options.length}.img`)
+  writeFileSync(backing, new Uint8Array(CONTRACT_SECTORS * 512))
   try {
-    return execFileSync('losetup', ['--find', '--show', image], { encoding: 'utf8', stdio: 'pipe' }).trim()
+    return execFileSync('losetup', [...options, '--find', '--show', backing], { encoding: 'utf8', stdio: 'pipe' }).trim()
   } catch {
     return undefined
   }
@@ -106,6 +107,26 @@ if (device === undefined) {
     )
   }
 }
+
+const large = loopDevice('--sector-size', '4096')
+const testLarge = large === undefined ? test.skip : test
+if (large !== undefined) afterAll(() => execFileSync('losetup', ['--detach', large]))
+
+testLarge('a device of 4096-byte sectors says so, and less than a sector is refused', async () => {
+  const driver = new MediumDriver(underTest({ target: large ?? '', readOnly: false }))
+  expect(driver.medium.geometry).toMatchObject({ sectorSize: 4096, sectorCount: CONTRACT_SECTORS, buffered: false })
+  const write = { op: IO_WRITE, at: 0, length: 4096, offset: 8192 }
+  expect(await driver.run([write, { ...write, length: 512 }, { ...write, offset: 512 }])).toEqual([4096, -22, -22])
+  driver.close()
+})
+
+testLarge('a read-only device is refused to a writer, with the cure, and given to a reader', () => {
+  execFileSync('blockdev', ['--setro', large ?? ''])
+  const refused = mediumOpener.open({ target: large ?? '', readOnly: false })
+  expect(refused).toMatchObject({ ok: false, error: { code: 'denied' } })
+  expect(opened({ target: large ?? '', readOnly: true }).close()).toBeUndefined()
+  execFileSync('blockdev', ['--setrw', large ?? ''])
+})
 
 describe.each(['io_uring', 'threads'] as const)('files, %s', (engine) => {
   test('a file that became shorter gives short results, then nothing, and no error', async () => {
