@@ -7,8 +7,8 @@
  *   Taken --> Granted : admitted [bringsData] / queueCopyFromGuest
  *
  * Mermaid has one namespace for states and gives a meaning to `:`, `;` and `#`; so ids are joined paths, and text is
- * stripped of these. An edge stands in the box that holds both its ends, or Mermaid draws them twice. An edge without
- * a target is drawn as a loop: something is said about the event there.
+ * stripped of these. An edge stands in the box that holds both its ends, or Mermaid draws them twice. An edge
+ * without a target is drawn as a loop; one that does nothing at all is a word in the note.
  */
 import { nodesOf, rootOf } from '../machines/compile/xstate-view.js'
 import type { Chart, NodeView, TransitionView } from '../machines/compile/xstate-view.js'
@@ -56,11 +56,19 @@ function commonBox(from: NodeView, to: NodeView): NodeView {
   return box
 }
 
-function edgesOf(node: NodeView): Edge[] {
-  const all: [string, TransitionView][] = [
+/** Whether the edge only says that the event is known here. */
+const isIdle = ({ target, actions, guard }: TransitionView) =>
+  target === undefined && actions.length === 0 && guard === undefined
+
+function transitionsOf(node: NodeView): [string, TransitionView][] {
+  return [
     ...[...node.transitions].flatMap(([event, list]) => list.map((one): [string, TransitionView] => [event, one])),
     ...(node.always ?? []).map((one): [string, TransitionView] => ['', one]),
   ]
+}
+
+function edgesOf(node: NodeView): Edge[] {
+  const all = transitionsOf(node).filter(([, transition]) => !isIdle(transition))
   // The root is the whole diagram, and has no box that an edge could leave.
   const sources = node.path.length > 0 ? [node] : Object.values(node.states)
   return all.flatMap(([event, transition]) =>
@@ -100,14 +108,16 @@ function boxOf(node: NodeView, edges: readonly Edge[], indent: string): string[]
   return [...declared, `${indent}state ${idOf(node)} {`, ...bodyOf(node, edges, `${indent}  `), `${indent}}`]
 }
 
-/** Entry and exit actions are part of the note, since Mermaid has no place for them. */
+/** Entry and exit actions, and events that change nothing, are part of the note: Mermaid has no place for them. */
 function noteOf(node: NodeView): string[] {
   const lists = [['entry', node.config.entry], ['exit', node.config.exit]] as const
   const effects = lists.flatMap(([when, list]) => {
     const names = (Array.isArray(list) ? list : list === undefined ? [] : [list]).map(nameOf)
     return names.length === 0 ? [] : [`${when} / ${names.join(', ')}`]
   })
-  const lines = [...(node.description === undefined ? [] : [short(node.description)]), ...effects.map(text)]
+  const idle = transitionsOf(node).filter(([, transition]) => isIdle(transition))
+  const ignored = idle.length === 0 ? [] : [`ignores ${idle.map(([event]) => eventLabel(event)).join(', ')}`]
+  const lines = [...(node.description === undefined ? [] : [short(node.description)]), ...[...effects, ...ignored].map(text)]
   if (lines.length === 0) return []
   return [`  note right of ${idOf(node)}`, ...lines.map((line) => `    ${line}`), '  end note']
 }

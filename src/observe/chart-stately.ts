@@ -4,9 +4,12 @@
  * guards and actions, printed from the configuration exactly as it was written, descriptions included. The importer
  * accepts no spread and no import from other files, which is why the chart's own source cannot be pasted there.
  *
+ * A first context that is computed from an actor's input is left out; the editor needs none.
+ *
  *   chartToJson(chart)        the configuration, indented JSON
  *   chartToStately(chart)     a TypeScript file around the same
  */
+import { configOf } from '../machines/compile/index.js'
 import type { Chart } from '../machines/compile/index.js'
 
 const IDENTIFIER = /^[A-Za-z_$][\w$]*$/
@@ -19,7 +22,7 @@ function plain(chart: Chart): unknown {
       throw new TypeError(`chart ${chart.id}: ${key} is a ${typeof value}, which no picture can show`)
     return value
   }
-  return JSON.parse(JSON.stringify(chart.config, refuse))
+  return JSON.parse(JSON.stringify(configOf(chart), refuse))
 }
 
 /** The configuration as JSON, ending in a newline. @throws {TypeError} when it holds functions. */

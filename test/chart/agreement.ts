@@ -89,7 +89,15 @@ export interface Expectation {
   readonly context: FlatContext
   /** The new state, or -1. */
   readonly next: number
-  readonly outcome: string
+  readonly actions: readonly string[]
+  readonly after: FlatContext
+}
+
+const sameList = (a: readonly string[], b: readonly string[]) => a.length === b.length && a.every((x, i) => x === b[i])
+
+function sameContext(a: FlatContext, b: FlatContext): boolean {
+  for (const key in a) if (a[key] !== b[key]) return false
+  return Object.keys(a).length === Object.keys(b).length
 }
 
 const outcome = (next: number, actions: readonly string[], context: FlatContext) =>
@@ -105,7 +113,7 @@ export function expectations(compiled: CompiledChart, domain: ContextDomain): Ex
         interpreter.place(0, value, context)
         const did = interpreter.step(0, name)
         const next = did.taken ? compiled.states.indexOf(did.state) : -1
-        return { state, event, context, next, outcome: outcome(next, did.actions, did.context) }
+        return { state, event, context, next, actions: did.actions, after: did.context }
       }),
     ),
   )
@@ -120,15 +128,16 @@ export function disagreements(
 ): string[] {
   const host = new ContextHost(compiled)
   const found: string[] = []
-  for (const { state, event, context, next, outcome: xstate } of expected) {
+  for (const { state, event, context, next, actions, after } of expected) {
     host.state[0] = state
     host.contexts[0] = context
     host.ran = []
     const got = step(host, 0, event)
-    const generated = outcome(got, host.ran, host.contexts[0])
-    if (generated === xstate && host.state[0] === (next < 0 ? state : next)) continue
+    const stored = host.state[0] === (next < 0 ? state : next)
+    if (got === next && stored && sameList(host.ran, actions) && sameContext(host.contexts[0], after)) continue
     const where = `${compiled.states[state]} on ${compiled.events[event]} with ${JSON.stringify(context)}`
-    found.push(`${where}: generated ${generated}, XState ${xstate}`)
+    const generated = outcome(got, host.ran, host.contexts[0])
+    found.push(`${where}: generated ${generated}, XState ${outcome(next, actions, after)}`)
     if (found.length === limit) break
   }
   return found

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { configOf } from '../../src/machines/compile/index.js'
 import { transitionsOf } from '../../src/machines/compile/check.js'
 import { nodesOf } from '../../src/machines/compile/xstate-view.js'
 import { charts } from '../../src/machines/index.js'
@@ -44,7 +45,9 @@ test.each(charts)('every state and every edge of chart $name is described', ({ c
 })
 
 test.each(charts)('chart $name is made of names only', ({ chart }) => {
-  expect(JSON.parse(JSON.stringify(chart.config))).toEqual(chart.config)
+  // A first context that depends on the actor's input is the one function a chart may hold.
+  const config = configOf(chart)
+  expect(JSON.parse(JSON.stringify(config))).toEqual(config)
 })
 
 test('machines do not import generated code', () => {

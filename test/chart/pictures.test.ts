@@ -1,8 +1,9 @@
 import { createMachine } from 'xstate'
+import { chartHash, configOf } from '../../src/machines/compile/index.js'
 import type { Chart } from '../../src/machines/compile/index.js'
 import { charts } from '../../src/machines/index.js'
 import { nodesOf } from '../../src/machines/compile/xstate-view.js'
-import type { NodeView } from '../../src/machines/compile/xstate-view.js'
+import type { NodeView, TransitionView } from '../../src/machines/compile/xstate-view.js'
 import { chartToMermaid } from '../../src/observe/chart-mermaid.js'
 import { chartToJson, chartToStately } from '../../src/observe/chart-stately.js'
 import { evaluate, toJavaScript } from './agreement.js'
@@ -25,20 +26,23 @@ function pasted(source: string): Chart {
 describe.each(all)('chart %s', (_, chart) => {
   test('pasted into another program is the same chart', () => {
     const copy = pasted(chartToStately(chart))
-    expect(copy.config).toEqual(chart.config)
+    expect(copy.config).toEqual(configOf(chart))
     expect(JSON.stringify(copy.definition)).toBe(JSON.stringify(chart.definition))
   })
 
   test('is JSON', () => {
-    expect(JSON.parse(chartToJson(chart))).toEqual(chart.config)
+    expect(JSON.parse(chartToJson(chart))).toEqual(configOf(chart))
   })
 
   test('as Mermaid has every edge once and every state declared before it is used', () => {
     const lines = chartToMermaid(chart).split('\n').map((line) => line.trim())
     const edges = lines.filter((line) => line.includes(' --> ') && line.includes(' : '))
-    // Edges of the root leave every state of the top level.
+    // An edge that changes nothing is a word in its state's note. Edges of the root leave every state of the top level.
     const [root, ...others] = nodesOf(chart)
-    const count = (node: NodeView) => [...node.transitions.values(), node.always ?? []].flat().length
+    const changing = ({ target, actions, guard }: TransitionView) =>
+      target !== undefined || actions.length > 0 || guard !== undefined
+    const count = (node: NodeView) =>
+      [...node.transitions.values(), node.always ?? []].flat().filter(changing).length
     const fromRoot = count(root) * Object.keys(root.states).length
     expect(edges).toHaveLength(others.reduce((sum, node) => sum + count(node), fromRoot))
     const declared = lines.map((line) => /^(?:state (?:".*" as )?)?(\w+)(?: \{)?$/.exec(line)?.[1])
@@ -62,4 +66,16 @@ test('parallel regions, nested states, final states and notes are drawn', () => 
   expect(text).toContain('House_door_Open --> House_door_Wide : always [tired] / forget')
   expect(text).toContain('House --> Away : done / bow')
   expect(text).toContain('note right of House_door_Open\n    It is open\n    entry / light\n    exit / dark\n  end note')
+})
+
+test('edges that change nothing stand in the note', () => {
+  expect(chartToMermaid(copierChart as Chart)).toContain('Parts are on their way\n    ignores poke\n')
+})
+
+test('a first context made from an actor’s input is left out, everywhere', () => {
+  const config = { id: 'x', initial: 'A', states: { A: { description: 'one' } } }
+  const chart = createMachine({ ...config, context: ({ input }: { input: unknown }) => ({ input }) } as never) as Chart
+  expect(JSON.parse(chartToJson(chart))).toEqual(config)
+  expect(pasted(chartToStately(chart)).config).toEqual(config)
+  expect(chartHash(chart)).toBe(chartHash(createMachine(config as never) as Chart))
 })

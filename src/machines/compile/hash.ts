@@ -11,16 +11,25 @@ import { XbbdError } from '../../protocol/errors.js'
 import { sha256 } from './sha256.js'
 import type { Chart } from './xstate-view.js'
 
+/**
+ * The chart's configuration, without a first context that is computed from an actor's input: the one function that a
+ * chart which is not compiled may hold.
+ */
+export function configOf(chart: Chart): Readonly<Record<string, unknown>> {
+  const { context, ...config } = chart.config as Readonly<Record<string, unknown>>
+  return typeof context === 'function' || context === undefined ? config : chart.config
+}
+
 /** @returns the chart's configuration as JSON, without descriptions. @throws {TypeError} where it is not plain data. */
 export function canonicalJson(chart: Chart): string {
-  return JSON.stringify(chart.config, (key, value: unknown) => {
+  return JSON.stringify(configOf(chart), (key, value: unknown) => {
     if (typeof value === 'function' || typeof value === 'bigint' || typeof value === 'symbol')
       throw new TypeError(`chart ${chart.id}: ${key} is a ${typeof value}, not plain data`)
     return key === 'description' && typeof value === 'string' ? undefined : value
   })
 }
 
-/** @returns 16 hexadecimal digits. @throws {TypeError} for a chart with inline functions. */
+/** @returns 16 hexadecimal digits. @throws {TypeError} for a chart with inline guards or actions. */
 export function chartHash(chart: Chart): string {
   return sha256(canonicalJson(chart)).slice(0, 16)
 }
