@@ -43,7 +43,7 @@ async function toolAt(socket: string, name: string, ...args: string[]): Promise<
   }
 }
 
-testWith(['xenstore-write', 'xenstore-read', 'xenstore-list', 'xenstore-exists'], 'write, read, list, exists', async () => {
+testWith(['xenstore-write', 'xenstore-read', 'xenstore-list', 'xenstore-exists'], 'write, read, list', async () => {
   expect(await tool('xenstore-write', '/tools/a', 'one', '/tools/b/c', 'two')).toBe('')
   expect(await tool('xenstore-read', '/tools/a')).toBe('one\n')
   expect(await tool('xenstore-read', '-p', '/tools/b/c')).toBe('/tools/b/c: two\n')
@@ -67,7 +67,7 @@ testWith(['xenstore-ls', 'xenstore-write'], 'a listing of a directory that needs
   expect((await tool('xenstore-ls', '/long')).trim().split('\n')).toHaveLength(400)
 })
 
-testWith(['xenstore-rm', 'xenstore-write', 'xenstore-ls'], 'rm takes what is below, and empty parents when asked', async () => {
+testWith(['xenstore-rm', 'xenstore-write', 'xenstore-ls'], 'rm takes what is below, and empty parents', async () => {
   await tool('xenstore-write', '/gone/a/b', '1', '/gone/keep', '1')
   expect(await tool('xenstore-rm', '/gone/a')).toBe('')
   expect(await tool('xenstore-ls', '/gone')).toBe('keep = "1"\n')
@@ -75,7 +75,7 @@ testWith(['xenstore-rm', 'xenstore-write', 'xenstore-ls'], 'rm takes what is bel
   expect(await tool('xenstore-ls', '/gone')).toMatch('exit 1')
 })
 
-testWith(['xenstore-watch', 'xenstore-write', 'xenstore-rm'], 'watch prints the path at once and at each change', async () => {
+testWith(['xenstore-watch', 'xenstore-write', 'xenstore-rm'], 'watch prints paths at once and at changes', async () => {
   const env = { ...process.env, XENSTORED_PATH: listener.path }
   const watching = spawn('xenstore-watch', ['-n', '3', '/watched'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
   const exited = once(watching, 'exit')

@@ -35,6 +35,7 @@ const path = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom('', 'ROOT/', 'ROOT//a', 'ROOT/a b', 'ROOT/a.b', 'relative') },
 )
 const terminated = path.map((text) => `${text}\0`)
+const watchable = fc.oneof({ weight: 9, arbitrary: terminated }, fc.constant('@nonsense\0'))
 const token = fc.constantFrom('t1', 't2')
 const permission = fc.constantFrom('n0', 'r0', 'w3', 'b5', 'n7', 'x1', 'r', '')
 
@@ -56,7 +57,7 @@ const request = fc.oneof(
   }),
   fc.record({
     type: fc.constantFrom(XS.WATCH, XS.UNWATCH),
-    payload: fc.tuple(fc.oneof({ weight: 9, arbitrary: terminated }, fc.constant('@nonsense\0')), token).map(([first, second]) => `${first}${second}\0`),
+    payload: fc.tuple(watchable, token).map(([first, second]) => `${first}${second}\0`),
   }),
   fc.record({ type: fc.constant(XS.TRANSACTION_START), payload: fc.constant('\0') }),
   fc.record({ type: fc.constant(XS.TRANSACTION_END), payload: fc.constantFrom('T\0', 'T\0', 'F\0', 'X\0') }),

@@ -1,6 +1,12 @@
 /** The codec: whatever is sent comes out again, however it is cut; hostile bytes end it with a value. */
 import * as fc from 'fast-check'
-import { parsePermission, formatPermission, nulTerminated, parseU32, splitStrings } from '../../src/io/xenstore/payload.js'
+import {
+  formatPermission,
+  nulTerminated,
+  parsePermission,
+  parseU32,
+  splitStrings,
+} from '../../src/io/xenstore/payload.js'
 import { isNodePath, normalisePath } from '../../src/io/xenstore/path.js'
 import { encodeMessage, WireDecoder, type WireMessage, XENSTORE_PAYLOAD_MAX } from '../../src/io/xenstore/wire.js'
 
@@ -85,13 +91,15 @@ test('a message keeps its bytes when the chunk that brought it is used again', (
 
 test('strings, numbers and permissions survive the way to the wire and back', () => {
   const text = fc.string().filter((value) => !value.includes('\0'))
-  fc.assert(fc.property(fc.array(text), (texts) => expect(splitStrings(nulTerminated(texts))).toEqual(texts)), { seed: 4 })
+  const strings = fc.property(fc.array(text), (texts) => expect(splitStrings(nulTerminated(texts))).toEqual(texts))
+  fc.assert(strings, { seed: 4 })
   fc.assert(fc.property(u32, (value) => expect(parseU32(String(value))).toBe(value)), { seed: 5 })
   const permission = fc.record({
     access: fc.constantFrom<'n' | 'r' | 'w' | 'b'>('n', 'r', 'w', 'b'),
     domid: fc.nat({ max: 0xffff }),
   })
-  fc.assert(fc.property(permission, (entry) => expect(parsePermission(formatPermission(entry))).toEqual(entry)), { seed: 6 })
+  const entries = fc.property(permission, (entry) => expect(parsePermission(formatPermission(entry))).toEqual(entry))
+  fc.assert(entries, { seed: 6 })
 })
 
 test.each(['', '-1', '+1', ' 1', '01', '1e3', '0x1', '4294967296', '1.0', '1\0'])('%j is no number', (text) => {

@@ -30,7 +30,8 @@ export interface DebianXenstored {
 /** Where the binary is, fetched if need be; or a sentence that says why there is none. */
 export function obtainXenstored(): { binary: string } | { missing: string } {
   const named = process.env.XBBD_XENSTORED
-  if (named !== undefined) return existsSync(named) ? { binary: named } : { missing: `XBBD_XENSTORED=${named}: no such file` }
+  if (named !== undefined)
+    return existsSync(named) ? { binary: named } : { missing: `XBBD_XENSTORED=${named}: no such file` }
   const cache = process.env.XBBD_CACHE ?? join(homedir(), '.cache/xbbd')
   const unpacked = join(cache, debianPackage)
   const binary = [join('/', binaryInPackage), join(unpacked, binaryInPackage)].find((path) => existsSync(path))

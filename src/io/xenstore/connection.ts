@@ -57,7 +57,7 @@ export class Connection {
       const request = { type, txId, payload, title, resolve, reject }
       if (!this.#open) reject(new XenStoreFailure('ENOTCONN', `${title}: the connection to XenStore has ended`))
       else if (payload.length > XENSTORE_PAYLOAD_MAX)
-        reject(new XenStoreFailure('E2BIG', `${title}: ${payload.length} bytes, XenStore takes ${XENSTORE_PAYLOAD_MAX}`))
+        reject(new XenStoreFailure('E2BIG', `${title}: ${payload.length} bytes, ${XENSTORE_PAYLOAD_MAX} are allowed`))
       else if (this.#underWay.size < underWayMax) this.#send(request)
       else if (this.#waiting.length < waitingMax) this.#waiting.push(request)
       else reject(new XenStoreFailure('EBUSY', `${title}: ${waitingMax} requests to XenStore are waiting already`))
@@ -101,7 +101,8 @@ export class Connection {
     this.#underWay.delete(message.reqId)
     if (message.type === request.type) return request.resolve(message.payload)
     const code = message.type === XS.ERROR ? splitStrings(message.payload)?.[0] : undefined
-    if (code !== undefined) return request.reject(new XenStoreFailure(code, `XenStore refused ${request.title}: ${code}`))
+    if (code !== undefined)
+      return request.reject(new XenStoreFailure(code, `XenStore refused ${request.title}: ${code}`))
     request.reject(new XenStoreFailure('EPROTO', `XenStore answered ${request.title} with type ${message.type}`))
     this.#violated(`a reply has type ${message.type}, its request had ${request.type}`)
   }
