@@ -65,6 +65,14 @@ export class ExtentPool {
     this.hint = 0
   }
 
+  /** Marks pages as in use, when a state is restored. */
+  claim(page: number, pages: number): void {
+    const mask = runMask(pages) << (page & 31)
+    assert((this.free[page >>> 5] & mask) === mask, `pages ${page}..${page + pages - 1} are not free`)
+    this.free[page >>> 5] &= ~mask
+    this.used += pages
+  }
+
   /** Adds a chunk that was lent to us. */
   lend(chunk: number): void {
     assert(chunk < this.free.length && this.free[chunk] === 0 && !this.has(chunk), `chunk ${chunk} lent twice`)

@@ -1,0 +1,156 @@
+/**
+ * @packageDocumentation
+ * Who may go to the disk, and when. Requests that may not yet stand in one line, first come first served: some for
+ * order (a barrier before them, or they are the barrier: Held), some for want of buffers (Waiting).
+ *
+ *   a barrier goes when nothing taken before it is still at work; nothing taken after it goes before it has completed
+ *   a request with data goes when an extent is free; nobody overtakes one that waits
+ *
+ * Only the head of the line is ever looked at, so admission costs nothing per round, and whoever waits longest is next.
+ */
+import { RequestEvent, RequestState } from '../machines/generated/request.js'
+import { assert } from '../protocol/errors.js'
+import { chunksForRequest, PAGE_BYTES } from './extent-pool.js'
+import type { QueueCore } from './queue-core.js'
+import { KIND } from './request-columns.js'
+import { SlotQueue } from './slot-queue.js'
+
+export class AdmissionGate {
+  /** Requests admitted whose I/O has not ended. */
+  active = 0
+  /** The slot of the barrier at work, or -1. */
+  private barrier = -1
+  /** Barriers in the line. */
+  private barriersWaiting = 0
+  private readonly core: QueueCore
+  private readonly line: SlotQueue
+
+  constructor(core: QueueCore, slots: number) {
+    this.core = core
+    this.line = new SlotQueue(slots)
+  }
+
+  get length(): number {
+    return this.line.length
+  }
+
+  /** Whether the head of the line is there for want of buffers. */
+  get starved(): boolean {
+    return this.line.length > 0 && this.core.state[this.line.first()] === RequestState.Waiting
+  }
+
+  /** The oldest request in the line, or -1. */
+  oldest(): number {
+    return this.line.length > 0 ? this.line.first() : -1
+  }
+
+  /** A request was taken and found valid. */
+  arrive(slot: number): void {
+    const { core } = this
+    if (this.isHopeless(slot)) this.refuse(slot)
+    else if (this.line.length > 0) this.queue(slot, this.ordered || this.isBarrier(slot))
+    else if (this.mustHold(slot)) this.queue(slot, true)
+    else if (!this.findBuffers(slot)) this.queue(slot, false)
+    else this.start(slot)
+  }
+
+  /** Admits from the head of the line what can go now. */
+  admitWaiting(): void {
+    const { core, line } = this
+    while (line.length > 0) {
+      const slot = line.first()
+      if (this.mustHold(slot)) return
+      const hopeless = this.isHopeless(slot)
+      if (!hopeless && !this.findBuffers(slot)) {
+        if (core.state[slot] === RequestState.Held) core.fire(slot, RequestEvent.waited)
+        return
+      }
+      line.shift()
+      if (this.isBarrier(slot)) this.barriersWaiting--
+      if (hopeless) this.refuse(slot)
+      else this.start(slot)
+    }
+  }
+
+  /** The request's I/O has ended, one way or another. */
+  leave(slot: number): void {
+    this.core.active[slot] = 0
+    this.active--
+    if (this.barrier === slot) this.barrier = -1
+    assert(this.active >= 0, 'more requests ended than were admitted')
+  }
+
+  /** Everyone in the line was abandoned. */
+  clear(): void {
+    this.line.clear()
+    this.barriersWaiting = 0
+  }
+
+  /** The line's slots, oldest first; for checkpoints. */
+  slotsInLine(): number[] {
+    return Array.from({ length: this.line.length }, (_, index) => this.line.at(index))
+  }
+
+  /** Puts a slot of a checkpoint back: into the line, or among those at work. */
+  restore(slot: number, inLine: boolean): void {
+    if (inLine) {
+      this.line.push(slot)
+      if (this.isBarrier(slot)) this.barriersWaiting++
+      return
+    }
+    this.active++
+    if (this.isBarrier(slot)) this.barrier = slot
+  }
+
+  private get ordered(): boolean {
+    return this.barrier >= 0 || this.barriersWaiting > 0
+  }
+
+  private isBarrier(slot: number): boolean {
+    const kind = this.core.kind[slot]
+    return kind === KIND.barrier || kind === KIND.barrierWrite
+  }
+
+  /** It promises durability, and a sync was lost: it can only fail. */
+  private isHopeless(slot: number): boolean {
+    const kind = this.core.kind[slot]
+    return this.core.syncLost && kind !== KIND.read && kind !== KIND.write && kind !== KIND.discard
+  }
+
+  private mustHold(slot: number): boolean {
+    return this.barrier >= 0 || (this.active > 0 && this.isBarrier(slot))
+  }
+
+  private queue(slot: number, forOrder: boolean): void {
+    this.core.fire(slot, forOrder ? RequestEvent.held : RequestEvent.waited)
+    this.line.push(slot)
+    if (this.isBarrier(slot)) this.barriersWaiting++
+  }
+
+  /** Pages for the request's data; none are needed without data. */
+  private findBuffers(slot: number): boolean {
+    const { core } = this
+    if (core.segmentCount[slot] === 0 || core.pages[slot] !== 0) return true
+    const pages = Math.ceil(core.bytes[slot] / PAGE_BYTES)
+    const page = core.extents.allocate(pages)
+    if (page < 0) {
+      core.wantedChunks = chunksForRequest(pages)
+      return false
+    }
+    core.page[slot] = page
+    core.pages[slot] = pages
+    return true
+  }
+
+  private refuse(slot: number): void {
+    this.core.failed[slot] = 1
+    this.core.fire(slot, RequestEvent.rejected)
+  }
+
+  private start(slot: number): void {
+    this.active++
+    this.core.active[slot] = 1
+    if (this.isBarrier(slot)) this.barrier = slot
+    this.core.fire(slot, RequestEvent.admitted)
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * @packageDocumentation
+ * The core's whole state as one record, so that a segment can be folded without the ones before it. Copied at a batch
+ * boundary; restoring it and folding on gives what folding from the beginning gives (a test compares the two).
+ *
+ *   0 kind · 1 words in all · 2 queue state · 3 digest · 4 queue digest · 5 req_cons · 6 rsp_prod · 7 req_prod seen ·
+ *   8 levels · 9 flags (1 sync lost) · 10 short of · 11 chunks · 12 free slots · 13 leaving · 14 line · 15 requests ·
+ *   then chunks, free slots (in order), leaving (in order), line (in order), one word each, made even;
+ *   then per request: slot|state|kind · op|parts|outstanding|failed · active|verdict|segments|pages · generation · page ·
+ *   0 · id (2) · bytes (2) · sector (2) · taken (2) · its segments (2 each)
+ */
+import { assert } from '../protocol/errors.js'
+import { RequestState } from '../machines/generated/request.js'
+import { RECORD_CHECKPOINT } from './records.js'
+import type { QueueCore } from './queue-core.js'
+import { getDouble, putDouble } from './words.js'
+
+const FIXED_WORDS = 16
+const REQUEST_WORDS = 14
+
+/** An upper bound of the record's length now. */
+export function checkpointWordsMax(core: QueueCore): number {
+  const lists = core.extents.count + core.slots * 3 + 1
+  return FIXED_WORDS + lists + core.inFlight * (REQUEST_WORDS + 2 * core.maxSegments)
+}
+
+/** Writes the checkpoint at words[at..]. @returns its end. */
+export function writeCheckpoint(core: QueueCore, words: Int32Array, at: number): number {
+  const start = at
+  const lists = core.lists()
+  const requests: number[] = []
+  for (let slot = 0; slot < core.slots; slot++) if (core.state[slot] !== RequestState.Free) requests.push(slot)
+  const fixed = [
+    RECORD_CHECKPOINT, 0, core.queueState, core.digest, core.life.digest, core.reqCons, core.rspProd, core.reqProdSeen,
+    core.levels, core.syncLost ? 1 : 0, core.shortOf, lists.chunks.length, lists.free.length, lists.leaving.length,
+    lists.line.length, requests.length,
+  ]
+  words.set(fixed, at)
+  at += FIXED_WORDS
+  for (const list of [lists.chunks, lists.free, lists.leaving, lists.line]) {
+    words.set(list, at)
+    at += list.length
+  }
+  if ((at - start) & 1) words[at++] = 0
+  for (const slot of requests) at = writeRequest(core, slot, words, at)
+  words[start + 1] = at - start
+  return at
+}
+
+function writeRequest(core: QueueCore, slot: number, words: Int32Array, at: number): number {
+  words[at] = slot | (core.state[slot] << 16) | (core.kind[slot] << 24)
+  words[at + 1] = core.op[slot] | (core.parts[slot] << 8) | (core.outstanding[slot] << 16) | (core.failed[slot] << 24)
+  words[at + 2] =
+    core.active[slot] | (core.verdict[slot] << 8) | (core.segmentCount[slot] << 16) | (core.pages[slot] << 24)
+  words[at + 3] = core.generation[slot]
+  words[at + 4] = core.page[slot]
+  words[at + 5] = 0
+  words[at + 6] = core.idLow[slot]
+  words[at + 7] = core.idHigh[slot]
+  putDouble(words, at + 8, core.bytes[slot])
+  putDouble(words, at + 10, core.sector[slot])
+  putDouble(words, at + 12, core.takenNs[slot])
+  at += REQUEST_WORDS
+  const segments = slot * core.maxSegments * 2
+  for (let word = 0; word < core.segmentCount[slot] * 2; word++) words[at++] = core.segments[segments + word]
+  return at
+}
+
+/** Puts a fresh core into the state of the checkpoint at words[at..]. Bounds are asserted, not trusted. */
+export function restoreCheckpoint(core: QueueCore, words: Int32Array, at: number): void {
+  const end = at + words[at + 1]
+  const counts = words.subarray(at + 11, at + 16)
+  assert(counts[0] <= core.settings.arenaChunks, 'a checkpoint of a larger arena')
+  assert([1, 2, 3, 4].every((index) => counts[index] >= 0 && counts[index] <= core.slots), 'a checkpoint of a larger pool')
+  core.restoreScalars(words, at)
+  let from = at + FIXED_WORDS
+  const take = (count: number) => {
+    const list = words.subarray(from, from + count)
+    from += count
+    return list
+  }
+  const [chunks, free, leaving, line] = [take(counts[0]), take(counts[1]), take(counts[2]), take(counts[3])]
+  from += (from - at) & 1
+  for (let index = 0; index < counts[4]; index++) from = readRequest(core, words, from)
+  assert(from === end, 'a checkpoint whose length is not what it says')
+  core.restoreLists(chunks, free, leaving, line)
+}
+
+function readRequest(core: QueueCore, words: Int32Array, at: number): number {
+  const slot = words[at] & 0xffff
+  assert(slot < core.slots, 'a checkpoint of a larger pool')
+  core.state[slot] = (words[at] >>> 16) & 0xff
+  core.kind[slot] = words[at] >>> 24
+  core.op[slot] = words[at + 1]
+  core.parts[slot] = words[at + 1] >>> 8
+  core.outstanding[slot] = words[at + 1] >>> 16
+  core.failed[slot] = words[at + 1] >>> 24
+  core.active[slot] = words[at + 2]
+  core.verdict[slot] = words[at + 2] >>> 8
+  core.segmentCount[slot] = words[at + 2] >>> 16
+  core.pages[slot] = words[at + 2] >>> 24
+  core.generation[slot] = words[at + 3]
+  core.page[slot] = words[at + 4]
+  core.idLow[slot] = words[at + 6]
+  core.idHigh[slot] = words[at + 7]
+  core.bytes[slot] = getDouble(words, at + 8)
+  core.sector[slot] = getDouble(words, at + 10)
+  core.takenNs[slot] = getDouble(words, at + 12)
+  at += REQUEST_WORDS
+  const count = core.segmentCount[slot] * 2
+  assert(core.segmentCount[slot] <= core.maxSegments, 'a checkpoint with longer requests')
+  core.segments.set(words.subarray(at, at + count), slot * core.maxSegments * 2)
+  return at + count
+}

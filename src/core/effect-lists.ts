@@ -1,0 +1,160 @@
+/**
+ * @packageDocumentation
+ * What a batch wants done outside, as data in preallocated arrays. The shell executes them in this order: the copies
+ * (their outcome is an input of the same batch), then, once the batch is sealed, the I/Os and the answers.
+ *
+ *   copies   4 words each (ports/data-path.ts), a request's copies side by side; `owners` names the requests in order
+ *   submits  8 words each; what the medium does not take at once stays for the next round
+ *   answers  4 words each
+ *
+ * Effects on which recovery or an observer rests are written to the journal by `write`: states entered, chunks
+ * returned, and which response number answers which slot.
+ */
+import {
+  ANSWER_WORDS, COPY_WORDS, IO_DISCARD, IO_READ, IO_SYNC, IO_WORDS, IO_WRITE,
+} from '../ports/data-path.js'
+import { PAGE_BYTES } from './extent-pool.js'
+import { RECORD_ANSWERED, RECORD_ENTERED, RECORD_RETURNED } from './records.js'
+import { KIND, tokenOf } from './request-columns.js'
+import type { RequestColumns } from './request-columns.js'
+
+const SECTOR_BYTES = 512
+const TWO_32 = 4294967296
+/** States entered and chunks returned in one batch: far more than a batch can cause. */
+const NOTES_MAX = 64
+
+export class EffectLists {
+  readonly copies: Int32Array
+  /** The slot that each copy belongs to. */
+  readonly copySlot: Uint16Array
+  copyCount = 0
+  readonly owners: Uint16Array
+  ownerCount = 0
+  /** By slot: one of its copies failed. */
+  readonly copyFailed: Uint8Array
+  readonly submits: Int32Array
+  submitCount = 0
+  readonly answers: Int32Array
+  readonly answerSlots: Uint16Array
+  answerCount = 0
+  /** Chunks that the shell gives back to the Worker's arena. */
+  readonly returned = new Int32Array(NOTES_MAX)
+  returnedCount = 0
+  private readonly entered = new Int32Array(NOTES_MAX)
+  private enteredCount = 0
+
+  constructor(slots: number, maxSegments: number) {
+    this.copies = new Int32Array(slots * maxSegments * COPY_WORDS)
+    this.copySlot = new Uint16Array(slots * maxSegments)
+    this.owners = new Uint16Array(slots)
+    this.copyFailed = new Uint8Array(slots)
+    this.submits = new Int32Array(slots * IO_WORDS)
+    this.answers = new Int32Array(slots * ANSWER_WORDS)
+    this.answerSlots = new Uint16Array(slots)
+  }
+
+  /** A new batch: everything but I/Os that the medium has not taken yet. */
+  clear(): void {
+    this.forgetCopies()
+    this.answerCount = 0
+    this.returnedCount = 0
+    this.enteredCount = 0
+  }
+
+  forgetCopies(): void {
+    this.copyCount = 0
+    this.ownerCount = 0
+  }
+
+  /** The first `taken` I/Os are with the medium. */
+  forgetSubmits(taken: number): void {
+    this.submits.copyWithin(0, taken * IO_WORDS, this.submitCount * IO_WORDS)
+    this.submitCount -= taken
+  }
+
+  noteEntered(from: number, to: number, reason: number): void {
+    if (this.enteredCount < NOTES_MAX) this.entered[this.enteredCount++] = (from << 8) | (to << 16) | (reason << 24)
+  }
+
+  noteReturned(chunk: number): void {
+    this.returned[this.returnedCount++] = chunk
+  }
+
+  /** The request's data, packed in its buffer in the order of its segments: so one I/O serves them all. */
+  addIo(columns: RequestColumns, slot: number): void {
+    const kind = columns.kind[slot]
+    const op = kind === KIND.read ? IO_READ : kind === KIND.discard ? IO_DISCARD : IO_WRITE
+    this.add(columns, slot, op, columns.sector[slot] * SECTOR_BYTES, columns.bytes[slot])
+  }
+
+  addSync(columns: RequestColumns, slot: number): void {
+    this.add(columns, slot, IO_SYNC, 0, 0)
+  }
+
+  private add(columns: RequestColumns, slot: number, op: number, offset: number, length: number): void {
+    const { submits } = this
+    const at = this.submitCount++ * IO_WORDS
+    submits[at] = op
+    submits[at + 1] = tokenOf(slot, columns.generation[slot])
+    submits[at + 2] = columns.page[slot] * PAGE_BYTES
+    submits[at + 3] = length
+    submits[at + 4] = offset
+    submits[at + 5] = offset / TWO_32
+    submits[at + 6] = length / TWO_32
+    submits[at + 7] = 0
+  }
+
+  addCopies(columns: RequestColumns, slot: number, direction: number): void {
+    const { copies, copySlot } = this
+    const count = columns.segmentCount[slot]
+    let segment = slot * columns.maxSegments * 2
+    let buffer = columns.page[slot] * PAGE_BYTES
+    let index = this.copyCount
+    for (const last = index + count; index < last; index++) {
+      const range = columns.segments[segment + 1]
+      const first = range & 0xff
+      const length = (((range >>> 8) & 0xff) - first + 1) * SECTOR_BYTES
+      const at = index * COPY_WORDS
+      copies[at] = columns.segments[segment]
+      copies[at + 1] = (first * SECTOR_BYTES) | (length << 16)
+      copies[at + 2] = buffer
+      copies[at + 3] = direction
+      copySlot[index] = slot
+      buffer += length
+      segment += 2
+    }
+    this.copyCount = index
+    this.owners[this.ownerCount++] = slot
+  }
+
+  /** Words that `write` needs at most. */
+  static wordsMax(slots: number): number {
+    return 2 * NOTES_MAX + (2 + NOTES_MAX) + (2 + slots + 1)
+  }
+
+  /** Writes the effects' records. @returns the end. */
+  write(words: Int32Array, at: number, rspProd: number): number {
+    for (let index = 0; index < this.enteredCount; index++) {
+      words[at] = RECORD_ENTERED | this.entered[index]
+      words[at + 1] = 0
+      at += 2
+    }
+    if (this.returnedCount > 0) at = this.writeList(words, at, RECORD_RETURNED, 0, this.returnedCount)
+    if (this.answerCount > 0) at = this.writeList(words, at, RECORD_ANSWERED, rspProd, this.answerCount)
+    return at
+  }
+
+  private writeList(words: Int32Array, at: number, kind: number, argument: number, count: number): number {
+    words[at] = kind | (count << 16)
+    words[at + 1] = argument
+    const answered = kind === RECORD_ANSWERED
+    for (let index = 0; index < count; index++)
+      words[at + 2 + index] = answered
+        ? this.answerSlots[index] | (this.answers[index * ANSWER_WORDS + 3] << 16)
+        : this.returned[index]
+    const end = at + 2 + count
+    if ((count & 1) === 0) return end
+    words[end] = 0
+    return end + 1
+  }
+}

@@ -1,0 +1,491 @@
+/**
+ * @packageDocumentation
+ * The deterministic heart of a queue: a fold of the request and queue charts over journalled inputs. It reads records
+ * where they stand in the journal and gives back effects as data; it knows no clock, no ring, no disk, no memory but
+ * its columns, so the live queue, the simulator, the replay and recovery all run this very class.
+ *
+ *   beginBatch(now)      answered slots become free; those held or waiting are tried again
+ *   apply(records)       commands, completions, ring entries ──► events ──► steps of the charts
+ *   endInputs()          what became possible is admitted ──► `copies` (one grant copy, both directions)
+ *   applyCopied(record)  ──► more steps
+ *   settle(words, at)    writes the effects' records; ──► `answers`, and `submits` for the medium
+ *
+ * Rules that must not be broken here: an action of a chart never calls a step (it appends to a list); a slot taken is
+ * answered once or counted as abandoned; order of answers is order of completion, and recovery never derives it.
+ */
+import { RequestEvent, RequestState } from '../machines/generated/request.js'
+import type { RequestHost } from '../machines/generated/request.js'
+import { QueueEvent, QueueState } from '../machines/generated/queue.js'
+import type { QueueHost } from '../machines/generated/queue.js'
+import { BLKIF_RSP_ERROR, BLKIF_RSP_OKAY } from '../protocol/blkif.js'
+import { assert } from '../protocol/errors.js'
+import { ANSWER_WORDS } from '../ports/data-path.js'
+import { LEVEL_BROKEN, LEVEL_BUSY, LEVEL_MEDIUM_GONE, LEVEL_SHORTAGE } from '../ports/queues.js'
+import { REASONS } from '../protocol/validate.js'
+import type { DiskLimits } from '../protocol/validate.js'
+import { AdmissionGate } from './admission.js'
+import { EffectLists } from './effect-lists.js'
+import { ExtentPool } from './extent-pool.js'
+import { takeUp } from './intake.js'
+import {
+  COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED, COMMAND_RING_BROKEN,
+  RECORD_COMMAND, RECORD_COMPLETED, RECORD_INTAKE, RECORD_LENT, RECORD_RECALLED, RECORD_TAKEN,
+  SHORT_OF_BUFFERS, SHORT_OF_NOTHING, SHORT_OF_SLOTS, recordWords,
+} from './records.js'
+import { KIND, RequestColumns, slotOfToken, tokenOf } from './request-columns.js'
+import { recordAnswer } from './account.js'
+import { COUNTER, STATISTICS_LENGTH } from './statistics.js'
+import type { QueueStepper, RequestStepper } from './steppers.js'
+
+export interface CoreSettings {
+  /** Slots of the pool, at most the ring's entries. */
+  readonly slots: number
+  /** Most entries taken in one batch. */
+  readonly batch: number
+  readonly disk: DiskLimits
+  /** After a failed sync nothing more is known to be durable (see DESIGN: laws). */
+  readonly buffered: boolean
+  /** Chunks of the Worker's arena, for the size of the pool's tables. */
+  readonly arenaChunks: number
+  /** Chunks that are never taken back: room for one largest request. */
+  readonly reserveChunks: number
+}
+
+/** Results that mean that the medium itself is gone: -ENXIO, -ENODEV, -ENOMEDIUM. */
+const GONE_ERRNOS: readonly number[] = [-6, -19, -123]
+
+export class QueueCore extends RequestColumns implements RequestHost {
+  readonly settings: CoreSettings
+  readonly statistics: Float64Array
+  readonly extents: ExtentPool
+  readonly effects: EffectLists
+  readonly gate: AdmissionGate
+  /** The queue chart's single slot. */
+  readonly life: QueueHost
+  digest = 0
+  reqCons = 0
+  rspProd = 0
+  reqProdSeen = 0
+  nowNs = 0
+  levels = 0
+  /** A sync was lost on a buffered medium: none succeeds until it is opened anew. */
+  syncLost = false
+  /** Chunks that the gate would need to go on; the shell asks the Worker's arena for them. */
+  wantedChunks = 0
+  private readonly freeSlots: Uint16Array
+  freeCount: number
+  /** Slots in Answered or Abandoned, to be freed when the next batch begins. */
+  private readonly leaving: Uint16Array
+  private leavingCount = 0
+  private readonly stepRequest: RequestStepper
+  private readonly stepQueue: QueueStepper
+  /** What Shortage is for want of (SHORT_OF_*). */
+  shortOf: number = SHORT_OF_NOTHING
+  private shortSinceNs = 0
+  private abandonDue = false
+
+  constructor(settings: CoreSettings, steppers: { request: RequestStepper; queue: QueueStepper }, statistics?: Float64Array) {
+    super(settings.slots, settings.disk.maxSegments)
+    this.settings = settings
+    this.statistics = statistics ?? new Float64Array(STATISTICS_LENGTH)
+    this.extents = new ExtentPool(settings.arenaChunks)
+    this.effects = new EffectLists(settings.slots, this.maxSegments)
+    this.gate = new AdmissionGate(this, settings.slots)
+    this.stepRequest = steppers.request
+    this.stepQueue = steppers.queue
+    this.life = queueLife(this)
+    this.freeSlots = new Uint16Array(settings.slots)
+    for (let index = 0; index < settings.slots; index++) this.freeSlots[index] = settings.slots - 1 - index
+    this.freeCount = settings.slots
+    this.leaving = new Uint16Array(settings.slots)
+  }
+
+  get inFlight(): number {
+    return this.slots - this.freeCount
+  }
+
+  get queueState(): number {
+    return this.life.state[0]
+  }
+
+  /** Whether a batch without any input would change something. */
+  get restless(): boolean {
+    return this.leavingCount > 0
+  }
+
+  /** How many ring entries may be taken now. */
+  intakeRoom(): number {
+    if (this.life.state[0] !== QueueState.Running) return 0
+    return this.freeCount < this.settings.batch ? this.freeCount : this.settings.batch
+  }
+
+  /** The slot that the `index`-th entry taken in this batch goes to. */
+  slotForTake(index: number): number {
+    return this.freeSlots[this.freeCount - 1 - index]
+  }
+
+  /** Answers were published: their slots are free. `nowNs` is the batch's time stamp. */
+  beginBatch(nowNs: number): void {
+    this.nowNs = nowNs
+    this.effects.clear()
+    for (let index = 0; index < this.leavingCount; index++) this.fire(this.leaving[index], RequestEvent.freed)
+    this.leavingCount = 0
+    if (this.gate.length > 0) this.gate.admitWaiting()
+    if (this.queueState === QueueState.Shortage && this.freeCount > 0 && !this.gate.starved) this.turn(QueueEvent.relieved)
+    if (this.freeCount === this.slots && this.isEmptying()) this.turn(QueueEvent.emptied)
+  }
+
+  /** Folds the input records in words[at, end). */
+  apply(words: Int32Array, at: number, end: number): void {
+    while (at < end) {
+      switch (words[at] & 0xff) {
+        case RECORD_TAKEN:
+          this.take(words, at)
+          break
+        case RECORD_COMPLETED:
+          this.complete(words[at + 1], words[at + 2])
+          break
+        case RECORD_INTAKE:
+          this.reqProdSeen = words[at + 1]
+          break
+        case RECORD_COMMAND:
+          this.command((words[at] >>> 8) & 0xff, words[at + 1])
+          break
+        case RECORD_LENT:
+          for (let index = 0; index < words[at] >>> 16; index++) this.extents.lend(words[at + 2 + index])
+          break
+        case RECORD_RECALLED:
+          this.giveBack(words[at + 1])
+          break
+        default:
+          assert(false, `record of kind ${words[at] & 0xff} among the inputs`)
+      }
+      const size = recordWords(words, at, end - at)
+      assert(size > 0, 'an input record that does not end')
+      at += size
+    }
+  }
+
+  /** All inputs of the batch are in: admit what became possible, and see whether the ring outran the pool. */
+  endInputs(): void {
+    if (this.gate.length > 0) this.gate.admitWaiting()
+    if (this.queueState !== QueueState.Running) return
+    const more = this.reqProdSeen !== this.reqCons
+    if (more && this.freeCount === 0) this.runShort(SHORT_OF_SLOTS)
+    else if (this.gate.starved) this.runShort(SHORT_OF_BUFFERS)
+  }
+
+  /** The grant copy was done; `words[at]` is its COPIED record. */
+  applyCopied(words: Int32Array, at: number): void {
+    const failures = words[at] >>> 16
+    const { effects } = this
+    assert(words[at + 1] === effects.copyCount, 'as many copies were reported as were asked for')
+    for (let index = 0; index < failures; index++) {
+      const which = words[at + 2 + 2 * index]
+      assert(which >= 0 && which < effects.copyCount, 'a copy that was not asked for')
+      effects.copyFailed[effects.copySlot[which]] = 1
+      this.statistics[COUNTER.grantErrors]++
+    }
+    const owners = effects.ownerCount
+    for (let index = 0; index < owners; index++) {
+      const slot = effects.owners[index]
+      const failed = effects.copyFailed[slot]
+      effects.copyFailed[slot] = 0
+      this.fire(slot, failed === 0 ? RequestEvent.copied : RequestEvent.copyFailed)
+    }
+    effects.forgetCopies()
+  }
+
+  /**
+   * Ends the batch: every slot that is to be answered is, in the order in which they came to it.
+   * Writes the effects' records at words[at..] and fills `effects.answers`. @returns the end of what was written.
+   */
+  settle(words: Int32Array, at: number): number {
+    const { effects } = this
+    for (let index = 0; index < effects.answerCount; index++) this.answer(effects.answerSlots[index], index)
+    const end = effects.write(words, at, this.rspProd)
+    this.rspProd = (this.rspProd + effects.answerCount) | 0
+    const statistics = this.statistics
+    statistics[COUNTER.batches]++
+    statistics[COUNTER.inFlight] = this.slots - this.freeCount
+    const busy = this.freeCount + this.leavingCount < this.slots
+    this.levels = busy ? this.levels | LEVEL_BUSY : this.levels & ~LEVEL_BUSY
+    return end
+  }
+
+  /** One event for one request. */
+  fire(slot: number, event: number): void {
+    if (this.stepRequest(this, slot, event) < 0) this.noEdge('request', this.state[slot], event)
+  }
+
+  /** One event for the queue. */
+  turn(event: number): void {
+    const from = this.queueState
+    if (this.stepQueue(this.life, 0, event) < 0) this.noEdge('queue', from, event)
+    if (this.queueState !== from) this.effects.noteEntered(from, this.queueState, this.shortOf)
+    if (this.abandonDue) this.abandonRequests()
+  }
+
+  /** The ordered lists of a checkpoint. */
+  lists(): { chunks: Uint16Array; free: Uint16Array; leaving: Uint16Array; line: number[] } {
+    return {
+      chunks: this.extents.chunks.subarray(0, this.extents.count),
+      free: this.freeSlots.subarray(0, this.freeCount),
+      leaving: this.leaving.subarray(0, this.leavingCount),
+      line: this.gate.slotsInLine(),
+    }
+  }
+
+  /** From the fixed words of a checkpoint (checkpoint.ts). */
+  restoreScalars(words: Int32Array, at: number): void {
+    this.life.state[0] = words[at + 2]
+    this.digest = words[at + 3]
+    this.life.digest = words[at + 4]
+    this.reqCons = words[at + 5]
+    this.rspProd = words[at + 6]
+    this.reqProdSeen = words[at + 7]
+    this.levels = words[at + 8]
+    this.syncLost = words[at + 9] !== 0
+    this.shortOf = words[at + 10]
+  }
+
+  /** After the columns were restored: the order of the free slots, and who holds which pages. */
+  restoreLists(chunks: Int32Array, free: Int32Array, leaving: Int32Array, line: Int32Array): void {
+    for (const chunk of chunks) this.extents.lend(chunk)
+    this.freeSlots.set(free)
+    this.freeCount = free.length
+    this.leaving.set(leaving)
+    this.leavingCount = leaving.length
+    for (let slot = 0; slot < this.slots; slot++)
+      if (this.pages[slot] !== 0 && this.state[slot] !== RequestState.Free) this.extents.claim(this.page[slot], this.pages[slot])
+    for (const slot of line) this.gate.restore(slot, true)
+    for (let slot = 0; slot < this.slots; slot++) if (this.active[slot] !== 0) this.gate.restore(slot, false)
+  }
+
+  private noEdge(chart: string, state: number, event: number): never {
+    assert(false, `the ${chart} chart has no edge for event ${event} in state ${state}`)
+  }
+
+  private isEmptying(): boolean {
+    const state = this.queueState
+    return state === QueueState.Draining || state === QueueState.Abandoning || state === QueueState.Broken
+  }
+
+  private take(words: Int32Array, at: number): void {
+    const slot = words[at + 1] & 0xffff
+    assert(this.freeCount > 0 && slot === this.freeSlots[this.freeCount - 1], `slot ${slot} is not the next one free`)
+    this.freeCount--
+    this.reqCons = (this.reqCons + 1) | 0
+    const verdict = takeUp(this, words, at, slot)
+    this.fire(slot, RequestEvent.taken)
+    const inFlight = this.slots - this.freeCount
+    if (inFlight > this.statistics[COUNTER.inFlightMax]) this.statistics[COUNTER.inFlightMax] = inFlight
+    if (verdict === 0) this.gate.arrive(slot)
+    else this.fire(slot, RequestEvent.rejected)
+  }
+
+  private complete(token: number, result: number): void {
+    const slot = slotOfToken(token)
+    assert(slot < this.slots && token === tokenOf(slot, this.generation[slot]), `completion of an unknown life of slot ${slot}`)
+    if (this.isGoodResult(slot, result)) this.fire(slot, RequestEvent.completed)
+    else this.failMedium(slot, result)
+  }
+
+  private isGoodResult(slot: number, result: number): boolean {
+    if (result < 0) return false
+    const kind = this.kind[slot]
+    if (this.state[slot] === RequestState.Syncing) return !this.syncLost
+    return kind === KIND.discard || this.state[slot] === RequestState.Orphaned || result === this.bytes[slot]
+  }
+
+  private failMedium(slot: number, result: number): void {
+    if (result >= 0 && this.state[slot] === RequestState.Submitted) this.statistics[COUNTER.shortTransfers]++
+    else this.statistics[COUNTER.mediumErrors]++
+    if (GONE_ERRNOS.includes(result)) this.levels |= LEVEL_MEDIUM_GONE
+    const kind = this.kind[slot]
+    const promised = kind !== KIND.read && kind !== KIND.write && kind !== KIND.discard
+    if (promised && this.settings.buffered) this.syncLost = true
+    this.fire(slot, RequestEvent.failed)
+  }
+
+  private command(code: number, argument: number): void {
+    switch (code) {
+      case COMMAND_ATTACH:
+        this.reqCons = this.rspProd = this.reqProdSeen = argument
+        return this.turn(QueueEvent.attached)
+      case COMMAND_DRAIN:
+        return this.turn(QueueEvent.drainAsked)
+      case COMMAND_ABANDON:
+        return this.turn(QueueEvent.frontEndGone)
+      case COMMAND_DETACH:
+        return this.turn(QueueEvent.detached)
+      case COMMAND_RING_BROKEN:
+        this.reqProdSeen = argument
+        return this.turn(QueueEvent.ringBroken)
+      case COMMAND_MEDIUM_OPENED:
+        this.syncLost = false
+        this.levels &= ~LEVEL_MEDIUM_GONE
+        return
+      default:
+        assert(false, `command ${code}`)
+    }
+  }
+
+  private giveBack(wanted: number): void {
+    for (let index = 0; index < wanted; index++) {
+      const chunk = this.extents.takeBack(this.settings.reserveChunks)
+      if (chunk < 0) return
+      this.effects.noteReturned(chunk)
+    }
+  }
+
+  private runShort(reason: number): void {
+    this.shortOf = reason
+    this.turn(QueueEvent.short)
+  }
+
+  private answer(slot: number, index: number): void {
+    const verdict = this.verdict[slot]
+    const status = verdict !== 0 ? REASONS[verdict].status : this.failed[slot] !== 0 ? BLKIF_RSP_ERROR : BLKIF_RSP_OKAY
+    const at = index * ANSWER_WORDS
+    const { answers } = this.effects
+    answers[at] = this.idLow[slot]
+    answers[at + 1] = this.idHigh[slot]
+    answers[at + 2] = this.op[slot]
+    answers[at + 3] = status
+    recordAnswer(this, slot, status)
+    this.fire(slot, RequestEvent.answered)
+    this.leaving[this.leavingCount++] = slot
+  }
+
+  // ---- what the request chart asks: guards on columns ----
+
+  bringsData(slot: number): boolean {
+    const kind = this.kind[slot]
+    return kind === KIND.write || kind === KIND.flushWrite || kind === KIND.barrierWrite
+  }
+
+  syncsFirst(slot: number): boolean {
+    const kind = this.kind[slot]
+    return kind === KIND.flush || kind === KIND.flushWrite || kind === KIND.barrier
+  }
+
+  writesAfterSync(slot: number): boolean {
+    return this.kind[slot] === KIND.flushWrite
+  }
+
+  syncsAfter(slot: number): boolean {
+    return this.kind[slot] === KIND.barrierWrite
+  }
+
+  returnsData(slot: number): boolean {
+    return this.kind[slot] === KIND.read
+  }
+
+  moreOutstanding(slot: number): boolean {
+    return this.outstanding[slot] > 1
+  }
+
+  hasFailed(slot: number): boolean {
+    return this.failed[slot] !== 0
+  }
+
+  // ---- what the request chart orders: actions append to lists ----
+
+  begin(slot: number): void {
+    this.outstanding[slot] = 0
+    this.failed[slot] = 0
+  }
+
+  queueIo(slot: number): void {
+    this.outstanding[slot] = this.parts[slot]
+    this.effects.addIo(this, slot)
+  }
+
+  queueSync(slot: number): void {
+    this.outstanding[slot] = 1
+    this.effects.addSync(this, slot)
+  }
+
+  countDown(slot: number): void {
+    this.outstanding[slot]--
+  }
+
+  markFailed(slot: number): void {
+    this.failed[slot] = 1
+  }
+
+  queueCopyFromGuest(slot: number): void {
+    this.effects.addCopies(this, slot, 0)
+  }
+
+  queueCopyToGuest(slot: number): void {
+    this.effects.addCopies(this, slot, 1)
+  }
+
+  queueAnswer(slot: number): void {
+    if (this.active[slot] !== 0) this.gate.leave(slot)
+    this.effects.answerSlots[this.effects.answerCount++] = slot
+  }
+
+  countAbandoned(slot: number): void {
+    if (this.active[slot] !== 0) this.gate.leave(slot)
+    this.statistics[COUNTER.abandoned]++
+    this.leaving[this.leavingCount++] = slot
+  }
+
+  release(slot: number): void {
+    if (this.pages[slot] !== 0) this.extents.release(this.page[slot], this.pages[slot])
+    this.pages[slot] = 0
+    this.active[slot] = 0
+    this.freeSlots[this.freeCount++] = slot
+  }
+
+  // ---- what the queue chart orders ----
+
+  abandonAll(): void {
+    this.abandonDue = true
+  }
+
+  /** Every request that is not in flight ends here; those that are become orphans. */
+  private abandonRequests(): void {
+    this.abandonDue = false
+    this.gate.clear()
+    this.effects.forgetCopies()
+    this.effects.answerCount = 0
+    for (let slot = 0; slot < this.slots; slot++) {
+      const state = this.state[slot]
+      const ended = state === RequestState.Answered || state === RequestState.Abandoned || state === RequestState.Orphaned
+      if (state !== RequestState.Free && !ended) this.fire(slot, RequestEvent.abandoned)
+    }
+  }
+
+  announceShortage(): void {
+    this.levels |= LEVEL_SHORTAGE
+    this.statistics[COUNTER.shortages]++
+    this.shortSinceNs = this.nowNs
+  }
+
+  announceRelief(): void {
+    this.levels &= ~LEVEL_SHORTAGE
+    this.statistics[COUNTER.shortageNs] += this.nowNs - this.shortSinceNs
+    this.shortOf = SHORT_OF_NOTHING
+  }
+
+  announceBroken(): void {
+    this.levels |= LEVEL_BROKEN
+  }
+}
+
+/** The queue chart has one slot; its host forwards to the core. */
+function queueLife(core: QueueCore): QueueHost {
+  return {
+    state: new Uint8Array(1),
+    digest: 0,
+    abandonAll: () => core.abandonAll(),
+    announceBroken: () => core.announceBroken(),
+    announceShortage: () => core.announceShortage(),
+    announceRelief: () => core.announceRelief(),
+    announceDrained: () => undefined,
+  }
+}

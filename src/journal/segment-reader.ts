@@ -1,0 +1,109 @@
+/**
+ * @packageDocumentation
+ * Reads segments that anyone may have written: bounds are checked before anything is believed, nothing is allocated by
+ * a length that the file gives, and what is wrong comes out as a sentence, never as an exception.
+ *
+ *   readSegment(words) ─► { header, batches(), end }      end: 'torn tail' (normal), or what is damaged, and where
+ */
+import { decode } from 'cborg'
+import { getDouble } from '../core/words.js'
+import { sentenceOf } from '../protocol/errors.js'
+import {
+  BATCH_FRAME_WORDS, BATCH_HEAD_WORDS, BATCH_TAIL_WORDS, FORMAT_VERSION, HEADER_FIXED_WORDS, H_BATCH, H_CBOR_BYTES,
+  H_CHAIN, H_CRC, H_SEQUENCE, H_VERSION, H_WORDS, MAGIC_0, MAGIC_1, crcOfHeader, crcOfWords,
+} from './format.js'
+import type { JournalIdentity } from './format.js'
+
+export interface SegmentHeader {
+  readonly identity: JournalIdentity
+  readonly sequence: number
+  readonly firstBatch: number
+  readonly chain: number
+  readonly headerWords: number
+}
+
+export type HeaderResult = { readonly ok: true; readonly header: SegmentHeader } | { readonly ok: false; readonly sentence: string }
+
+/** One sealed batch: its records stand in words[from, to). */
+export interface Batch {
+  readonly words: Int32Array
+  /** Where the batch starts, in words from the segment's beginning. */
+  readonly at: number
+  readonly number: number
+  readonly from: number
+  readonly to: number
+  readonly timeNs: number
+  readonly digest: number
+}
+
+/** A batch that is there but wrong. */
+export interface Damage {
+  readonly at: number
+  readonly sentence: string
+}
+
+/** Largest header that is believed: 64 KiB. */
+const HEADER_WORDS_MAX = 1 << 14
+
+export function readHeader(words: Int32Array): HeaderResult {
+  if (words.length < HEADER_FIXED_WORDS + BATCH_FRAME_WORDS) return fault('it is too short to be a segment')
+  if (words[0] !== MAGIC_0 || words[1] !== MAGIC_1) return fault('it does not begin with the journal magic')
+  if (words[H_VERSION] !== FORMAT_VERSION) return fault(`its format version is ${words[H_VERSION]}, known is ${FORMAT_VERSION}`)
+  const headerWords = words[H_WORDS]
+  const cborBytes = words[H_CBOR_BYTES]
+  if (headerWords < HEADER_FIXED_WORDS || headerWords > Math.min(HEADER_WORDS_MAX, words.length) || (headerWords & 1) !== 0)
+    return fault('the length of its header is impossible')
+  if (cborBytes < 1 || cborBytes > (headerWords - HEADER_FIXED_WORDS) * 4) return fault('its header is cut off')
+  if (words[H_CRC] !== crcOfHeader(words, headerWords)) return fault('the checksum of its header is wrong')
+  try {
+    const bytes = new Uint8Array(words.buffer, words.byteOffset + HEADER_FIXED_WORDS * 4, cborBytes)
+    const identity = decode(bytes) as JournalIdentity
+    if (typeof identity !== 'object' || identity === null || typeof identity.journal !== 'string')
+      return fault('its header names no journal')
+    const header = {
+      identity,
+      sequence: words[H_SEQUENCE] >>> 0,
+      firstBatch: words[H_BATCH] >>> 0,
+      chain: words[H_CHAIN],
+      headerWords,
+    }
+    return { ok: true, header }
+  } catch (error) {
+    return fault(`its header cannot be decoded: ${sentenceOf(error)}`)
+  }
+}
+
+function fault(sentence: string): HeaderResult {
+  return { ok: false, sentence }
+}
+
+/**
+ * The batches of a segment, in order; ends at the torn tail, or at the first damage, which is then its return value.
+ * `chain` of the last batch read is the seed of the next segment's first.
+ */
+export function* readBatches(words: Int32Array, header: SegmentHeader): Generator<Batch, { damage?: Damage; chain: number }> {
+  let at = header.headerWords
+  let chain = header.chain
+  let number = header.firstBatch
+  while (at + BATCH_FRAME_WORDS <= words.length) {
+    const length = words[at]
+    if (length === 0) break
+    const sentence = judgeBatch(words, at, length, number, chain)
+    if (sentence !== undefined) return { damage: { at, sentence }, chain }
+    const to = at + length - BATCH_TAIL_WORDS
+    yield { words, at, number, from: at + BATCH_HEAD_WORDS, to, timeNs: getDouble(words, to), digest: words[to + 2] }
+    chain = words[to + 3]
+    at += length
+    number++
+  }
+  return { chain }
+}
+
+function judgeBatch(words: Int32Array, at: number, length: number, number: number, chain: number): string | undefined {
+  if (length < BATCH_FRAME_WORDS || length > words.length - at || (length & 1) !== 0)
+    return `batch ${number}: its length (${length} words) is impossible`
+  if (words[at + 1] >>> 0 !== number) return `batch ${number}: it says that it is number ${words[at + 1] >>> 0}`
+  const crc = crcOfWords(words, at + 1, length - 2, chain)
+  if (crc !== words[at + length - 1]) return `batch ${number}: its checksum is wrong: a byte of it was changed`
+  return undefined
+}
