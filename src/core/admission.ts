@@ -46,7 +46,6 @@ export class AdmissionGate {
 
   /** A request was taken and found valid. */
   arrive(slot: number): void {
-    const { core } = this
     if (this.isHopeless(slot)) this.refuse(slot)
     else if (this.line.length > 0) this.queue(slot, this.ordered || this.isBarrier(slot))
     else if (this.mustHold(slot)) this.queue(slot, true)

@@ -40,6 +40,8 @@ export class EffectLists {
   /** Chunks that the shell gives back to the Worker's arena. */
   readonly returned = new Int32Array(NOTES_MAX)
   returnedCount = 0
+  /** Every I/O and every copy asked for is mixed in here; part of the batch's digest. */
+  digest = 0
   private readonly entered = new Int32Array(NOTES_MAX)
   private enteredCount = 0
 
@@ -102,6 +104,8 @@ export class EffectLists {
     submits[at + 5] = offset / TWO_32
     submits[at + 6] = length / TWO_32
     submits[at + 7] = 0
+    this.digest = Math.imul(this.digest ^ submits[at + 1] ^ (op << 28), 0x9e3779b1) + submits[at + 4] + length
+    this.digest |= 0
   }
 
   addCopies(columns: RequestColumns, slot: number, direction: number): void {
@@ -124,6 +128,7 @@ export class EffectLists {
       segment += 2
     }
     this.copyCount = index
+    this.digest = (Math.imul(this.digest ^ slot, 0x85ebca6b) + buffer) | 0
     this.owners[this.ownerCount++] = slot
   }
 

@@ -25,6 +25,7 @@ import { REASONS } from '../protocol/validate.js'
 import type { DiskLimits } from '../protocol/validate.js'
 import { AdmissionGate } from './admission.js'
 import { EffectLists } from './effect-lists.js'
+import { judgeResult } from './completion.js'
 import { ExtentPool } from './extent-pool.js'
 import { takeUp } from './intake.js'
 import {
@@ -32,10 +33,12 @@ import {
   RECORD_COMMAND, RECORD_COMPLETED, RECORD_INTAKE, RECORD_LENT, RECORD_RECALLED, RECORD_TAKEN,
   SHORT_OF_BUFFERS, SHORT_OF_NOTHING, SHORT_OF_SLOTS, recordWords,
 } from './records.js'
-import { KIND, RequestColumns, slotOfToken, tokenOf } from './request-columns.js'
+import { slotOfToken, tokenOf } from './request-columns.js'
+import { RequestGuards } from './request-guards.js'
 import { recordAnswer } from './account.js'
+import { queueLife } from './queue-life.js'
 import { COUNTER, STATISTICS_LENGTH } from './statistics.js'
-import type { QueueStepper, RequestStepper } from './steppers.js'
+import type { QueueStepper, RequestStepper, Steppers } from './steppers.js'
 
 export interface CoreSettings {
   /** Slots of the pool, at most the ring's entries. */
@@ -51,10 +54,7 @@ export interface CoreSettings {
   readonly reserveChunks: number
 }
 
-/** Results that mean that the medium itself is gone: -ENXIO, -ENODEV, -ENOMEDIUM. */
-const GONE_ERRNOS: readonly number[] = [-6, -19, -123]
-
-export class QueueCore extends RequestColumns implements RequestHost {
+export class QueueCore extends RequestGuards implements RequestHost {
   readonly settings: CoreSettings
   readonly statistics: Float64Array
   readonly extents: ExtentPool
@@ -84,7 +84,7 @@ export class QueueCore extends RequestColumns implements RequestHost {
   private shortSinceNs = 0
   private abandonDue = false
 
-  constructor(settings: CoreSettings, steppers: { request: RequestStepper; queue: QueueStepper }, statistics?: Float64Array) {
+  constructor(settings: CoreSettings, steppers: Steppers, statistics?: Float64Array) {
     super(settings.slots, settings.disk.maxSegments)
     this.settings = settings
     this.statistics = statistics ?? new Float64Array(STATISTICS_LENGTH)
@@ -111,6 +111,11 @@ export class QueueCore extends RequestColumns implements RequestHost {
   /** Whether a batch without any input would change something. */
   get restless(): boolean {
     return this.leavingCount > 0
+  }
+
+  /** All transitions and effects so far, in 32 bits; closes the batch in the journal. */
+  batchDigest(): number {
+    return (this.digest ^ Math.imul(this.life.digest, 0x85ebca6b) ^ Math.imul(this.effects.digest, 0x9e3779b1)) | 0
   }
 
   /** How many ring entries may be taken now. */
@@ -287,25 +292,7 @@ export class QueueCore extends RequestColumns implements RequestHost {
   private complete(token: number, result: number): void {
     const slot = slotOfToken(token)
     assert(slot < this.slots && token === tokenOf(slot, this.generation[slot]), `completion of an unknown life of slot ${slot}`)
-    if (this.isGoodResult(slot, result)) this.fire(slot, RequestEvent.completed)
-    else this.failMedium(slot, result)
-  }
-
-  private isGoodResult(slot: number, result: number): boolean {
-    if (result < 0) return false
-    const kind = this.kind[slot]
-    if (this.state[slot] === RequestState.Syncing) return !this.syncLost
-    return kind === KIND.discard || this.state[slot] === RequestState.Orphaned || result === this.bytes[slot]
-  }
-
-  private failMedium(slot: number, result: number): void {
-    if (result >= 0 && this.state[slot] === RequestState.Submitted) this.statistics[COUNTER.shortTransfers]++
-    else this.statistics[COUNTER.mediumErrors]++
-    if (GONE_ERRNOS.includes(result)) this.levels |= LEVEL_MEDIUM_GONE
-    const kind = this.kind[slot]
-    const promised = kind !== KIND.read && kind !== KIND.write && kind !== KIND.discard
-    if (promised && this.settings.buffered) this.syncLost = true
-    this.fire(slot, RequestEvent.failed)
+    this.fire(slot, judgeResult(this, slot, result) ? RequestEvent.completed : RequestEvent.failed)
   }
 
   private command(code: number, argument: number): void {
@@ -356,38 +343,6 @@ export class QueueCore extends RequestColumns implements RequestHost {
     recordAnswer(this, slot, status)
     this.fire(slot, RequestEvent.answered)
     this.leaving[this.leavingCount++] = slot
-  }
-
-  // ---- what the request chart asks: guards on columns ----
-
-  bringsData(slot: number): boolean {
-    const kind = this.kind[slot]
-    return kind === KIND.write || kind === KIND.flushWrite || kind === KIND.barrierWrite
-  }
-
-  syncsFirst(slot: number): boolean {
-    const kind = this.kind[slot]
-    return kind === KIND.flush || kind === KIND.flushWrite || kind === KIND.barrier
-  }
-
-  writesAfterSync(slot: number): boolean {
-    return this.kind[slot] === KIND.flushWrite
-  }
-
-  syncsAfter(slot: number): boolean {
-    return this.kind[slot] === KIND.barrierWrite
-  }
-
-  returnsData(slot: number): boolean {
-    return this.kind[slot] === KIND.read
-  }
-
-  moreOutstanding(slot: number): boolean {
-    return this.outstanding[slot] > 1
-  }
-
-  hasFailed(slot: number): boolean {
-    return this.failed[slot] !== 0
   }
 
   // ---- what the request chart orders: actions append to lists ----
@@ -474,18 +429,5 @@ export class QueueCore extends RequestColumns implements RequestHost {
 
   announceBroken(): void {
     this.levels |= LEVEL_BROKEN
-  }
-}
-
-/** The queue chart has one slot; its host forwards to the core. */
-function queueLife(core: QueueCore): QueueHost {
-  return {
-    state: new Uint8Array(1),
-    digest: 0,
-    abandonAll: () => core.abandonAll(),
-    announceBroken: () => core.announceBroken(),
-    announceShortage: () => core.announceShortage(),
-    announceRelief: () => core.announceRelief(),
-    announceDrained: () => undefined,
   }
 }

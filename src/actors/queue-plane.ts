@@ -1,0 +1,295 @@
+/**
+ * @packageDocumentation
+ * One queue at work: the shell around a QueueCore that moves what the core may not touch. A round is one batch of the
+ * journal; nothing in it allocates, and everything it does outside comes after the batch is sealed, but for the grant
+ * copy, which moves bytes only between a guest's own pages and our buffers and whose outcome the batch still needs.
+ *
+ *   completions · commands ► apply ► take ring entries ► apply ► admit ► grant copy ► apply ► settle
+ *   ══ seal ══ ► answer, notify ► submit ► give back and borrow chunks
+ *
+ * What must never happen: an answer or an I/O whose batch is not sealed; a ring entry read twice; a loop without bound.
+ */
+import type { QueueCore } from '../core/queue-core.js'
+import {
+  COMMAND_RING_BROKEN, RECORD_COMMAND, RECORD_COMPLETED, RECORD_COPIED, RECORD_INTAKE, RECORD_LENT, RECORD_RECALLED,
+} from '../core/records.js'
+import { EffectLists } from '../core/effect-lists.js'
+import { COUNTER } from '../core/statistics.js'
+import { QueueState } from '../machines/generated/queue.js'
+import type { AbiLayout } from '../protocol/abi.js'
+import { canonicalise } from '../protocol/entry.js'
+import { RECORD_MAX_WORDS } from '../protocol/record.js'
+import { ANSWER_WORDS, COPY_WORDS, RESULT_WORDS } from '../ports/data-path.js'
+import type { BackRing, EventPort, GrantCopier, MediumPort } from '../ports/data-path.js'
+import type { QueuePlant } from '../ports/queues.js'
+
+/** Where a round writes its records: the journal's writer, or scratch memory where a measurement wants no journal. */
+export interface BatchSink {
+  words: Int32Array
+  at: number
+  readonly dirty: boolean
+  begin(room: number, nowNs: number): void
+  seal(timeNs: number, digest: number): void
+}
+
+/** The Worker's arena as one queue sees it. */
+export interface ChunkSource {
+  borrow(wanted: number): readonly number[]
+  giveBack(chunk: number): void
+}
+
+export interface PlaneParts {
+  readonly core: QueueCore
+  readonly ring: BackRing
+  readonly layout: AbiLayout
+  readonly grants: GrantCopier
+  readonly channel: EventPort
+  readonly medium: MediumPort
+  readonly sink: BatchSink
+  readonly chunks: ChunkSource
+  readonly nowNs: () => number
+  readonly plant?: { readonly kind: QueuePlant; readonly after: number } | undefined
+}
+
+/** Results reaped in one round at most. */
+const RESULTS_MAX = 128
+/** Commands that may wait for the next round; the device never has more than a few. */
+const COMMANDS_MAX = 16
+const LENT_MAX = 64
+
+export class QueuePlane {
+  readonly core: QueueCore
+  readonly parts: PlaneParts
+  private readonly results = new Int32Array(RESULTS_MAX * RESULT_WORDS)
+  private readonly commands: { code: number; argument: number }[] = []
+  private readonly lent: number[] = []
+  private recall = 0
+  private readonly room: number
+  private medium: MediumPort
+
+  constructor(parts: PlaneParts) {
+    this.parts = parts
+    this.core = parts.core
+    this.medium = parts.medium
+    const { slots, batch } = parts.core.settings
+    const copies = slots * parts.core.maxSegments
+    const inputs = 2 * COMMANDS_MAX + (2 + LENT_MAX) + 2 + 4 * RESULTS_MAX + 2 + RECORD_MAX_WORDS * batch
+    this.room = inputs + 2 + 2 * copies + EffectLists.wordsMax(slots)
+  }
+
+  /** For the next round. `attach`, `drain`, … (core/records.ts COMMAND_*). */
+  command(code: number, argument = 0): void {
+    this.commands.push({ code, argument })
+  }
+
+  /** Chunks that the Worker lends; they count from the next round on. */
+  lend(chunks: readonly number[]): void {
+    this.lent.push(...chunks)
+  }
+
+  /** The Worker wants so many chunks back. */
+  recallChunks(count: number): void {
+    this.recall = count
+  }
+
+  /** I/O that was asked for and has not come back. */
+  get inFlightIo(): number {
+    return this.medium.inFlight + this.core.effects.submitCount
+  }
+
+  /** One batch. @returns how much was done; 0 means that there was nothing to do. */
+  round(): number {
+    const { core, parts } = this
+    const { sink } = parts
+    const now = parts.nowNs()
+    const backlog = core.effects.submitCount
+    sink.begin(this.room, now)
+    core.beginBatch(now)
+    const done = this.collect()
+    const taken = this.take()
+    core.endInputs()
+    if (core.effects.copyCount > 0) this.copy()
+    sink.at = core.settle(sink.words, sink.at)
+    const submits = core.effects.submitCount
+    if (sink.dirty || submits > backlog) sink.seal(now, core.batchDigest())
+    this.answer()
+    if (submits > 0) core.effects.forgetSubmits(this.medium.submit(core.effects.submits, submits))
+    this.tradeChunks()
+    return done + taken + core.effects.answerCount + (submits - core.effects.submitCount)
+  }
+
+  /** Before sleeping: asks ring and medium for a wake-up. @returns whether there is work after all. */
+  arm(): boolean {
+    const { core, parts } = this
+    if (core.restless || core.effects.submitCount > 0 || this.commands.length > 0 || this.lent.length > 0) return true
+    const listening = core.queueState === QueueState.Running
+    const ringHasWork = listening && parts.ring.arm(core.reqCons)
+    const mediumHasWork = this.medium.inFlight > 0 && this.medium.arm()
+    return ringHasWork || mediumHasWork
+  }
+
+  /** The medium was opened anew; only when nothing is in flight on the old one. */
+  replaceMedium(medium: MediumPort): void {
+    this.medium.close()
+    this.medium = medium
+  }
+
+  /** After `detach`, or when the plane is given up: nothing of it is in flight. */
+  closeMedium(): void {
+    this.medium.close()
+  }
+
+  /** Collects what has come back, whatever it says; for a plane that is given up and whose I/O is awaited. */
+  discardResults(): number {
+    return this.medium.reap(this.results, RESULTS_MAX)
+  }
+
+  private collect(): number {
+    const { core } = this
+    const { sink } = this.parts
+    const { words } = sink
+    const from = sink.at
+    let at = from
+    const count = this.medium.inFlight > 0 ? this.medium.reap(this.results, RESULTS_MAX) : 0
+    for (let index = 0; index < count; index++) {
+      const token = this.results[index * RESULT_WORDS]
+      words[at] = RECORD_COMPLETED | ((token & 0xffff) << 16)
+      words[at + 1] = token
+      words[at + 2] = this.results[index * RESULT_WORDS + 1]
+      words[at + 3] = 0
+      at += 4
+    }
+    sink.at = at
+    if (this.commands.length > 0 || this.lent.length > 0 || this.recall > 0) this.writeRare()
+    core.apply(words, from, sink.at)
+    return sink.at - from
+  }
+
+  private writeRare(): void {
+    const { sink } = this.parts
+    const { words } = sink
+    let at = sink.at
+    const commands = this.commands.splice(0, COMMANDS_MAX)
+    for (const { code, argument } of commands) {
+      words[at] = RECORD_COMMAND | (code << 8)
+      words[at + 1] = argument
+      at += 2
+    }
+    const lent = this.lent.splice(0, LENT_MAX)
+    if (lent.length > 0) {
+      words[at] = RECORD_LENT | (lent.length << 16)
+      words[at + 1] = 0
+      words.set(lent, at + 2)
+      at += 2 + lent.length
+      if (lent.length & 1) words[at++] = 0
+    }
+    if (this.recall > 0) {
+      words[at] = RECORD_RECALLED
+      words[at + 1] = this.recall
+      at += 2
+      this.recall = 0
+    }
+    sink.at = at
+  }
+
+  private take(): number {
+    const { core, parts } = this
+    if (core.queueState !== QueueState.Running) return 0
+    const { ring, sink } = parts
+    const { words } = sink
+    const from = sink.at
+    const room = core.intakeRoom()
+    const count = room > 0 ? ring.take(core.reqCons, core.rspProd, room) : this.waiting()
+    if (count === 0) return 0
+    if (count < 0) {
+      words[from] = RECORD_COMMAND | (COMMAND_RING_BROKEN << 8)
+      words[from + 1] = ring.reqProd
+      sink.at = from + 2
+    } else {
+      words[from] = RECORD_INTAKE
+      words[from + 1] = ring.reqProd
+      sink.at = from + 2
+      if (room > 0) this.writeTaken(count)
+    }
+    core.apply(words, from, sink.at)
+    return room > 0 ? count : 0
+  }
+
+  /** With no slot free the ring is only looked at: whether entries wait decides on Shortage. */
+  private waiting(): number {
+    const { core, parts } = this
+    const waiting = parts.ring.peek(core.reqCons)
+    if (waiting === 0) return 0
+    return waiting > parts.ring.size ? -1 : waiting
+  }
+
+  private writeTaken(count: number): void {
+    const { core, parts } = this
+    const { ring, layout, sink } = parts
+    const { entries, entryWords } = ring
+    let at = sink.at
+    for (let index = 0; index < count; index++)
+      at += canonicalise(entries, index * entryWords, layout, sink.words, at, core.slotForTake(index))
+    sink.at = at
+    core.statistics[COUNTER.taken] += count
+  }
+
+  private copy(): void {
+    const { core } = this
+    const { grants, sink } = this.parts
+    const { copies, copyCount } = core.effects
+    const failed = grants.copy(copies, copyCount)
+    const { words } = sink
+    const from = sink.at
+    words[from] = RECORD_COPIED | (failed << 16)
+    words[from + 1] = copyCount
+    let at = from + 2
+    for (let index = 0; failed > 0 && index < copyCount; index++) {
+      const status = copies[index * COPY_WORDS + 3]
+      if (status >= 0) continue
+      words[at] = index
+      words[at + 1] = status
+      at += 2
+    }
+    sink.at = at
+    core.applyCopied(words, from)
+  }
+
+  private answer(): void {
+    const { core, parts } = this
+    const { answers, answerCount } = core.effects
+    if (parts.plant) this.plantFault(answers, answerCount)
+    if (answerCount === 0) return
+    const before = (core.rspProd - answerCount) | 0
+    if (!parts.ring.answer(answers, answerCount, before)) return
+    parts.channel.notify()
+    core.statistics[COUNTER.notifications]++
+  }
+
+  private tradeChunks(): void {
+    const { core, parts } = this
+    const { effects } = core
+    for (let index = 0; index < effects.returnedCount; index++) parts.chunks.giveBack(effects.returned[index])
+    if (core.wantedChunks === 0) return
+    const lent = parts.chunks.borrow(core.wantedChunks)
+    core.wantedChunks = 0
+    if (lent.length > 0) this.lend(lent)
+  }
+
+  /** Faults for tests and `xbbd demo --break`: the plane misbehaves once, and everyone must notice. */
+  private plantFault(answers: Int32Array, answerCount: number): void {
+    const { plant, sink } = this.parts
+    if (!plant || this.core.statistics[COUNTER.taken] < plant.after || this.planted) return
+    if (plant.kind === 'throw') throw new Error('a planted fault: the queue throws')
+    if (plant.kind === 'journal') {
+      // The last word of the batch just sealed is its CRC; two words before is the time stamp.
+      sink.words[sink.at - 8] ^= 1
+      this.planted = true
+    } else if (answerCount > 0) {
+      answers[ANSWER_WORDS - 1] = -1
+      this.planted = true
+    }
+  }
+
+  private planted = false
+}

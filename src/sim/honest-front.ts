@@ -1,0 +1,197 @@
+/**
+ * @packageDocumentation
+ * A front end that keeps the rules and checks that the back end does: it knows what every sector must hold, matches
+ * every answer to a request it has outstanding, and complains in words. It never has two requests with overlapping
+ * sectors in flight, so every read has exactly one right content.
+ *
+ *   contents: one stamp per sector (a write fills each sector with its stamp); a failed write leaves either
+ */
+import type { AbiLayout } from '../protocol/abi.js'
+import {
+  BLKIF_OP_DISCARD, BLKIF_OP_FLUSH_DISKCACHE, BLKIF_OP_READ, BLKIF_OP_WRITE, BLKIF_OP_WRITE_BARRIER, BLKIF_RSP_OKAY,
+} from '../protocol/blkif.js'
+import { encodeEntry } from '../protocol/entry.js'
+import type { BlkifSegment } from '../protocol/entry.js'
+import { u64High, u64Low } from '../protocol/u64.js'
+import { ANSWER_WORDS } from '../ports/data-path.js'
+import type { Random } from './random.js'
+import type { SimGuest } from './sim-guest.js'
+import type { SimRing } from './sim-ring.js'
+
+const SECTOR_BYTES = 512
+
+/** One request that waits for its answer. */
+export interface Outstanding {
+  readonly id: number
+  readonly op: number
+  readonly sector: number
+  readonly sectors: number
+  readonly segments: readonly BlkifSegment[]
+  readonly stamp: number
+  /** How many answers had been consumed when it was put on the ring. */
+  readonly putAfter: number
+}
+
+export interface FrontOptions {
+  readonly sectorCount: number
+  readonly depth: number
+  readonly maxSegments: number
+  readonly discards?: boolean
+  /** Whether errors are to be expected (a failing disk): they are then counted, not complained of. */
+  readonly errorsExpected?: boolean
+  readonly barrierShare?: number
+  readonly flushShare?: number
+}
+
+export class HonestFront {
+  readonly outstanding = new Map<number, Outstanding>()
+  readonly complaints: string[] = []
+  /** What each sector holds: a stamp, or -1 when a failed write left it unknown. */
+  readonly contents: Int32Array
+  answered = 0
+  errors = 0
+  private reqProd = 0
+  private rspCons = 0
+  private nextId = 1
+  private nextStamp = 1
+  private readonly freePages: number[]
+  private readonly ring: SimRing
+  private readonly guest: SimGuest
+  private readonly layout: AbiLayout
+  private readonly random: Random
+  private readonly options: FrontOptions
+
+  constructor(ring: SimRing, guest: SimGuest, layout: AbiLayout, random: Random, options: FrontOptions) {
+    this.ring = ring
+    this.guest = guest
+    this.layout = layout
+    this.random = random
+    this.options = options
+    this.contents = new Int32Array(options.sectorCount)
+    this.freePages = Array.from({ length: options.depth * options.maxSegments }, (_, page) => page)
+  }
+
+  /** Puts up to `count` requests on the ring. @returns whether the back end wants to be told. */
+  put(count: number): boolean {
+    const before = this.reqProd
+    for (let index = 0; index < count && this.outstanding.size < Math.min(this.options.depth, this.ring.size); index++)
+      if (!this.putOne()) break
+    this.ring.sharedReqProd = this.reqProd
+    return (this.reqProd - this.ring.reqEvent) >>> 0 < (this.reqProd - before) >>> 0
+  }
+
+  /** Consumes answers and judges them. */
+  consume(): number {
+    let count = 0
+    while (this.rspCons !== this.ring.sharedRspProd) {
+      const at = (this.rspCons & (this.ring.size - 1)) * ANSWER_WORDS
+      this.rspCons = (this.rspCons + 1) | 0
+      this.judge(this.ring.sharedAnswers[at], this.ring.sharedAnswers[at + 2], this.ring.sharedAnswers[at + 3])
+      count++
+    }
+    this.ring.rspEvent = (this.rspCons + 1) | 0
+    return count
+  }
+
+  private putOne(): boolean {
+    const { random, options } = this
+    const dice = random.below(1000) / 1000
+    const flushes = options.flushShare ?? 0.05
+    const barriers = options.barrierShare ?? 0.05
+    if (dice < flushes && random.chance(0.7)) return this.send(BLKIF_OP_FLUSH_DISKCACHE, 0, 0)
+    if (dice < flushes + barriers && random.chance(0.3)) return this.send(BLKIF_OP_WRITE_BARRIER, 0, 0)
+    const op =
+      dice < flushes ? BLKIF_OP_FLUSH_DISKCACHE
+      : dice < flushes + barriers ? BLKIF_OP_WRITE_BARRIER
+      : options.discards && dice > 0.95 ? BLKIF_OP_DISCARD
+      : random.chance(0.5) ? BLKIF_OP_READ
+      : BLKIF_OP_WRITE
+    const sectors = 1 + random.below(options.maxSegments * 8)
+    const sector = random.below(options.sectorCount - sectors)
+    if (this.overlaps(sector, sectors)) return false
+    return this.send(op, sector, sectors)
+  }
+
+  private overlaps(sector: number, sectors: number): boolean {
+    for (const other of this.outstanding.values())
+      if (sector < other.sector + other.sectors && other.sector < sector + sectors) return true
+    return false
+  }
+
+  private send(op: number, sector: number, sectors: number): boolean {
+    const segments = op === BLKIF_OP_DISCARD ? [] : this.grantPages(sectors, op === BLKIF_OP_READ)
+    if (segments === undefined) return false
+    const id = this.nextId++
+    const stamp = op === BLKIF_OP_READ || sectors === 0 ? 0 : op === BLKIF_OP_DISCARD ? 0 : this.nextStamp++
+    if (stamp !== 0) this.fill(segments, stamp)
+    const request = {
+      op, idLow: id, idHigh: ~id, handle: 51712, sectorLow: u64Low(sector), sectorHigh: u64High(sector), segments,
+      nrSectorsLow: sectors,
+    }
+    encodeEntry(request, this.layout, this.ring.shared, (this.reqProd & (this.ring.size - 1)) * this.ring.entryWords)
+    this.reqProd = (this.reqProd + 1) | 0
+    this.outstanding.set(id, { id, op, sector, sectors, segments, stamp, putAfter: this.answered })
+    return true
+  }
+
+  /** Segments of random shapes that hold `sectors` sectors; undefined when pages are short. */
+  private grantPages(sectors: number, writable: boolean): BlkifSegment[] | undefined {
+    const segments: BlkifSegment[] = []
+    for (let left = sectors; left > 0; ) {
+      const page = this.freePages.pop()
+      if (page === undefined || segments.length === this.options.maxSegments) {
+        if (page !== undefined) this.freePages.push(page)
+        for (const { gref } of segments) this.takeBack(gref)
+        return undefined
+      }
+      const whole = left >= 8 * (this.options.maxSegments - segments.length)
+      const length = whole ? 8 : Math.min(left, 1 + this.random.below(8))
+      const firstSect = this.random.below(9 - length)
+      this.guest.grant(page, page, writable)
+      segments.push({ gref: page, firstSect, lastSect: firstSect + length - 1 })
+      left -= length
+    }
+    return segments
+  }
+
+  private takeBack(gref: number): void {
+    this.guest.revoke(gref)
+    this.guest.page(gref).fill(0xee)
+    this.freePages.push(gref)
+  }
+
+  private fill(segments: readonly BlkifSegment[], stamp: number): void {
+    for (const { gref, firstSect, lastSect } of segments) {
+      const words = new Int32Array(this.guest.memory.buffer, gref * 4096, 1024)
+      words.fill(stamp, firstSect * 128, (lastSect + 1) * 128)
+    }
+  }
+
+  private judge(id: number, op: number, status: number): void {
+    const request = this.outstanding.get(id)
+    if (request === undefined) return void this.complaints.push(`answer for id ${id}, which is not outstanding`)
+    this.outstanding.delete(id)
+    this.answered++
+    if (op !== request.op) this.complaints.push(`id ${id}: answered as operation ${op}, asked was ${request.op}`)
+    if (status !== BLKIF_RSP_OKAY) this.errors++
+    if (status !== BLKIF_RSP_OKAY && !this.options.errorsExpected) this.complaints.push(`id ${id}: status ${status}`)
+    if (request.op === BLKIF_OP_READ) {
+      if (status === BLKIF_RSP_OKAY) this.compare(request)
+    } else if (request.sectors > 0) {
+      this.contents.fill(status === BLKIF_RSP_OKAY ? request.stamp : -1, request.sector, request.sector + request.sectors)
+    }
+    for (const { gref } of request.segments) this.takeBack(gref)
+  }
+
+  private compare({ id, sector, segments }: Outstanding): void {
+    let at = sector
+    for (const { gref, firstSect, lastSect } of segments)
+      for (let sect = firstSect; sect <= lastSect; sect++, at++) {
+        const words = new Int32Array(this.guest.memory.buffer, gref * 4096 + sect * SECTOR_BYTES, 128)
+        const expected = this.contents[at]
+        if (expected === -1 || words.every((word) => word === expected)) continue
+        this.complaints.push(`id ${id}: sector ${at} holds ${words[0]}, written was ${expected}`)
+        return
+      }
+  }
+}

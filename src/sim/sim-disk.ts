@@ -1,0 +1,113 @@
+/**
+ * @packageDocumentation
+ * A disk with a volatile cache and a mind of its own: requests complete in any order, after any while, and may fail.
+ * What a write brought is in the cache when it completes and on the platter after a sync; `platter` is what a crash
+ * would leave. Time is the world's: `tick` is called once per step.
+ */
+import { IO_DISCARD, IO_READ, IO_SYNC, IO_WORDS, IO_WRITE, RESULT_WORDS } from '../ports/data-path.js'
+import type { BufferArena, MediumPort } from '../ports/data-path.js'
+import type { Random } from './random.js'
+
+interface Pending {
+  readonly op: number
+  readonly token: number
+  readonly arenaAt: number
+  readonly length: number
+  readonly offset: number
+  left: number
+}
+
+export interface SimDiskOptions {
+  readonly bytes: number
+  /** Steps that a request takes: 0 to this, drawn for each. */
+  readonly delayMax: number
+  /** Probability that a request fails (-EIO), and that a transfer is short. */
+  readonly errorShare?: number
+  readonly shortShare?: number
+  /** Probability that a sync fails. */
+  readonly syncErrorShare?: number
+  readonly depth?: number
+}
+
+export class SimDisk implements MediumPort {
+  readonly cache: Uint8Array
+  readonly platter: Uint8Array
+  private readonly pending: Pending[] = []
+  private readonly done: number[] = []
+  private readonly arena: BufferArena
+  private readonly options: SimDiskOptions
+  private readonly random: Random
+
+  constructor(options: SimDiskOptions, arena: BufferArena, random: Random) {
+    this.options = options
+    this.arena = arena
+    this.random = random
+    this.cache = new Uint8Array(options.bytes)
+    this.platter = new Uint8Array(options.bytes)
+  }
+
+  get inFlight(): number {
+    return this.pending.length + this.done.length / RESULT_WORDS
+  }
+
+  submit(requests: Int32Array, count: number): number {
+    const room = (this.options.depth ?? Infinity) - this.inFlight
+    const taken = Math.max(0, Math.min(count, room))
+    for (let index = 0; index < taken; index++) {
+      const at = index * IO_WORDS
+      this.pending.push({
+        op: requests[at],
+        token: requests[at + 1],
+        arenaAt: requests[at + 2],
+        length: (requests[at + 3] >>> 0) + (requests[at + 6] >>> 0) * 4294967296,
+        offset: (requests[at + 4] >>> 0) + (requests[at + 5] >>> 0) * 4294967296,
+        left: this.random.below(this.options.delayMax + 1),
+      })
+    }
+    return taken
+  }
+
+  /** One step of time: some requests complete, in any order. */
+  tick(): void {
+    for (let index = this.pending.length - 1; index >= 0; index--) {
+      if (this.pending[index].left-- > 0) continue
+      const [request] = this.pending.splice(index, 1)
+      this.done.push(request.token, this.execute(request))
+    }
+  }
+
+  reap(results: Int32Array, max: number): number {
+    const count = Math.min(max, this.done.length / RESULT_WORDS)
+    results.set(this.done.splice(0, count * RESULT_WORDS))
+    return count
+  }
+
+  onReady(): void {
+    // The world calls `tick` and then the plane; nobody sleeps here.
+  }
+
+  arm(): boolean {
+    return this.done.length > 0
+  }
+
+  close(): void {
+    if (this.inFlight > 0) throw new Error('a disk was closed with I/O in flight')
+  }
+
+  private execute({ op, arenaAt, length, offset }: Pending): number {
+    const { random, options } = this
+    if (op === IO_SYNC) {
+      if (random.chance(options.syncErrorShare ?? 0)) return -5
+      this.platter.set(this.cache)
+      return 0
+    }
+    if (offset + length > options.bytes) return -22
+    if (random.chance(options.errorShare ?? 0)) return -5
+    const short = length > 512 && random.chance(options.shortShare ?? 0)
+    const moved = short ? length - 512 : length
+    if (op === IO_READ) this.arena.bytes.set(this.cache.subarray(offset, offset + moved), arenaAt)
+    else if (op === IO_WRITE) this.cache.set(this.arena.bytes.subarray(arenaAt, arenaAt + moved), offset)
+    else if (op === IO_DISCARD) this.cache.fill(0, offset, offset + length)
+    return op === IO_DISCARD ? 0 : moved
+  }
+}
