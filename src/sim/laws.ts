@@ -105,6 +105,7 @@ export class LawBook {
       },
       arm: (reqCons) => ring.arm(reqCons),
       published: () => ring.published(),
+      close: () => ring.close(),
     }
   }
 
@@ -114,6 +115,7 @@ export class LawBook {
         for (let index = 0; index < count; index++) this.noteCopy(copies, index * COPY_WORDS)
         return grants.copy(copies, count)
       },
+      close: () => grants.close(),
     }
   }
 

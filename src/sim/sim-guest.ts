@@ -36,7 +36,7 @@ export class SimGuest {
   }
 
   copier(arena: BufferArena): GrantCopier {
-    return { copy: (copies, count) => this.copyAll(copies, count, arena.bytes) }
+    return { copy: (copies, count) => this.copyAll(copies, count, arena.bytes), close: () => undefined }
   }
 
   private copyAll(copies: Int32Array, count: number, arena: Uint8Array): number {

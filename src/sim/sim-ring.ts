@@ -63,4 +63,8 @@ export class SimRing implements BackRing {
   published(): number {
     return this.sharedRspProd
   }
+
+  close(): void {
+    // Plain arrays: nothing to give back.
+  }
 }
