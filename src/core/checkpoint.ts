@@ -6,8 +6,8 @@
  *   0 kind · 1 words in all · 2 queue state · 3 digest · 4 queue digest · 5 req_cons · 6 rsp_prod · 7 req_prod seen ·
  *   8 levels · 9 flags (1 sync lost) · 10 short of · 11 chunks · 12 free slots · 13 leaving · 14 line · 15 requests ·
  *   then chunks, free slots (in order), leaving (in order), line (in order), one word each, made even;
- *   then per request: slot|state|kind · op|parts|outstanding|failed · active|verdict|segments|pages · generation · page ·
- *   0 · id (2) · bytes (2) · sector (2) · taken (2) · its segments (2 each)
+ *   then per request: slot|state|kind · op|parts|outstanding|failed · active|verdict|segments|pages · generation ·
+ *   page · 0 · id (2) · bytes (2) · sector (2) · taken (2) · its segments (2 each)
  */
 import { assert } from '../protocol/errors.js'
 import { RequestState } from '../machines/generated/request.js'
@@ -71,7 +71,8 @@ export function restoreCheckpoint(core: QueueCore, words: Int32Array, at: number
   const end = at + words[at + 1]
   const counts = words.subarray(at + 11, at + 16)
   assert(counts[0] <= core.settings.arenaChunks, 'a checkpoint of a larger arena')
-  assert([1, 2, 3, 4].every((index) => counts[index] >= 0 && counts[index] <= core.slots), 'a checkpoint of a larger pool')
+  const fits = [1, 2, 3, 4].every((index) => counts[index] >= 0 && counts[index] <= core.slots)
+  assert(fits, 'a checkpoint of a larger pool')
   core.restoreScalars(words, at)
   let from = at + FIXED_WORDS
   const take = (count: number) => {

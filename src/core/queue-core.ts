@@ -24,9 +24,7 @@ import { LEVEL_BROKEN, LEVEL_BUSY, LEVEL_MEDIUM_GONE, LEVEL_SHORTAGE } from '../
 import { REASONS } from '../protocol/validate.js'
 import type { DiskLimits } from '../protocol/validate.js'
 import { AdmissionGate } from './admission.js'
-import { EffectLists } from './effect-lists.js'
 import { judgeResult } from './completion.js'
-import { ExtentPool } from './extent-pool.js'
 import { takeUp } from './intake.js'
 import {
   COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED, COMMAND_RING_BROKEN,
@@ -34,7 +32,7 @@ import {
   SHORT_OF_BUFFERS, SHORT_OF_NOTHING, SHORT_OF_SLOTS, recordWords,
 } from './records.js'
 import { slotOfToken, tokenOf } from './request-columns.js'
-import { RequestGuards } from './request-guards.js'
+import { RequestPool } from './request-pool.js'
 import { recordAnswer } from './account.js'
 import { queueLife } from './queue-life.js'
 import { COUNTER, STATISTICS_LENGTH } from './statistics.js'
@@ -54,11 +52,13 @@ export interface CoreSettings {
   readonly reserveChunks: number
 }
 
-export class QueueCore extends RequestGuards implements RequestHost {
+/** States in which there is nothing left to abandon. */
+const HAS_ENDED: ReadonlySet<number> = new Set([
+  RequestState.Free, RequestState.Answered, RequestState.Orphaned, RequestState.Abandoned,
+])
+
+export class QueueCore extends RequestPool implements RequestHost {
   readonly settings: CoreSettings
-  readonly statistics: Float64Array
-  readonly extents: ExtentPool
-  readonly effects: EffectLists
   readonly gate: AdmissionGate
   /** The queue chart's single slot. */
   readonly life: QueueHost
@@ -72,11 +72,6 @@ export class QueueCore extends RequestGuards implements RequestHost {
   syncLost = false
   /** Chunks that the gate would need to go on; the shell asks the Worker's arena for them. */
   wantedChunks = 0
-  private readonly freeSlots: Uint16Array
-  freeCount: number
-  /** Slots in Answered or Abandoned, to be freed when the next batch begins. */
-  private readonly leaving: Uint16Array
-  private leavingCount = 0
   private readonly stepRequest: RequestStepper
   private readonly stepQueue: QueueStepper
   /** What Shortage is for want of (SHORT_OF_*). */
@@ -84,33 +79,17 @@ export class QueueCore extends RequestGuards implements RequestHost {
   private shortSinceNs = 0
   private abandonDue = false
 
-  constructor(settings: CoreSettings, steppers: Steppers, statistics?: Float64Array) {
-    super(settings.slots, settings.disk.maxSegments)
+  constructor(settings: CoreSettings, steppers: Steppers, statistics = new Float64Array(STATISTICS_LENGTH)) {
+    super(settings.slots, settings.disk.maxSegments, settings.arenaChunks, statistics)
     this.settings = settings
-    this.statistics = statistics ?? new Float64Array(STATISTICS_LENGTH)
-    this.extents = new ExtentPool(settings.arenaChunks)
-    this.effects = new EffectLists(settings.slots, this.maxSegments)
     this.gate = new AdmissionGate(this, settings.slots)
     this.stepRequest = steppers.request
     this.stepQueue = steppers.queue
     this.life = queueLife(this)
-    this.freeSlots = new Uint16Array(settings.slots)
-    for (let index = 0; index < settings.slots; index++) this.freeSlots[index] = settings.slots - 1 - index
-    this.freeCount = settings.slots
-    this.leaving = new Uint16Array(settings.slots)
-  }
-
-  get inFlight(): number {
-    return this.slots - this.freeCount
   }
 
   get queueState(): number {
     return this.life.state[0]
-  }
-
-  /** Whether a batch without any input would change something. */
-  get restless(): boolean {
-    return this.leavingCount > 0
   }
 
   /** All transitions and effects so far, in 32 bits; closes the batch in the journal. */
@@ -124,11 +103,6 @@ export class QueueCore extends RequestGuards implements RequestHost {
     return this.freeCount < this.settings.batch ? this.freeCount : this.settings.batch
   }
 
-  /** The slot that the `index`-th entry taken in this batch goes to. */
-  slotForTake(index: number): number {
-    return this.freeSlots[this.freeCount - 1 - index]
-  }
-
   /** Answers were published: their slots are free. `nowNs` is the batch's time stamp. */
   beginBatch(nowNs: number): void {
     this.nowNs = nowNs
@@ -136,7 +110,8 @@ export class QueueCore extends RequestGuards implements RequestHost {
     for (let index = 0; index < this.leavingCount; index++) this.fire(this.leaving[index], RequestEvent.freed)
     this.leavingCount = 0
     if (this.gate.length > 0) this.gate.admitWaiting()
-    if (this.queueState === QueueState.Shortage && this.freeCount > 0 && !this.gate.starved) this.turn(QueueEvent.relieved)
+    const short = this.queueState === QueueState.Shortage
+    if (short && this.freeCount > 0 && !this.gate.starved) this.turn(QueueEvent.relieved)
     if (this.freeCount === this.slots && this.isEmptying()) this.turn(QueueEvent.emptied)
   }
 
@@ -231,16 +206,6 @@ export class QueueCore extends RequestGuards implements RequestHost {
     if (this.abandonDue) this.abandonRequests()
   }
 
-  /** The ordered lists of a checkpoint. */
-  lists(): { chunks: Uint16Array; free: Uint16Array; leaving: Uint16Array; line: number[] } {
-    return {
-      chunks: this.extents.chunks.subarray(0, this.extents.count),
-      free: this.freeSlots.subarray(0, this.freeCount),
-      leaving: this.leaving.subarray(0, this.leavingCount),
-      line: this.gate.slotsInLine(),
-    }
-  }
-
   /** From the fixed words of a checkpoint (checkpoint.ts). */
   restoreScalars(words: Int32Array, at: number): void {
     this.life.state[0] = words[at + 2]
@@ -252,19 +217,6 @@ export class QueueCore extends RequestGuards implements RequestHost {
     this.levels = words[at + 8]
     this.syncLost = words[at + 9] !== 0
     this.shortOf = words[at + 10]
-  }
-
-  /** After the columns were restored: the order of the free slots, and who holds which pages. */
-  restoreLists(chunks: Int32Array, free: Int32Array, leaving: Int32Array, line: Int32Array): void {
-    for (const chunk of chunks) this.extents.lend(chunk)
-    this.freeSlots.set(free)
-    this.freeCount = free.length
-    this.leaving.set(leaving)
-    this.leavingCount = leaving.length
-    for (let slot = 0; slot < this.slots; slot++)
-      if (this.pages[slot] !== 0 && this.state[slot] !== RequestState.Free) this.extents.claim(this.page[slot], this.pages[slot])
-    for (const slot of line) this.gate.restore(slot, true)
-    for (let slot = 0; slot < this.slots; slot++) if (this.active[slot] !== 0) this.gate.restore(slot, false)
   }
 
   private noEdge(chart: string, state: number, event: number): never {
@@ -291,7 +243,8 @@ export class QueueCore extends RequestGuards implements RequestHost {
 
   private complete(token: number, result: number): void {
     const slot = slotOfToken(token)
-    assert(slot < this.slots && token === tokenOf(slot, this.generation[slot]), `completion of an unknown life of slot ${slot}`)
+    const known = slot < this.slots && token === tokenOf(slot, this.generation[slot])
+    assert(known, `completion of an unknown life of slot ${slot}`)
     this.fire(slot, judgeResult(this, slot, result) ? RequestEvent.completed : RequestEvent.failed)
   }
 
@@ -345,57 +298,6 @@ export class QueueCore extends RequestGuards implements RequestHost {
     this.leaving[this.leavingCount++] = slot
   }
 
-  // ---- what the request chart orders: actions append to lists ----
-
-  begin(slot: number): void {
-    this.outstanding[slot] = 0
-    this.failed[slot] = 0
-  }
-
-  queueIo(slot: number): void {
-    this.outstanding[slot] = this.parts[slot]
-    this.effects.addIo(this, slot)
-  }
-
-  queueSync(slot: number): void {
-    this.outstanding[slot] = 1
-    this.effects.addSync(this, slot)
-  }
-
-  countDown(slot: number): void {
-    this.outstanding[slot]--
-  }
-
-  markFailed(slot: number): void {
-    this.failed[slot] = 1
-  }
-
-  queueCopyFromGuest(slot: number): void {
-    this.effects.addCopies(this, slot, 0)
-  }
-
-  queueCopyToGuest(slot: number): void {
-    this.effects.addCopies(this, slot, 1)
-  }
-
-  queueAnswer(slot: number): void {
-    if (this.active[slot] !== 0) this.gate.leave(slot)
-    this.effects.answerSlots[this.effects.answerCount++] = slot
-  }
-
-  countAbandoned(slot: number): void {
-    if (this.active[slot] !== 0) this.gate.leave(slot)
-    this.statistics[COUNTER.abandoned]++
-    this.leaving[this.leavingCount++] = slot
-  }
-
-  release(slot: number): void {
-    if (this.pages[slot] !== 0) this.extents.release(this.page[slot], this.pages[slot])
-    this.pages[slot] = 0
-    this.active[slot] = 0
-    this.freeSlots[this.freeCount++] = slot
-  }
-
   // ---- what the queue chart orders ----
 
   abandonAll(): void {
@@ -409,9 +311,7 @@ export class QueueCore extends RequestGuards implements RequestHost {
     this.effects.forgetCopies()
     this.effects.answerCount = 0
     for (let slot = 0; slot < this.slots; slot++) {
-      const state = this.state[slot]
-      const ended = state === RequestState.Answered || state === RequestState.Abandoned || state === RequestState.Orphaned
-      if (state !== RequestState.Free && !ended) this.fire(slot, RequestEvent.abandoned)
+      if (!HAS_ENDED.has(this.state[slot])) this.fire(slot, RequestEvent.abandoned)
     }
   }
 

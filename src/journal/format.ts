@@ -7,8 +7,8 @@
  *             7 first batch number · 8 CBOR bytes · 9 CRC of words 2..8 and the CBOR · 10.. CBOR (JournalIdentity)
  *   batch     0 commit word = length in words · 1 batch number · records … · time (double, 2) · digest · CRC
  *
- * The CRC-32 of a batch covers words 1 to length - 2 and starts from the CRC of the batch before (the first of a segment
- * from the chain seed), so a batch cannot be changed, removed or swapped without every later CRC telling.
+ * The CRC-32 of a batch covers words 1 to length - 2 and starts from the CRC of the batch before (the first of a
+ * segment from the chain seed), so a batch cannot be changed, removed or swapped without every later CRC telling.
  *
  * The commit word is stored last and atomically; the word that will be the next batch's commit word is zeroed before
  * that. So what stands behind the last commit word was never written (the torn tail of a crash), and anything wrong

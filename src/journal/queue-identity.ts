@@ -8,9 +8,7 @@ import { queueChartHash } from '../machines/generated/queue.js'
 import { requestChartHash } from '../machines/generated/request.js'
 import type { JournalIdentity } from './format.js'
 
-export type QueueIdentityInput = Pick<JournalIdentity, 'journal' | 'program' | 'boot' | 'pid' | 'wallMs' | 'monotonicNs'> & {
-  readonly settings: CoreSettings
-}
+export type QueueIdentityInput = Omit<JournalIdentity, 'kind' | 'charts'> & { readonly settings: CoreSettings }
 
 export function queueIdentity(input: QueueIdentityInput): JournalIdentity {
   return { ...input, kind: 'queue', charts: { request: requestChartHash, queue: queueChartHash } }

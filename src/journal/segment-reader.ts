@@ -22,7 +22,9 @@ export interface SegmentHeader {
   readonly headerWords: number
 }
 
-export type HeaderResult = { readonly ok: true; readonly header: SegmentHeader } | { readonly ok: false; readonly sentence: string }
+export type HeaderResult =
+  | { readonly ok: true; readonly header: SegmentHeader }
+  | { readonly ok: false; readonly sentence: string }
 
 /** One sealed batch: its records stand in words[from, to). */
 export interface Batch {
@@ -42,16 +44,24 @@ export interface Damage {
   readonly sentence: string
 }
 
+/** How reading ended: at the torn tail, or at damage; with the CRC of the last good batch. */
+export interface BatchesEnd {
+  readonly damage?: Damage
+  readonly chain: number
+}
+
 /** Largest header that is believed: 64 KiB. */
 const HEADER_WORDS_MAX = 1 << 14
 
 export function readHeader(words: Int32Array): HeaderResult {
   if (words.length < HEADER_FIXED_WORDS + BATCH_FRAME_WORDS) return fault('it is too short to be a segment')
   if (words[0] !== MAGIC_0 || words[1] !== MAGIC_1) return fault('it does not begin with the journal magic')
-  if (words[H_VERSION] !== FORMAT_VERSION) return fault(`its format version is ${words[H_VERSION]}, known is ${FORMAT_VERSION}`)
+  if (words[H_VERSION] !== FORMAT_VERSION)
+    return fault(`its format version is ${words[H_VERSION]}, known is ${FORMAT_VERSION}`)
   const headerWords = words[H_WORDS]
   const cborBytes = words[H_CBOR_BYTES]
-  if (headerWords < HEADER_FIXED_WORDS || headerWords > Math.min(HEADER_WORDS_MAX, words.length) || (headerWords & 1) !== 0)
+  const headerMax = Math.min(HEADER_WORDS_MAX, words.length)
+  if (headerWords < HEADER_FIXED_WORDS || headerWords > headerMax || (headerWords & 1) !== 0)
     return fault('the length of its header is impossible')
   if (cborBytes < 1 || cborBytes > (headerWords - HEADER_FIXED_WORDS) * 4) return fault('its header is cut off')
   if (words[H_CRC] !== crcOfHeader(words, headerWords)) return fault('the checksum of its header is wrong')
@@ -81,7 +91,7 @@ function fault(sentence: string): HeaderResult {
  * The batches of a segment, in order; ends at the torn tail, or at the first damage, which is then its return value.
  * `chain` of the last batch read is the seed of the next segment's first.
  */
-export function* readBatches(words: Int32Array, header: SegmentHeader): Generator<Batch, { damage?: Damage; chain: number }> {
+export function* readBatches(words: Int32Array, header: SegmentHeader): Generator<Batch, BatchesEnd> {
   let at = header.headerWords
   let chain = header.chain
   let number = header.firstBatch

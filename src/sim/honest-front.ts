@@ -178,7 +178,8 @@ export class HonestFront {
     if (request.op === BLKIF_OP_READ) {
       if (status === BLKIF_RSP_OKAY) this.compare(request)
     } else if (request.sectors > 0) {
-      this.contents.fill(status === BLKIF_RSP_OKAY ? request.stamp : -1, request.sector, request.sector + request.sectors)
+      const stamp = status === BLKIF_RSP_OKAY ? request.stamp : -1
+      this.contents.fill(stamp, request.sector, request.sector + request.sectors)
     }
     for (const { gref } of request.segments) this.takeBack(gref)
   }

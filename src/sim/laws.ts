@@ -175,7 +175,8 @@ export class LawBook {
 
   /** The queue says that it is drained. `abandoned`: the front end was gone, answers are not owed. */
   drained(inFlightIo: number, mapped: number, abandoned: boolean): void {
-    if (inFlightIo > 0 || this.tokens.size > 0) this.blame('closed-is-empty', `${this.tokens.size} I/Os in flight at Drained`)
+    if (inFlightIo > 0 || this.tokens.size > 0)
+      this.blame('closed-is-empty', `${this.tokens.size} I/Os in flight at Drained`)
     if (mapped > 0) this.blame('closed-is-empty', `${mapped} mappings at Drained`)
     if (abandoned) return
     for (const { key } of this.outstanding.values()) this.blame('answered-once', `request ${key} was never answered`)
@@ -204,7 +205,8 @@ export class LawBook {
   private noteCopy(copies: Int32Array, at: number): void {
     const gref = copies[at] >>> 0
     const owner = [...this.outstanding.values()].find(({ grefs }) => grefs.has(gref))
-    if (owner === undefined) return this.blame('no-grant-kept', `gref ${gref} is touched, no unanswered request names it`)
+    if (owner === undefined)
+      return this.blame('no-grant-kept', `gref ${gref} is touched, no unanswered request names it`)
     if (copies[at + 3] !== COPY_TO_GUEST) return
     const start = copies[at + 2]
     const length = copies[at + 1] >>> 16
@@ -305,7 +307,8 @@ export class LawBook {
     const offset = taken.sector * 512
     const length = taken.sectors * 512
     if (taken.op === BLKIF_OP_DISCARD) return
-    this.writes.push({ order: taken.order, offset, bytes: this.disk.cache.slice(offset, offset + length), superseded: false })
+    const bytes = this.disk.cache.slice(offset, offset + length)
+    this.writes.push({ order: taken.order, offset, bytes, superseded: false })
   }
 
   /** What an I/O submitted later changes cannot be held against a flush. */

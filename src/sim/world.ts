@@ -60,6 +60,13 @@ export interface WorldReport {
 }
 
 const SECTORS = 4096
+/** Nobody sleeps in this world, so nobody needs to be woken. */
+const SILENT_CHANNEL = {
+  notify: () => undefined,
+  onNotified: () => undefined,
+  unmask: () => undefined,
+  close: () => undefined,
+}
 
 export class World {
   readonly plane: QueuePlane
@@ -88,8 +95,9 @@ export class World {
     this.laws = new LawBook(layout, this.disk, settings.buffered)
     const lender = new ArenaLender(chunks)
     const name = 'vbd/1/51712/q0'
-    const identity = queueIdentity({ journal: name, settings, program: 'sim', boot: 'sim', pid: 0, wallMs: 0, monotonicNs: 0 })
-    this.writer = new BatchWriter(identity, { next: (_, least) => this.nextSegment(options.segmentWords ?? 16384, least) }, {
+    const origin = { program: 'sim', boot: 'sim', pid: 0, wallMs: 0, monotonicNs: 0 }
+    const source = { next: (_: string, least: number) => this.nextSegment(options.segmentWords ?? 16384, least) }
+    this.writer = new BatchWriter(queueIdentity({ journal: name, settings, ...origin }), source, {
       wordsMax: () => checkpointWordsMax(this.core),
       write: (words, at) => writeCheckpoint(this.core, words, at),
     })
@@ -99,7 +107,7 @@ export class World {
       ring: this.laws.watchRing(this.ring),
       layout,
       grants: this.laws.watchGrants(guest.copier(arena)),
-      channel: { notify: () => undefined, onNotified: () => undefined, unmask: () => undefined, close: () => undefined },
+      channel: SILENT_CHANNEL,
       medium: this.laws.watchMedium(this.disk),
       sink,
       chunks: {
@@ -152,7 +160,12 @@ function worldSettings(slots: number, arenaChunks: number, buffered: boolean): C
     arenaChunks,
     reserveChunks: chunksForRequest(11),
     disk: {
-      sectorCount: SECTORS, sectorSize: 512, readOnly: false, offersFlush: true, offersBarrier: true, offersDiscard: true,
+      sectorCount: SECTORS,
+      sectorSize: 512,
+      readOnly: false,
+      offersFlush: true,
+      offersBarrier: true,
+      offersDiscard: true,
       maxSegments: 11,
     },
   }
