@@ -13,6 +13,7 @@ import { Command, CommanderError } from 'commander'
 import { packageRoot } from '../io/native/load.js'
 import { sentenceOf, XbbdError } from '../protocol/errors.js'
 import { addAttach } from './commands/attach.js'
+import { addChart } from './commands/chart.js'
 import { addCompletion } from './commands/completion.js'
 import { addConfig } from './commands/config.js'
 import { addDetach } from './commands/detach.js'
@@ -41,7 +42,7 @@ export function buildProgram(context: CommandContext): Command {
       writeErr: (text) => context.terminal.err(text),
       outputError: () => undefined, // runCommandLine says it in our own words
     })
-  for (const add of [addStop, addAttach, addDetach, addList, addConfig, addCompletion]) add(program, context)
+  for (const add of [addStop, addAttach, addDetach, addList, addChart, addConfig, addCompletion]) add(program, context)
   inheritSettings(program)
   return program
 }

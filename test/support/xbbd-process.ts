@@ -25,7 +25,12 @@ export interface Running {
 
 /** Starts `xbbd` with these arguments. */
 export function startXbbd(...args: string[]): Running {
-  const child = spawn(process.execPath, [join(packageRoot(), 'dist/src/cli/main.js'), ...args])
+  return startScript('src/cli/main.js', ...args)
+}
+
+/** Starts any compiled script, named relative to dist/. */
+export function startScript(script: string, ...args: string[]): Running {
+  const child = spawn(process.execPath, [join(packageRoot(), 'dist', script), ...args])
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk) => (stdout += String(chunk)))

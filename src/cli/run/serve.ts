@@ -1,0 +1,157 @@
+/**
+ * @packageDocumentation
+ * The daemon's process, from lock to exit status. The order matters:
+ *
+ *   settings ─► lock run.dir ─► open the world ─► control socket ─► «ready»
+ *   stop ─► devices parked or closed ─► answer to who asked ─► control socket ─► world ─► lock ─► status
+ *
+ * The lock comes before anything that could disturb another daemon and goes last; the control socket answers only
+ * when devices can be asked about. SIGTERM and SIGINT park, a second one stops waiting, SIGHUP reads the configuration
+ * again.
+ */
+import type { EventEmitter } from 'node:events'
+import type { StopOutcome } from '../../ports/daemon-api.js'
+import { sentenceOf, XbbdError } from '../../protocol/errors.js'
+import { controlSocketOf } from '../config/cross-check.js'
+import { loadSettings, settingsOrThrow, type Layers, type Origins } from '../config/load.js'
+import { planReload, type ReloadPlan } from '../config/reload.js'
+import type { Settings } from '../config/schema.js'
+import { controlMethods, type ControlledDaemon } from '../control/methods.js'
+import { ControlServer } from '../control/server.js'
+import { pendingText } from '../pending.js'
+import { lockRunDir } from './lock.js'
+import type { Log } from './log.js'
+import { statusOf, Stopper } from './stopper.js'
+import type { OpenWorld, World } from './world.js'
+
+/** What a process gives its daemon. */
+export interface ServeOptions {
+  readonly version: string
+  /** Reads file and flags anew; called at start and at every reload. */
+  readonly layers: () => Layers
+  readonly openWorld: OpenWorld
+  readonly openLog: (level: Settings['log.level']) => Log
+  /** `process`, or what stands for it in a test: emits SIGTERM, SIGINT, SIGHUP. */
+  readonly signals: EventEmitter
+}
+
+const WORLD_LOST = 69
+
+/** Runs a daemon until it is stopped. @returns the exit status. Rejects with XbbdError when it could not start. */
+export async function serve(options: ServeOptions): Promise<number> {
+  const loaded = settingsOrThrow(loadSettings(options.layers()))
+  const log = options.openLog(loaded.settings['log.level'])
+  const lock = lockRunDir(loaded.settings['run.dir'])
+  try {
+    const world = await options.openWorld(loaded.settings, log)
+    try {
+      return await new Service(options, loaded, world, log).run()
+    } finally {
+      await world.close()
+    }
+  } finally {
+    lock.release()
+  }
+}
+
+/** A daemon that has started. */
+class Service implements ControlledDaemon {
+  private readonly options: ServeOptions
+  private readonly world: World
+  private readonly log: Log
+  private readonly stopper: Stopper
+  private readonly since = new Date().toISOString()
+  private settings: Settings
+  private origins: Origins
+
+  constructor(options: ServeOptions, loaded: { settings: Settings; origins: Origins }, world: World, log: Log) {
+    this.options = options
+    this.world = world
+    this.log = log
+    this.stopper = new Stopper(world.api, log)
+    this.settings = loaded.settings
+    this.origins = loaded.origins
+  }
+
+  get api() {
+    return this.world.api
+  }
+
+  async run(): Promise<number> {
+    const socket = controlSocketOf(this.settings)
+    const control = await ControlServer.listen(socket, controlMethods(this))
+    const release = this.takeSignals()
+    let lost = false
+    void this.world.lost.then((error) => {
+      lost = true
+      this.log.fatal({ error: sentenceOf(error) }, 'the world is gone: parking what can be parked')
+      void this.stopper.stop('park', this.settings['park.timeout']).catch(() => undefined)
+    })
+    this.log.info({ version: this.options.version, world: this.settings.world, socket }, 'ready')
+    try {
+      const outcome = await this.stopper.done
+      const status = statusOf(outcome)
+      this.report(outcome)
+      return lost && status === 0 ? WORLD_LOST : status
+    } finally {
+      release()
+      await new Promise((resolve) => setImmediate(resolve)) // whoever asked for the stop has its answer written first
+      await control.close()
+    }
+  }
+
+  private report({ mode, devices, left, held }: StopOutcome): void {
+    if (left.length > 0) this.log.error({ mode, left }, `stopped; left behind: ${pendingText(left)}`)
+    else if (held.rings + held.channels + held.grants > 0)
+      this.log.error({ mode, held }, 'stopped, but mappings are still held: this is a fault of xbbd')
+    else this.log.info({ mode, devices }, `stopped: all devices ${mode === 'park' ? 'parked' : 'closed'}`)
+  }
+
+  status() {
+    return {
+      version: this.options.version,
+      pid: process.pid,
+      world: this.settings.world,
+      since: this.since,
+      devices: this.api.list().length,
+      state: this.stopper.state,
+    }
+  }
+
+  config() {
+    return { settings: this.settings, origins: this.origins }
+  }
+
+  stop(...[mode, timeoutMs, progress]: Parameters<ControlledDaemon['stop']>) {
+    return this.stopper.stop(mode, timeoutMs ?? this.settings['park.timeout'], progress)
+  }
+
+  reload(): Pick<ReloadPlan, 'changed' | 'waiting'> {
+    const read = settingsOrThrow(loadSettings(this.options.layers()))
+    const plan = planReload(this.settings, read.settings)
+    this.settings = plan.settings
+    const origins = Object.fromEntries(plan.changed.map((key) => [key, read.origins[key]]))
+    this.origins = { ...this.origins, ...origins }
+    this.log.level = this.settings['log.level']
+    this.world.apply(this.settings)
+    const { changed, waiting } = plan
+    this.log.info({ changed, waiting }, waiting.length === 0 ? 'reloaded' : 'reloaded; some wait for the next start')
+    return { changed, waiting }
+  }
+
+  /** @returns what takes the handlers away again. */
+  private takeSignals(): () => void {
+    const { signals } = this.options
+    const end = (name: string) => this.stopper.signal(name, this.settings['park.timeout'])
+    const hup = () => {
+      try {
+        this.reload()
+      } catch (error) {
+        if (!(error instanceof XbbdError)) throw error
+        this.log.error(`not reloaded, everything stays as it is: ${error.message}`)
+      }
+    }
+    signals.on('SIGTERM', end).on('SIGINT', end).on('SIGHUP', hup)
+    return () => void signals.off('SIGTERM', end).off('SIGINT', end).off('SIGHUP', hup)
+  }
+}

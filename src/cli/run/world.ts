@@ -1,0 +1,23 @@
+/**
+ * @packageDocumentation
+ * What `xbbd run` needs of a world, whichever it is: devices that can be asked things, and an end. The composition
+ * (XenStore, host, media, queues, daemon) happens behind `OpenWorld`, one module per world; the process around it
+ * (lock, log, control socket, signals) is the same for all and is tested with a world of its own.
+ */
+import type { DaemonApi } from '../../ports/daemon-api.js'
+import type { Settings } from '../config/schema.js'
+import type { Log } from './log.js'
+
+/** A daemon in its world. */
+export interface World {
+  readonly api: DaemonApi
+  /** Takes over reloadable settings; devices attached from now on use them. */
+  apply(settings: Settings): void
+  /** Resolves when the world is gone (XenStore ended the connection, say), with the reason. */
+  readonly lost: Promise<Error>
+  /** After a stop: lets go of everything that is left. */
+  close(): Promise<void>
+}
+
+/** Builds the world that `settings.world` names. Rejects with XbbdError. */
+export type OpenWorld = (settings: Settings, log: Log) => Promise<World>
