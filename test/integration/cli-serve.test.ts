@@ -21,9 +21,17 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true })
 })
 
-async function start(...more: string[]): Promise<Running> {
-  const daemon = startScript('test/support/serve-idle.js', dir, config, ...more)
+type Idle = 'answers' | 'hangs' | 'throws'
+
+function spawnIdle(idle: Idle, runDir: string, ...flags: string[]): Running {
+  const args = ['run', '--config', config, '--run-dir', runDir, ...flags]
+  const daemon = startScript({ XBBD_TEST_IDLE: idle }, 'test/support/serve-idle.js', ...args)
   started.push(daemon)
+  return daemon
+}
+
+async function start(idle: Idle = 'answers', ...flags: string[]): Promise<Running> {
+  const daemon = spawnIdle(idle, dir, ...flags)
   await daemon.line(/"msg":"ready"/)
   return daemon
 }
@@ -80,7 +88,7 @@ test('park.timeout, and --timeout of stop, stop waiting as a second signal does'
 
 test('a second daemon on the same run.dir is refused and disturbs nothing; after a kill the next one starts', async () => {
   const first = await start()
-  const second = startScript('test/support/serve-idle.js', dir, config)
+  const second = spawnIdle('answers', dir)
   const { status, stderr } = await second.ended
   expect(status).toBe(75)
   expect(stderr).toBe(
@@ -112,6 +120,26 @@ test('SIGHUP takes what can change, names what waits, and refuses a file with a 
 })
 
 test('a run.dir that cannot be used is one sentence and 73', async () => {
-  const daemon = startScript('test/support/serve-idle.js', `${config}/below-a-file`, config)
+  const daemon = spawnIdle('answers', `${config}/below-a-file`)
   expect(await daemon.ended).toMatchObject({ status: 73, stderr: expect.stringMatching(/^cannot use .*--run-dir\n$/) as unknown })
+})
+
+test('every setting is a flag, checked as the file is, and wins over it', async () => {
+  writeFileSync(config, 'workers = 2\nmedium.depth = 8\n')
+  const daemon = await start('answers', '--workers', '3', '--medium-direct', 'no')
+  const { stdout } = await xbbd('config', 'show', '--running', '--json', '-s', socket)
+  expect(JSON.parse(stdout)).toMatchObject({ workers: 3, 'medium.depth': 8, 'medium.direct': false, 'run.dir': dir })
+  daemon.child.kill('SIGTERM')
+  expect((await daemon.ended).status).toBe(0)
+  expect(await spawnIdle('answers', dir, '--workers', '99').ended).toEqual({
+    status: 78,
+    stdout: '',
+    stderr: '--workers: workers = "99": must lie between 1 and 64\n',
+  })
+})
+
+test('a fault that nobody catches is logged with its stack and ends the daemon with 70', async () => {
+  const { status, stderr } = await spawnIdle('throws', dir).ended
+  expect(status).toBe(70)
+  expect(stderr).toMatch(/"level":"fatal".*nobody catches this.*"stack":"TypeError/)
 })

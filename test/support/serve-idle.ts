@@ -1,17 +1,18 @@
 /**
  * @packageDocumentation
- * A daemon's process around a world of one device that does nothing: for tests of lock, log, signals, control socket and
- * exit status, without XenStore, host or media. Arguments: run directory, configuration file, and `hangs` for a device
- * whose medium never answers.
+ * `xbbd run` around a world of one device that does nothing: for tests of flags, lock, log, signals, control socket and
+ * exit status, without XenStore, host or media. XBBD_TEST_IDLE=hangs gives it a medium that never answers, `throws` a
+ * fault that nobody catches.
  */
-import { serve } from '../../src/cli/run/serve.js'
-import { readConfigFile } from '../../src/cli/config/load.js'
-import { openLog } from '../../src/cli/run/log.js'
+import { Command } from 'commander'
+import { addRun } from '../../src/cli/commands/run.js'
+import type { CommandContext } from '../../src/cli/commands/context.js'
+import { terminalOn } from '../../src/cli/terminal.js'
 import type { World } from '../../src/cli/run/world.js'
 import { sentenceOf, XbbdError } from '../../src/protocol/errors.js'
 import type { PendingDevice, StopMode, StopOutcome } from '../../src/ports/daemon-api.js'
 
-const [runDir, file, hangs] = process.argv.slice(2)
+const hangs = process.env.XBBD_TEST_IDLE === 'hangs'
 
 function idleWorld(): World {
   const held = { rings: 0, channels: 0, grants: 0 }
@@ -38,14 +39,18 @@ function idleWorld(): World {
   }
 }
 
+const context: CommandContext = { terminal: terminalOn(process.stdout, process.stderr, {}), status: 0 }
+const program = new Command('xbbd').version('test').exitOverride()
+addRun(program, context, () => {
+  if (process.env.XBBD_TEST_IDLE === 'throws')
+    setTimeout(() => {
+      throw new TypeError('nobody catches this')
+    }, 1)
+  return Promise.resolve(idleWorld())
+})
 try {
-  process.exitCode = await serve({
-    version: 'test',
-    layers: () => ({ file: readConfigFile(file), flags: { 'run.dir': runDir } }),
-    openWorld: () => Promise.resolve(idleWorld()),
-    openLog: (level) => openLog(level, process.stderr),
-    signals: process,
-  })
+  await program.parseAsync(process.argv)
+  process.exitCode = context.status
 } catch (error) {
   process.stderr.write(`${sentenceOf(error)}\n`)
   process.exitCode = error instanceof XbbdError ? error.exitCode : 70

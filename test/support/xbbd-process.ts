@@ -25,12 +25,13 @@ export interface Running {
 
 /** Starts `xbbd` with these arguments. */
 export function startXbbd(...args: string[]): Running {
-  return startScript('src/cli/main.js', ...args)
+  return startScript({}, 'src/cli/main.js', ...args)
 }
 
-/** Starts any compiled script, named relative to dist/. */
-export function startScript(script: string, ...args: string[]): Running {
-  const child = spawn(process.execPath, [join(packageRoot(), 'dist', script), ...args])
+/** Starts any compiled script, named relative to dist/, with additions to the environment. */
+export function startScript(env: NodeJS.ProcessEnv, script: string, ...args: string[]): Running {
+  const options = { env: { ...process.env, ...env } }
+  const child = spawn(process.execPath, [join(packageRoot(), 'dist', script), ...args], options)
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk) => (stdout += String(chunk)))
