@@ -7,8 +7,11 @@
  * and it must run when the generated files do not fit the charts any more.
  */
 import type { Chart, FlatContext } from './compile/index.js'
+import { deviceMachine } from './device.machine.js'
+import { mediumMachine } from './medium.machine.js'
 import { queueContextDomain, queueMachine } from './queue.machine.js'
 import { requestContextDomain, requestMachine } from './request.machine.js'
+import { supervisorMachine } from './supervisor.machine.js'
 
 /** For each context key the finite values over which agreement is proved. */
 export type ContextDomain = Readonly<Record<string, readonly unknown[]>>
@@ -26,6 +29,9 @@ export interface ChartEntry {
 export const charts: readonly ChartEntry[] = [
   { name: 'request', chart: requestMachine, compiled: true, contextDomain: requestContextDomain },
   { name: 'queue', chart: queueMachine, compiled: true, contextDomain: queueContextDomain },
+  { name: 'device', chart: deviceMachine, compiled: false },
+  { name: 'medium', chart: mediumMachine, compiled: false },
+  { name: 'supervisor', chart: supervisorMachine, compiled: false },
 ]
 
 /** Every combination of a domain's values. */

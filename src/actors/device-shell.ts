@@ -1,0 +1,318 @@
+/**
+ * @packageDocumentation
+ * The shell of one device: executes what its chart asks for, tells its chart what came of it. All that can fail
+ * outside comes back as an event; what throws here is our own fault, ends this device alone and is reported to the
+ * supervisor, who then salvages: what the device holds is known here and not only in the chart.
+ *
+ *   XenStore ─ watches, reads ─┐                        ┌─ BackendDirectory (serial)
+ *   QueuePool ─ events ────────┼─► chart ─► effects ────┼─ Host: grants, ring, channel
+ *   medium actor ──────────────┘                        └─ QueuePool, medium actor, clock
+ */
+import type { Subscription } from 'rxjs'
+import { deviceMachine } from '../machines/device.machine.js'
+import type { DeviceEffect, DeviceEvent, DeviceInput } from '../machines/device/types.js'
+import type { MediumInput } from '../machines/medium.machine.js'
+import type { Clock } from '../ports/clock.js'
+import type { Host } from '../ports/host.js'
+import type { OpenActorJournal } from '../ports/journal.js'
+import type { MediumOpener } from '../ports/medium.js'
+import {
+  LEVEL_BROKEN, LEVEL_MEDIUM_GONE, LEVEL_SHORTAGE, type QueueEvent, type QueuePool,
+} from '../ports/queues.js'
+import type { XenStore } from '../ports/xenstore.js'
+import { sentenceOf } from '../protocol/errors.js'
+import { FRONTEND_KEYS } from '../protocol/keys.js'
+import type { XenbusStateResult } from '../protocol/xenbus-state.js'
+import { ChartActor } from './chart-actor.js'
+import { Holdings } from './holdings.js'
+import { askHypervisor } from './hypervisor-effects.js'
+import { MediumActor } from './medium-actor.js'
+import { addCounters, namedCounters, noCounters, type NamedCounters } from './queue-counters.js'
+import { Serial } from './serial.js'
+import { BackendDirectory } from './xenbus/backend-directory.js'
+import { rereading, watch$ } from './xenbus/watching.js'
+import { performWrite } from './xenbus/writes.js'
+
+/** The outside, as all devices of a daemon share it. */
+export interface DeviceWorld {
+  readonly store: XenStore
+  readonly host: Host
+  readonly queues: QueuePool
+  readonly media: MediumOpener
+  readonly clock: Clock
+  readonly openJournal: OpenActorJournal
+  readonly mediumPatience: MediumInput
+}
+
+export interface DeviceShellOptions {
+  readonly world: DeviceWorld
+  readonly input: DeviceInput
+  /** `/local/domain/0/backend/vbd/5/51712` */
+  readonly path: string
+  readonly ended: (how: Extract<DeviceEffect, { type: 'reportEnded' }>['how']) => void
+  readonly crashed: (sentence: string) => void
+  readonly moved: () => void
+}
+
+export class DeviceShell {
+  readonly #options: DeviceShellOptions
+  readonly #chart: ChartActor<typeof deviceMachine>
+  readonly #directory: BackendDirectory
+  readonly #medium: MediumActor
+  readonly #holdings: Holdings
+  readonly #xenstore = new Serial((error) => this.#crash(error))
+  readonly #hypervisor = new Serial((error) => this.#crash(error))
+  readonly #subscriptions: Subscription[] = []
+  readonly #timers = new Map<string, () => void>()
+  #frontend: { path: string; subscription: Subscription } | undefined
+  #lastWord: string = 'Unknown'
+  #levels = 0
+  #counters: NamedCounters = noCounters
+  #over = false
+
+  constructor(options: DeviceShellOptions) {
+    this.#options = options
+    const { world, input } = options
+    this.#directory = new BackendDirectory(world.store, options.path)
+    this.#holdings = new Holdings(world)
+    this.#chart = new ChartActor({
+      machine: deviceMachine, input, journal: world.openJournal(input.name, 'device'),
+      execute: (effect) => this.#execute(effect),
+      crashed: (sentence) => this.#crash(new Error(sentence)),
+      moved: () => options.moved(),
+    })
+    this.#medium = new MediumActor({
+      opener: world.media, clock: world.clock, journal: world.openJournal(`${input.name}/medium`, 'medium'),
+      patience: world.mediumPatience,
+      tell: (event) => this.tell(event),
+      crashed: (sentence) => this.#crash(new Error(sentence)),
+    })
+  }
+
+  start(): void {
+    const mine = `${this.#options.input.name}/`
+    this.#subscriptions.push(
+      this.#options.world.queues.event$.subscribe((event) => {
+        if (event.name.startsWith(mine)) this.#guard(() => this.#queueSaid(event))
+      }),
+    )
+    this.#medium.start()
+    this.#chart.start()
+  }
+
+  tell(event: DeviceEvent): void {
+    if (!this.#over) this.#chart.tell(event)
+  }
+
+  /** Something below our directory changed. @returns when it has been looked at. */
+  async touched(): Promise<void> {
+    await this.#xenstore.run(async () => {
+      if (this.#over) return
+      const { wish, online } = await this.#directory.wish()
+      if (wish === 'vanished') this.tell({ type: 'xenstore.directoryVanished' })
+      else if (wish === 'close') this.tell({ type: 'xenstore.closeRequested', online })
+      else if (wish === 'online') this.tell({ type: 'xenstore.onlineChanged', online })
+      else if (this.#chart.state === 'Initialising.incomplete') this.tell({ type: 'xenstore.nodesTouched' })
+    })
+  }
+
+  checkMedium(): void {
+    if (!this.#over) this.#guard(() => this.#medium.checkSize())
+  }
+
+  get state(): string {
+    return this.#chart.state
+  }
+
+  get context(): ChartActor<typeof deviceMachine>['context'] {
+    return this.#chart.context
+  }
+
+  get levels(): number {
+    return this.#levels
+  }
+
+  /** Counters of all connections, the present one included. */
+  get counters(): NamedCounters {
+    const raw = this.#holdings.statistics()
+    return raw === undefined ? this.#counters : addCounters(this.#counters, namedCounters(raw))
+  }
+
+  /** When everything that was asked of XenStore and the hypervisor has been done. */
+  async idle(): Promise<void> {
+    await this.#xenstore.idle()
+    await this.#hypervisor.idle()
+  }
+
+  /** After a crash or in the end: listens to nothing any more. */
+  dispose(): void {
+    this.#over = true
+    this.#frontend?.subscription.unsubscribe()
+    for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe()
+    for (const cancel of this.#timers.values()) cancel()
+    this.#timers.clear()
+    this.#chart.stop()
+  }
+
+  /** Gives back what a crashed device held, the queue brought to rest first. XenStore is not touched. */
+  async salvage(): Promise<void> {
+    this.dispose()
+    await this.idle()
+    await this.#holdings.release()
+    this.#medium.salvage()
+  }
+
+  #crash(error: unknown): void {
+    if (this.#over) return
+    this.dispose()
+    this.#options.crashed(sentenceOf(error))
+  }
+
+  #guard(body: () => void): void {
+    try {
+      body()
+    } catch (error) {
+      this.#crash(error)
+    }
+  }
+
+  #execute(effect: DeviceEffect): void {
+    switch (effect.type) {
+      case 'readNodes':
+        return this.#inXenStore(() => this.#readNodes())
+      case 'watchFrontend':
+        return this.#watchFrontend(effect.path)
+      case 'openMedium':
+        return this.#medium.tell({ type: 'device.openRequested', spec: effect.spec })
+      case 'closeMedium':
+        return this.#medium.tell({ type: 'device.closeRequested' })
+      case 'readFrontend':
+        return this.#inXenStore(async () => {
+          this.tell({ type: 'xenstore.frontendRead', nodes: await this.#directory.frontendNodes(effect.path) })
+        })
+      case 'startTimer':
+        this.#timers.get(effect.timer)?.()
+        this.#timers.set(
+          effect.timer,
+          this.#options.world.clock.after(effect.milliseconds, () =>
+            this.tell({ type: 'clock.elapsed', timer: effect.timer }),
+          ),
+        )
+        return
+      case 'stopTimer':
+        return this.#timers.get(effect.timer)?.()
+      case 'reportEnded':
+        return this.#options.ended(effect.how)
+      case 'openGrants':
+      case 'mapRing':
+      case 'bindChannel':
+      case 'closeGrants':
+      case 'unmapRing':
+      case 'unbindChannel':
+        return void this.#hypervisor.run(async () => this.tell(await askHypervisor(this.#holdings, effect)))
+      case 'attachQueue':
+      case 'drainQueue':
+      case 'abandonQueue':
+      case 'detachQueue':
+      case 'renewQueueMedium':
+        return this.#command(effect)
+      default:
+        return this.#inXenStore(async () => {
+          for (const event of await performWrite(this.#directory, effect)) this.tell(event)
+        })
+    }
+  }
+
+  #inXenStore(job: () => Promise<void>): void {
+    void this.#xenstore.run(job)
+  }
+
+  async #readNodes(): Promise<void> {
+    const read = await this.#directory.read()
+    if (read === undefined) return this.tell({ type: 'xenstore.directoryVanished' })
+    const { nodes, frontendState } = read
+    if (!frontendState.ok) this.tell({ type: 'xenstore.frontendNonsense', sentence: frontendState.sentence })
+    const state = frontendState.ok ? frontendState.state : 'Unknown'
+    this.#lastWord = state
+    this.tell({ type: 'xenstore.nodesRead', nodes, frontendState: state })
+  }
+
+  #watchFrontend(path: string): void {
+    if (this.#frontend?.path === path) return
+    this.#frontend?.subscription.unsubscribe()
+    const read = () => this.#xenstore.run(() => this.#readFrontendState(path))
+    const subscription = watch$(this.#options.world.store, `${path}/${FRONTEND_KEYS.state}`)
+      .pipe(rereading(read))
+      .subscribe({ error: (error: unknown) => this.#crash(error) })
+    this.#frontend = { path, subscription }
+  }
+
+  /** A word that is repeated is no news: a guest that writes the same for ever fills no journal. */
+  async #readFrontendState(path: string): Promise<void> {
+    if (this.#over) return
+    const result: XenbusStateResult = await this.#directory.frontendState(path)
+    const word = result.ok ? result.state : result.sentence
+    if (word === this.#lastWord) return
+    this.#lastWord = word
+    if (result.ok) this.tell({ type: `frontend.${result.state}` })
+    else this.tell({ type: 'xenstore.frontendNonsense', sentence: result.sentence })
+  }
+
+  #command(effect: DeviceEffect): void {
+    const { queues } = this.#options.world
+    switch (effect.type) {
+      case 'attachQueue': {
+        const { type: _type, ...attachment } = effect
+        this.#levels = 0
+        return this.#holdings.attachQueue(attachment)
+      }
+      case 'drainQueue':
+        return queues.drain(effect.queue)
+      case 'abandonQueue':
+        return queues.abandon(effect.queue)
+      case 'detachQueue':
+        return queues.detach(effect.queue)
+      case 'renewQueueMedium':
+        return queues.mediumOpened(effect.queue, effect.plan)
+      default:
+        throw new Error(`no queue does ${effect.type}`)
+    }
+  }
+
+  #queueSaid(event: QueueEvent): void {
+    switch (event.kind) {
+      case 'attached':
+        return this.tell({ type: 'queue.attached' })
+      case 'refused':
+        this.#holdings.queueGone()
+        return this.tell({ type: 'queue.refused', sentence: event.sentence })
+      case 'drained':
+        this.#keepCounters()
+        return this.tell({ type: 'queue.drained', abandoned: event.abandoned })
+      case 'detached':
+        this.#holdings.queueGone()
+        return this.tell({ type: 'queue.detached' })
+      case 'crashed':
+        this.#keepCounters()
+        this.#holdings.queueGone()
+        return this.tell({ type: 'queue.crashed', sentence: event.sentence })
+      case 'levels':
+        return this.#levelsChanged(event.levels)
+    }
+  }
+
+  #keepCounters(): void {
+    this.#counters = this.counters
+    this.#holdings.forgetStatistics()
+  }
+
+  /** Only edges that a chart cares about are inputs; busy and idle are read by whoever lists. */
+  #levelsChanged(levels: number): void {
+    const changed = levels ^ this.#levels
+    this.#levels = levels
+    const rose = levels & changed
+    if (changed & LEVEL_SHORTAGE) this.tell({ type: rose & LEVEL_SHORTAGE ? 'queue.ranShort' : 'queue.recovered' })
+    if (rose & LEVEL_BROKEN) this.tell({ type: 'queue.ringBroke' })
+    if (rose & LEVEL_MEDIUM_GONE) this.#medium.tell({ type: 'medium.lost', sentence: 'the medium is gone (ENXIO)' })
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * @packageDocumentation
+ * The device chart's effects on the hypervisor: the steps that open grants, map the ring and bind its channel, and
+ * their undoing. What a guest or a dead domain makes fail is an event; an undo that fails is noted, and the other
+ * undos go on.
+ */
+import type { DeviceEffect, DeviceEvent } from '../machines/device/types.js'
+import type { HostFailure } from '../ports/host.js'
+import { codeOf, sentenceOf } from '../protocol/errors.js'
+import type { Holdings } from './holdings.js'
+
+type Acquiring = 'openGrants' | 'mapRing' | 'bindChannel'
+
+export type HypervisorEffect = Extract<DeviceEffect, {
+  type: Acquiring | 'closeGrants' | 'unmapRing' | 'unbindChannel'
+}>
+
+/** One step or undo, and the event that says how it went. */
+export async function askHypervisor(holdings: Holdings, effect: HypervisorEffect): Promise<DeviceEvent> {
+  switch (effect.type) {
+    case 'openGrants': {
+      const result = await holdings.openGrants(effect.domid)
+      return result.ok ? { type: 'host.grantsOpened', plan: result.plan } : refused(effect.type, result)
+    }
+    case 'mapRing': {
+      const result = await holdings.mapRing(effect.request)
+      return result.ok ? { type: 'host.ringMapped', plan: result.plan } : refused(effect.type, result)
+    }
+    case 'bindChannel': {
+      const result = await holdings.bindChannel(effect.domid, effect.port)
+      return result.ok ? { type: 'host.channelBound', plan: result.plan } : refused(effect.type, result)
+    }
+    case 'closeGrants':
+      return { type: 'host.grantsClosed', ...(await problem(holdings.closeGrants())) }
+    case 'unmapRing':
+      return { type: 'host.ringUnmapped', ...(await problem(holdings.unmapRing())) }
+    case 'unbindChannel':
+      return { type: 'host.channelUnbound', ...(await problem(holdings.unbindChannel())) }
+  }
+}
+
+function refused(step: Acquiring, failure: HostFailure): DeviceEvent {
+  const sentence = `${failure.sentence} (${failure.code})`
+  switch (step) {
+    case 'openGrants':
+      return { type: 'host.grantsRefused', sentence }
+    case 'mapRing':
+      return { type: 'host.ringRefused', sentence }
+    case 'bindChannel':
+      return { type: 'host.channelRefused', sentence }
+  }
+}
+
+async function problem(undo: Promise<void>): Promise<{ problem?: string }> {
+  try {
+    await undo
+    return {}
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error
+    return { problem: `could not be undone: ${sentenceOf(error)}` }
+  }
+}

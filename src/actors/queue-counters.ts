@@ -1,0 +1,47 @@
+/**
+ * @packageDocumentation
+ * The counters of a device's queues by name, over all connections that this process served: a queue's counters end
+ * with it, the device's go on. Sums for counts, the larger for maxima, the newest for what is a level.
+ */
+import {
+  COUNTERS, LATENCY_BUCKETS, OTHER_LATENCY_AT, READ_LATENCY_AT, REASONS_AT, REASON_COUNT, WRITE_LATENCY_AT,
+} from '../core/statistics.js'
+
+export interface NamedCounters {
+  readonly counters: Readonly<Record<string, number>>
+  readonly histograms: Readonly<Record<string, readonly number[]>>
+}
+
+const MAXIMA = new Set<string>(['inFlightMax', 'oldestWaitNs'])
+const LEVELS = new Set<string>(['inFlight'])
+
+const part = (raw: Float64Array, at: number, length: number): number[] => [...raw.subarray(at, at + length)]
+
+/** A queue's raw counters, by the names of core/statistics.ts. */
+export function namedCounters(raw: Float64Array): NamedCounters {
+  return {
+    counters: Object.fromEntries(COUNTERS.map((name, index) => [name, raw[index]])),
+    histograms: {
+      rejectedByReason: part(raw, REASONS_AT, REASON_COUNT),
+      readLatency: part(raw, READ_LATENCY_AT, LATENCY_BUCKETS),
+      writeLatency: part(raw, WRITE_LATENCY_AT, LATENCY_BUCKETS),
+      otherLatency: part(raw, OTHER_LATENCY_AT, LATENCY_BUCKETS),
+    },
+  }
+}
+
+export const noCounters: NamedCounters = { counters: {}, histograms: {} }
+
+/** `before` and then `after`. */
+export function addCounters(before: NamedCounters, after: NamedCounters): NamedCounters {
+  const combine = (name: string, a: number, b: number): number =>
+    MAXIMA.has(name) ? Math.max(a, b) : LEVELS.has(name) ? b : a + b
+  const counters = Object.entries({ ...before.counters, ...after.counters }).map(
+    ([name]) => [name, combine(name, before.counters[name] ?? 0, after.counters[name] ?? 0)] as const,
+  )
+  const histograms = Object.keys({ ...before.histograms, ...after.histograms }).map((name) => {
+    const [a, b] = [before.histograms[name] ?? [], after.histograms[name] ?? []]
+    return [name, (a.length > b.length ? a : b).map((_, index) => (a[index] ?? 0) + (b[index] ?? 0))] as const
+  })
+  return { counters: Object.fromEntries(counters), histograms: Object.fromEntries(histograms) }
+}

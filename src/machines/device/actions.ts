@@ -1,0 +1,298 @@
+/**
+ * @packageDocumentation
+ * The device chart's vocabulary: its named guards and actions. An action either remembers (`assign`) or asks for an
+ * effect (`emit`): it never does anything. What is emitted during one event is collected in order and executed by the
+ * shell after the event is done, so nothing outside can throw inside a chart, and replay emits the same list.
+ */
+import { setup } from 'xstate'
+import { assert } from '../../protocol/errors.js'
+import { negotiate, type Negotiation } from '../../protocol/negotiation.js'
+import { parseXenbusState, XENBUS_STATES, type XenbusState } from '../../protocol/xenbus-state.js'
+import { judgeNodes, parseOnline } from './nodes.js'
+import { featureNodes, propertyNodes, queueName, queueSettings, sizeNodes } from './offers.js'
+import type { DeviceContext, DeviceEffect, DeviceEvent, DeviceInput, Ending } from './types.js'
+
+const base = setup({
+  types: {
+    context: {} as DeviceContext,
+    events: {} as DeviceEvent,
+    emitted: {} as DeviceEffect,
+    input: {} as DeviceInput,
+  },
+})
+
+const { assign, emit } = base
+
+/** Notes are for people: the newest 16 are kept. */
+function noted(context: DeviceContext, ...sentences: readonly string[]): readonly string[] {
+  const fresh = sentences.filter((sentence) => !context.notes.includes(sentence))
+  return fresh.length === 0 ? context.notes : [...context.notes, ...fresh].slice(-16)
+}
+
+/** The first reason keeps its sentence, the flags only get stricter. */
+function ended(context: DeviceContext, more: Partial<Ending>): Ending {
+  const old = context.ending
+  return {
+    sentence: old?.sentence ?? more.sentence ?? null,
+    abandon: (old?.abandon ?? false) || (more.abandon ?? false),
+    failed: (old?.failed ?? false) || (more.failed ?? false),
+  }
+}
+
+function frontendOf(event: DeviceEvent): XenbusState | undefined {
+  if (event.type === 'xenstore.nodesRead') return event.frontendState
+  const [source, name] = event.type.split('.')
+  return source === 'frontend' ? XENBUS_STATES.find((state) => state === name) : undefined
+}
+
+/** Outside of a connection: a front end seen here has let go of the ring it had. */
+function outside(state: XenbusState): boolean {
+  return state === 'Unknown' || state === 'Initialising' || state === 'Closed'
+}
+
+/** It has published a ring, and may still use it. */
+function inside(state: XenbusState): boolean {
+  return !outside(state) && state !== 'InitWait'
+}
+
+function wantsConnection(state: XenbusState): boolean {
+  return state === 'Initialised' || state === 'Connected'
+}
+
+/** The keys of the guest, judged; the same for guard and action, since it is a pure function of the event. */
+function judged(context: DeviceContext, event: DeviceEvent): Negotiation | undefined {
+  if (event.type !== 'xenstore.frontendRead') return undefined
+  return negotiate(event.nodes, context.input.settings.ring)
+}
+
+function foundState(text: string | undefined): XenbusState {
+  const parsed = parseXenbusState(text)
+  return parsed.ok ? parsed.state : 'Unknown'
+}
+
+function sentenceOfEvent(event: DeviceEvent): string {
+  return 'sentence' in event ? event.sentence : event.type
+}
+
+const memory = {
+  rememberNodes: assign(({ context, event }) => {
+    if (event.type !== 'xenstore.nodesRead') return {}
+    const verdict = judgeNodes(event.nodes, context.input.domid, context.input.devid)
+    return {
+      nodes: verdict.kind === 'complete' ? verdict.nodes : null,
+      refusal: verdict.kind === 'refused' ? verdict.sentence : null,
+      online: parseOnline(event.nodes['online']),
+      found: foundState(event.nodes['state']),
+      frontend: event.frontendState,
+      frontendLeft: context.frontendLeft || outside(event.frontendState),
+    }
+  }),
+  rememberFrontend: assign(({ context, event }) => {
+    const frontend = frontendOf(event) ?? context.frontend
+    return { frontend, frontendLeft: context.frontendLeft || outside(frontend) }
+  }),
+  rememberOnline: assign(({ context, event }) => ({
+    online:
+      event.type === 'xenstore.onlineChanged' || event.type === 'xenstore.closeRequested'
+        ? event.online
+        : event.type === 'operator.detached' ? false : context.online,
+  })),
+  rememberResuming: assign({ resuming: true }),
+  /** Before the nodes are read anew: nothing of an earlier connection counts any more. */
+  startAfresh: assign({ ending: null, resuming: false, nodes: null, refusal: null }),
+  rememberParking: assign({ leaving: 'parked' }),
+  rememberClosing: assign(({ context }) => (context.leaving === 'parked' ? {} : { leaving: 'closed' as const })),
+  rememberGone: assign({ gone: true }),
+  rememberMedium: assign(({ context, event }) =>
+    event.type === 'medium.opened' ? { medium: event.plan, notes: noted(context, ...event.notes) } : {},
+  ),
+  rememberSize: assign(({ context, event }) => {
+    if (event.type !== 'medium.resized' || context.medium === null) return {}
+    const geometry = { ...context.medium.geometry, sectorCount: event.sectorCount }
+    return {
+      medium: { ...context.medium, geometry },
+      notes: noted(context, `the medium has ${event.sectorCount} sectors now`),
+    }
+  }),
+  rememberConnection: assign(({ context, event }) => {
+    const verdict = judged(context, event)
+    return verdict?.ok ? { connection: verdict.ring, notes: noted(context, ...verdict.ring.notes) } : {}
+  }),
+  rememberGrants: assign(({ event }) => (event.type === 'host.grantsOpened' ? { grants: event.plan } : {})),
+  rememberRing: assign(({ event }) => (event.type === 'host.ringMapped' ? { ring: event.plan } : {})),
+  rememberChannel: assign(({ event }) => (event.type === 'host.channelBound' ? { channel: event.plan } : {})),
+  rememberNothing: assign({}),
+  forgetGrants: assign(({ context, event }) => ({ grants: null, notes: problemNoted(context, event) })),
+  forgetRing: assign(({ context, event }) => ({ ring: null, notes: problemNoted(context, event) })),
+  forgetChannel: assign(({ context, event }) => ({ channel: null, notes: problemNoted(context, event) })),
+  forgetQueue: assign({ frontendLeft: ({ context }) => context.frontendLeft }),
+  forgetMedium: assign({ medium: null, connection: null }),
+  beginConnection: assign({ frontendLeft: false, ending: null, connection: null }),
+  countConnection: assign({ connections: ({ context }) => context.connections + 1, error: null, resuming: false }),
+  noteEvent: assign(({ context, event }) => ({ notes: noted(context, sentenceOfEvent(event)) })),
+} as const
+
+function problemNoted(context: DeviceContext, event: DeviceEvent): readonly string[] {
+  return 'problem' in event && event.problem !== undefined ? noted(context, event.problem) : context.notes
+}
+
+const endings = {
+  /** The front end asked for the end; nothing is wrong. */
+  endQuietly: assign(({ context }) => ({ ending: ended(context, {}) })),
+  endAbandoning: assign(({ context }) => ({ ending: ended(context, { abandon: true }) })),
+  endForRestart: assign(({ context }) => ({
+    ending: ended(context, { abandon: true }),
+    notes: noted(context, 'the front end started over without closing: its old requests were abandoned'),
+  })),
+  endForRing: assign(({ context }) => ({
+    ending: ended(context, {
+      abandon: true,
+      sentence: 'the front end broke its ring (more requests produced than it holds): the device was closed',
+    }),
+  })),
+  endForMedium: assign(({ context, event }) => ({
+    ending: ended(context, { sentence: sentenceOfEvent(event) }),
+    error: sentenceOfEvent(event),
+  })),
+  /** A step of Connecting was refused. */
+  endRefused: assign(({ context, event }) => {
+    const sentence = refusalOf(context, event)
+    return { ending: ended(context, { sentence }), error: context.ending === null ? sentence : context.error }
+  }),
+  /** The attach as such failed: S4. */
+  endFailed: assign(({ context, event }) => {
+    const sentence = context.refusal ?? sentenceOfEvent(event)
+    return { ending: ended(context, { sentence, failed: true }), error: sentence, online: false }
+  }),
+  endCrashed: assign(({ context, event }) => {
+    const sentence = `its queue broke an invariant and was ended: ${sentenceOfEvent(event)}`
+    return { ending: ended(context, { sentence, failed: true }), error: sentence }
+  }),
+  endForTime: assign(({ context }) => ({
+    notes: noted(context, 'the front end did not close in time: the device was closed without it'),
+  })),
+} as const
+
+function refusalOf(context: DeviceContext, event: DeviceEvent): string {
+  const verdict = judged(context, event)
+  return verdict === undefined || verdict.ok ? sentenceOfEvent(event) : verdict.sentence
+}
+
+/** A thing that the chart's structure guarantees to be there; its absence is our own fault. */
+function sure<T>(thing: T | null, name: string): T {
+  assert(thing !== null, `the device has no ${name} where its chart promises one`)
+  return thing
+}
+
+const stateSwitch = (state: XenbusState) => emit({ type: 'switchState', state })
+
+const effects = {
+  readNodes: emit({ type: 'readNodes' }),
+  watchFrontend: emit(({ context }) => ({ type: 'watchFrontend', path: sure(context.nodes, 'nodes').frontend })),
+  openMedium: emit(({ context }) => {
+    const { target, readOnly } = sure(context.nodes, 'nodes')
+    return { type: 'openMedium', spec: { ...context.input.settings.medium, target, readOnly } }
+  }),
+  closeMedium: emit({ type: 'closeMedium' }),
+  publishFeatures: emit(({ context }) => ({ type: 'publishFeatures', nodes: featureNodes(context) })),
+  switchToInitWait: stateSwitch('InitWait'),
+  switchToConnected: stateSwitch('Connected'),
+  switchToClosing: stateSwitch('Closing'),
+  switchToClosed: stateSwitch('Closed'),
+  readFrontend: emit(({ context }) => ({ type: 'readFrontend', path: sure(context.nodes, 'nodes').frontend })),
+  openGrants: emit(({ context }) => ({ type: 'openGrants', domid: context.input.domid })),
+  mapRing: emit(({ context }) => {
+    const { grefs, abi } = sure(context.connection, 'connection')
+    return { type: 'mapRing', request: { domid: context.input.domid, grefs, abi } }
+  }),
+  bindChannel: emit(({ context }) => ({
+    type: 'bindChannel', domid: context.input.domid, port: sure(context.connection, 'connection').evtchn,
+  })),
+  attachQueue: emit(({ context }) => ({
+    type: 'attachQueue',
+    settings: queueSettings(context),
+    ring: sure(context.ring, 'ring'),
+    channel: sure(context.channel, 'channel'),
+    grants: sure(context.grants, 'grants'),
+    medium: sure(context.medium, 'medium'),
+  })),
+  publishProperties: emit(({ context }) => ({ type: 'publishProperties', nodes: propertyNodes(context) })),
+  announceSize: emit(({ context }) => ({ type: 'announceSize', nodes: sizeNodes(context) })),
+  renewQueueMedium: emit(({ context }) => ({
+    type: 'renewQueueMedium', queue: queueName(context), plan: sure(context.medium, 'medium'),
+  })),
+  drainQueue: emit(({ context }) => ({ type: 'drainQueue', queue: queueName(context) })),
+  abandonQueue: emit(({ context }) => ({ type: 'abandonQueue', queue: queueName(context) })),
+  detachQueue: emit(({ context }) => ({ type: 'detachQueue', queue: queueName(context) })),
+  unbindChannel: emit(({ context }) => ({ type: 'unbindChannel', plan: sure(context.channel, 'channel') })),
+  unmapRing: emit(({ context }) => ({ type: 'unmapRing', plan: sure(context.ring, 'ring') })),
+  closeGrants: emit(({ context }) => ({ type: 'closeGrants', plan: sure(context.grants, 'grants') })),
+  startPatience: emit(({ context }) => ({
+    type: 'startTimer', timer: 'closePatience', milliseconds: context.input.settings.closePatienceMs,
+  })),
+  stopPatience: emit({ type: 'stopTimer', timer: 'closePatience' }),
+  reportAttachFailure: emit(({ context }) => ({
+    type: 'reportAttachFailure', sentence: context.error ?? 'the device cannot be attached',
+  })),
+  reportError: emit(({ context }) => ({
+    type: 'reportError', sentence: context.ending?.sentence ?? context.error ?? 'the connection ended',
+  })),
+  clearError: emit({ type: 'clearError' }),
+  reportRemoved: emit({ type: 'reportEnded', how: 'removed' }),
+  reportParked: emit({ type: 'reportEnded', how: 'parked' }),
+  reportClosed: emit({ type: 'reportEnded', how: 'closed' }),
+  reportFailed: emit({ type: 'reportEnded', how: 'failed' }),
+} as const
+
+/** It waits for InitWait, or skipped waiting: in both cases after having left the last connection. */
+function returned({ frontend, frontendLeft }: DeviceContext): boolean {
+  return frontend === 'Initialising' || (frontendLeft && wantsConnection(frontend))
+}
+
+/** Its ring is the one that an earlier process served. */
+function canResume({ frontend, frontendLeft }: DeviceContext): boolean {
+  return inside(frontend) && !frontendLeft
+}
+
+interface GuardArgs {
+  readonly context: DeviceContext
+  readonly event: DeviceEvent
+}
+
+const guards = {
+  nodesIncomplete: ({ context, event }: GuardArgs) =>
+    event.type === 'xenstore.nodesRead' &&
+    judgeNodes(event.nodes, context.input.domid, context.input.devid).kind === 'incomplete',
+  nodesRefused: ({ context }: GuardArgs) => context.refusal !== null,
+  directoryGone: ({ context }: GuardArgs) => context.gone,
+  isOffline: ({ context }: GuardArgs) => !context.online,
+  isParking: ({ context }: GuardArgs) => context.leaving === 'parked',
+  hasFailed: ({ context }: GuardArgs) => context.ending?.failed === true,
+  isEnding: ({ context }: GuardArgs) => context.ending !== null || context.gone,
+  mustAbandon: ({ context }: GuardArgs) => context.ending?.abandon === true || context.gone,
+  isResuming: ({ context }: GuardArgs) => context.resuming,
+  /** An earlier process, parked or killed, left a connection that its front end still holds. */
+  foundConnected: ({ context }: GuardArgs) =>
+    (context.found === 'Connected' || context.found === 'Closing') && canResume(context),
+  /** …and still holds it, now that the medium is open. */
+  canResume: ({ context }: GuardArgs) => context.resuming && canResume(context),
+  /** What is left to say is Closed: asked for, or the front end is outside and does not come back yet. */
+  foundEnded: ({ context }: GuardArgs) =>
+    !context.online ||
+    (['Connected', 'Closing', 'Closed'].includes(context.found) && !returned(context)),
+  resumedWhileClosing: ({ context }: GuardArgs) =>
+    context.resuming && (context.found === 'Closing' || !context.online || context.frontend === 'Closing'),
+  frontendWantsConnection: ({ context }: GuardArgs) => wantsConnection(context.frontend),
+  frontendIsClosing: ({ context }: GuardArgs) => context.frontend === 'Closing',
+  frontendIsOutside: ({ context }: GuardArgs) => context.frontend === 'Unknown' || context.frontend === 'Closed',
+  frontendMayReturn: ({ context }: GuardArgs) => context.online && context.leaving === 'no',
+  frontendReturned: ({ context }: GuardArgs) => context.online && context.leaving === 'no' && returned(context),
+  connectionRefused: ({ context, event }: GuardArgs) => judged(context, event)?.ok === false,
+  wentOffline: ({ event }: GuardArgs) => event.type === 'xenstore.onlineChanged' && !event.online,
+} as const
+
+export type ActionName = keyof typeof memory | keyof typeof endings | keyof typeof effects
+export type GuardName = keyof typeof guards
+
+/** `setup()` with everything named; the states are built from it. */
+export const device = base.extend({ actions: { ...memory, ...endings, ...effects }, guards })

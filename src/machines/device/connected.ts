@@ -1,0 +1,110 @@
+/**
+ * @packageDocumentation
+ * Connected: the queue works by itself and tells only levels. Two regions say how the device is: whether its queue
+ * takes requests (intake), and how its medium is. Every way out leads through Closing or Parking, where the queue is
+ * brought to rest before anything is unmapped: there is no teardown from two places (XSA-350).
+ */
+import { always, closers, frontend, on } from './edges.js'
+
+export const connected = {
+  description: 'The front end has its disk.',
+  type: 'parallel',
+  on: on({
+    ...frontend({
+      Unknown: {
+        target: '#device.Closing.abandoning', actions: ['endAbandoning'],
+        description: 'It vanished: nothing is answered any more.',
+      },
+      Initialising: {
+        target: '#device.Closing.abandoning', actions: ['endForRestart'],
+        description: 'It started over without closing; its pages may have other uses now.',
+      },
+      InitWait: { description: 'No state of a front end in this dance: ignored.' },
+      Initialised: { description: 'A second connect is ignored (S12).' },
+      Connected: { description: 'It has seen its disk.' },
+      Closing: {
+        target: '#device.Closing.serving', actions: ['endQuietly', 'switchToClosing'],
+        description: 'Answered with Closing (B24); served until it says Closed.',
+      },
+      Closed: {
+        target: '#device.Closing.draining', actions: ['endQuietly'],
+        description: 'It skipped Closing: what was taken is answered, then all is let go.',
+      },
+      Reconfiguring: { description: 'Means nothing to a disk.' },
+      Reconfigured: { description: 'Means nothing to a disk.' },
+    }),
+    'queue.ringBroke': {
+      target: '#device.Closing.abandoning', actions: ['endForRing', 'reportError', 'switchToClosing'],
+      description: 'The producer lied: this ring is not touched again, the device closes.',
+    },
+    'queue.crashed': {
+      target: '#device.Closing.unbindingChannel', actions: ['endCrashed', 'reportError', 'switchToClosing'],
+      description: 'The queue threw and was ended, its I/O awaited: clean close, then Failed.',
+    },
+    'xenstore.directoryVanished': {
+      target: '#device.Closing.abandoning', actions: ['rememberGone', 'endAbandoning'],
+      description: 'The toolstack took the device away.',
+    },
+    'operator.parked': {
+      target: '#device.Parking.draining', actions: ['rememberParking'],
+      description: 'SIGTERM: let go without closing.',
+    },
+    ...closers({
+      target: '#device.Closing.serving', actions: ['endQuietly', 'switchToClosing', 'startPatience'],
+    }),
+  }),
+  states: {
+    intake: {
+      description: 'Whether the queue takes requests.',
+      initial: 'Running',
+      states: {
+        Running: {
+          description: 'Requests are taken as they come.',
+          on: on({
+            'queue.ranShort': { target: 'Shortage',
+            description: 'Out of slots, buffers, quota or tokens (S15).',
+          } }),
+        },
+        Shortage: {
+          description: 'Nothing is taken until something comes back.',
+          on: on({ 'queue.recovered': { target: 'Running', description: 'A completion brought it back.' } }),
+        },
+      },
+    },
+    medium: {
+      description: 'How the medium is.',
+      initial: 'Present',
+      states: {
+        Present: {
+          description: 'Open, of the size that was published.',
+          on: on({
+            'medium.resized': {
+              target: 'Resizing', actions: ['rememberSize'], description: 'Its size changed: the guest is told.',
+            },
+            'medium.gone': {
+              target: 'Gone', actions: ['endForMedium'], description: 'ENXIO or its like (S24).',
+            },
+          }),
+        },
+        Resizing: {
+          description: 'sectors and state are rewritten in one transaction, so that the guest looks again.',
+          entry: ['renewQueueMedium', 'announceSize'] as const,
+          on: on({
+            'xenstore.sizeAnnounced': { target: 'Present', description: 'The new size is published.' },
+            'medium.resized': {
+              target: 'Resizing', actions: ['rememberSize'], description: 'Changed again: told again.',
+            },
+            'medium.gone': { target: 'Gone', actions: ['endForMedium'], description: 'ENXIO or its like (S24).' },
+          }),
+        },
+        Gone: {
+          description: 'The medium is lost: requests are answered with errors, the device closes.',
+          always: always({
+            target: '#device.Closing.serving', actions: ['reportError', 'switchToClosing', 'startPatience'],
+            description: 'The front end is asked to close (S24).',
+          }),
+        },
+      },
+    },
+  },
+} as const

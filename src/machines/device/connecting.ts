@@ -1,0 +1,116 @@
+/**
+ * @packageDocumentation
+ * Connecting, generated from the table of steps. While a step is under way nothing else may begin, so whatever asks
+ * for the end meanwhile is remembered, and the step's outcome turns round: done, it is the first to be undone;
+ * refused, the one before it is. So no partial connection is left, whenever it ends (S10, S27, B28, B29).
+ */
+import { closers, frontend, on, type Edge, type Edges } from './edges.js'
+import { steps, undoBefore, type Step } from './steps.js'
+
+/** Where unmaking begins after `index` steps were done; an attached queue is drained before it is detached. */
+function turnBack(index: number, within: 'Closing' | 'Parking'): string {
+  const undo = undoBefore(index)
+  if (undo === null) return `#device.${within}.closingMedium`
+  return undo.state === 'detachingQueue' ? `#device.${within}.draining` : `#device.${within}.${undo.state}`
+}
+
+function turnedBack(index: number, step: Step): Edge[] {
+  const attached = turnBack(index + 1, 'Closing').endsWith('.draining')
+  const abandoning: Edge = {
+    guard: 'mustAbandon', target: '#device.Closing.abandoning', actions: [step.remember],
+    description: 'Done, but the front end is gone: nothing may be written to its ring.',
+  }
+  return [
+    {
+      guard: 'isParking', target: turnBack(index + 1, 'Parking'), actions: [step.remember],
+      description: 'Done, but the process is going to end: undone again.',
+    },
+    ...(attached ? [abandoning] : []),
+    {
+      guard: 'isEnding', target: turnBack(index + 1, 'Closing'), actions: [step.remember],
+      description: 'Done, but the connection is not wanted any more: undone again.',
+    },
+  ]
+}
+
+/** After the queue was attached to a ring of an earlier process there is nothing to publish. */
+const resumed: readonly Edge[] = [
+  {
+    guard: 'resumedWhileClosing', target: '#device.Closing.serving', actions: ['switchToClosing', 'startPatience'],
+    description: 'Taken over in the middle of its closing, which goes on.',
+  },
+  {
+    guard: 'isResuming', target: '#device.Connected', actions: ['countConnection'],
+    description: 'Taken over: XenStore still says Connected, and is not touched.',
+  },
+]
+
+function outcome(index: number, step: Step): Edges {
+  const last = index === steps.length - 1
+  const next: Edge = last
+    ? {
+        target: '#device.Connected', actions: ['switchToConnected', 'countConnection', 'clearError'],
+        description: 'Everything stands: Connected (S12).',
+      }
+    : {
+        target: steps[index + 1].state, actions: [step.remember],
+        description: `Done: on to ${steps[index + 1].state}.`,
+      }
+  const refusal: Edge[] = [
+    {
+      guard: 'isParking', target: turnBack(index, 'Parking'), actions: ['endRefused'],
+      description: 'Refused, and the process is going to end: what was done is undone.',
+    },
+    {
+      target: turnBack(index, 'Closing'), actions: ['endRefused', 'reportError', 'switchToClosing'],
+      description: 'Refused: what was done before is undone in reverse.',
+    },
+  ]
+  const accepted = [...turnedBack(index, step), ...(step.state === 'attachingQueue' ? resumed : []), next]
+  if (step.refused !== null) return { [step.done]: accepted, [step.refused]: refusal }
+  // Judged in the chart itself: the same event is acceptance or refusal.
+  const [parked, ...others] = accepted
+  return { [step.done]: [parked, { ...refusal[1], guard: 'connectionRefused' }, ...others] }
+}
+
+function state(step: Step, index: number) {
+  return { description: step.description, entry: [step.effect] as const, on: on(outcome(index, step)) }
+}
+
+export const connecting = {
+  description: 'Makes the connection, one step after the other, each with its undo.',
+  initial: steps[0].state,
+  entry: ['beginConnection'] as const,
+  on: on({
+    ...frontend({
+      Unknown: { actions: ['endAbandoning'], description: 'It vanished half-way: turned back after this step.' },
+      Initialising: { actions: ['endForRestart'], description: 'It started over: turned back after this step.' },
+      InitWait: { description: 'No state of a front end in this dance: ignored.' },
+      Initialised: { description: 'Said again: a second connect is ignored (S12).' },
+      Connected: { description: 'It is ahead of us (OVMF): we are on the way.' },
+      Closing: {
+        actions: ['endQuietly', 'switchToClosing'], description: 'Answered at once; turned back after this step.',
+      },
+      Closed: { actions: ['endQuietly'], description: 'It gave up: turned back after this step.' },
+      Reconfiguring: { description: 'Means nothing to a disk.' },
+      Reconfigured: { description: 'Means nothing to a disk.' },
+    }),
+    'medium.gone': {
+      actions: ['endForMedium', 'reportError', 'switchToClosing'], description: 'Turned back after this step.',
+    },
+    'queue.ringBroke': {
+      actions: ['endForRing', 'reportError', 'switchToClosing'], description: 'Turned back after this step.',
+    },
+    'queue.crashed': {
+      target: '#device.Closing.unbindingChannel', actions: ['endCrashed', 'reportError', 'switchToClosing'],
+      description: 'The queue ended by itself and gave everything back; the rest is unmade.',
+    },
+    'xenstore.directoryVanished': {
+      actions: ['rememberGone', 'endAbandoning'],
+      description: 'The device was taken away: turned back after this step.',
+    },
+    'operator.parked': { actions: ['rememberParking'], description: 'Turned back after this step, without closing.' },
+    ...closers({ actions: ['endQuietly', 'switchToClosing'] }),
+  }),
+  states: Object.fromEntries(steps.map((step, index) => [step.state, state(step, index)])),
+}

@@ -1,0 +1,60 @@
+/**
+ * @packageDocumentation
+ * Judges the nodes that a toolstack writes into a back end's directory (PROTOCOL.md §1.1, SEED.md S3). All is read
+ * from our side: the front end's directory belongs to the guest, who may write `mode` and `device-type` there as it
+ * likes. Keys that are empty count as absent.
+ */
+import { BACKEND_KEYS as K } from '../../protocol/keys.js'
+import { vdevName } from '../../protocol/vdev.js'
+import type { BackendNodes, RawNodes } from './types.js'
+
+/** The keys of our own directory that are read. */
+export const READ_KEYS = [
+  K.frontend, K.frontendId, K.online, K.state, K.mode, K.params, K.deviceType, K.dev, K.removable, K.discardEnable,
+] as const
+
+export type JudgedNodes =
+  | { readonly kind: 'complete'; readonly nodes: BackendNodes }
+  /** The toolstack is still writing. */
+  | { readonly kind: 'incomplete' }
+  | { readonly kind: 'refused'; readonly sentence: string }
+
+/** `domid` is the one of the directory's path, which only the toolstack can have made. */
+export function judgeNodes(raw: RawNodes, domid: number, devid: number): JudgedNodes {
+  const frontend = raw[K.frontend]
+  if (!frontend || !raw[K.frontendId]) return { kind: 'incomplete' }
+  if (raw[K.frontendId] !== String(domid))
+    return refused(`frontend-id says ${quoted(raw[K.frontendId])}, but the directory belongs to domain ${domid}`)
+  if (!frontend.startsWith(`/local/domain/${domid}/`))
+    return refused(`frontend ${quoted(frontend)} does not lie below /local/domain/${domid}: attach the device anew`)
+  const target = raw[K.params]
+  if (!target) return refused('params is missing: write the path of an image or a block device there')
+  return {
+    kind: 'complete',
+    nodes: {
+      frontend,
+      domid,
+      target,
+      // Read-only unless it says w, as the seed has it; the medium is then opened so, too (XSA-142).
+      readOnly: !(raw[K.mode] ?? '').includes('w'),
+      cdrom: raw[K.deviceType] === 'cdrom',
+      removable: raw[K.removable] === '1' || raw[K.deviceType] === 'cdrom',
+      discardEnabled: raw[K.discardEnable] !== '0',
+      vdev: raw[K.dev] || vdevName(devid) || String(devid),
+    },
+  }
+}
+
+/** Absent counts as online: by-hand set-ups often leave it out. */
+export function parseOnline(text: string | undefined): boolean {
+  return text === undefined || text === '' || text !== '0'
+}
+
+function refused(sentence: string): JudgedNodes {
+  return { kind: 'refused', sentence }
+}
+
+/** At most 64 characters of what somebody else wrote. */
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text)
+}

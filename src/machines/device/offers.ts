@@ -1,0 +1,65 @@
+/**
+ * @packageDocumentation
+ * What others are told of a device, derived from configuration, medium and nodes: the front end by published nodes,
+ * the queue by its settings. Both ask `offersOf`, so what a front end was not promised is what its queue answers
+ * EOPNOTSUPP.
+ */
+import type { QueueSettings } from '../../ports/queues.js'
+import { assert } from '../../protocol/errors.js'
+import { BACKEND_KEYS as K } from '../../protocol/keys.js'
+import { backendFeatures, deviceProperties, offersOf, type OfferSettings } from '../../protocol/negotiation.js'
+import type { BackendNodes, DeviceContext, RawNodes } from './types.js'
+
+/** `vbd/5/51712/q0` */
+export function queueName(context: DeviceContext): string {
+  return `${context.input.name}/q0`
+}
+
+function offersFrom(nodes: BackendNodes): OfferSettings {
+  return { readOnly: nodes.readOnly, discard: nodes.discardEnabled, cdrom: nodes.cdrom, removable: nodes.removable }
+}
+
+function open(context: DeviceContext) {
+  const { medium, nodes } = context
+  assert(medium !== null && nodes !== null, 'only a device with an open medium has something to offer')
+  return { medium, nodes, offers: offersFrom(nodes) }
+}
+
+/** Nodes written before InitWait; `hotplug-status=connected` says that the medium is open (S6). */
+export function featureNodes(context: DeviceContext): RawNodes {
+  const { medium, offers } = open(context)
+  const features = backendFeatures(medium.geometry, context.input.settings.ring, offers)
+  return { ...Object.fromEntries(features), [K.hotplugStatus]: 'connected' }
+}
+
+/** Nodes written before Connected (S11). */
+export function propertyNodes(context: DeviceContext): RawNodes {
+  const { medium, offers } = open(context)
+  return Object.fromEntries(deviceProperties(medium.geometry, offers))
+}
+
+/** The one node that an online resize changes; in 512-byte sectors. */
+export function sizeNodes(context: DeviceContext): RawNodes {
+  return { [K.sectors]: String(open(context).medium.geometry.sectorCount) }
+}
+
+/** What the queue must know of its device. */
+export function queueSettings(context: DeviceContext): QueueSettings {
+  const { medium, offers: vetoes } = open(context)
+  const { connection, input: { settings } } = context
+  assert(connection !== null, 'a queue needs a connection')
+  const offers = offersOf(medium.geometry, vetoes)
+  return {
+    name: queueName(context),
+    slots: settings.slots === 0 ? connection.maxRequests : Math.min(settings.slots, connection.maxRequests),
+    maxSegments: connection.maxRequestSegments,
+    batch: settings.batch,
+    readOnly: offers.readOnly,
+    offersFlush: offers.offersFlush,
+    offersBarrier: offers.offersBarrier,
+    offersDiscard: offers.offersDiscard,
+    requests: settings.requests,
+    journal: settings.journal,
+    ...(settings.plant === undefined ? {} : { plant: settings.plant }),
+  }
+}

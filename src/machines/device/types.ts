@@ -1,0 +1,178 @@
+/**
+ * @packageDocumentation
+ * What a device's chart hears, remembers and wants: its events (past-tense facts), its context and its effects
+ * (imperatives). All three are plain data without bigint, so that they journal, replay and show in a page as they
+ * are. The raw words of the guest and of the toolstack come in as events and are judged inside the chart: replaying
+ * the events therefore judges them again.
+ *
+ *   shell ── DeviceEvent ──► chart (context) ── DeviceEffect ──► shell ── … ──► XenStore, host, queue, medium
+ */
+import type { ChannelPlan, GrantPlan, RingPlan, RingRequest } from '../../ports/host.js'
+import type { MediumPlan, MediumSpec } from '../../ports/medium.js'
+import type { QueueSettings } from '../../ports/queues.js'
+import type { NegotiatedRing, RingLimits } from '../../protocol/negotiation.js'
+import type { XenbusState } from '../../protocol/xenbus-state.js'
+
+/** What the operator's configuration says about every device. */
+export interface DeviceSettings {
+  /** What is offered to front ends and held against what they ask for. */
+  readonly ring: RingLimits
+  /** Slots of the request pool; 0 = as many as negotiated, fewer make Shortage under depth. */
+  readonly slots: number
+  readonly batch: number
+  readonly requests: QueueSettings['requests']
+  readonly journal: QueueSettings['journal']
+  readonly plant?: QueueSettings['plant']
+  readonly medium: Pick<MediumSpec, 'direct' | 'engine' | 'depth' | 'layers'>
+  /** How long a front end may take to close after it was asked, before the queue is drained without it. */
+  readonly closePatienceMs: number
+}
+
+/** Names a device for good: all else is read. */
+export interface DeviceInput {
+  /** `vbd/5/51712` */
+  readonly name: string
+  readonly domid: number
+  readonly devid: number
+  readonly settings: DeviceSettings
+}
+
+/** What the toolstack wrote into our directory, judged. */
+export interface BackendNodes {
+  readonly frontend: string
+  readonly domid: number
+  readonly target: string
+  readonly readOnly: boolean
+  readonly cdrom: boolean
+  readonly removable: boolean
+  readonly discardEnabled: boolean
+  readonly vdev: string
+}
+
+/** Why a connection ends. The first reason gives the sentence; the flags only ever get stricter. */
+export interface Ending {
+  readonly sentence: string | null
+  /** The ring is not to be written any more: front end gone or ring broken. */
+  readonly abandon: boolean
+  /** The device ends in Failed, not in Closed. */
+  readonly failed: boolean
+}
+
+export interface DeviceContext {
+  readonly input: DeviceInput
+  readonly nodes: BackendNodes | null
+  /** The sentence that says what is wrong with the nodes. */
+  readonly refusal: string | null
+  readonly online: boolean
+  /** Our state as the daemon found it when it read the nodes. */
+  readonly found: XenbusState
+  readonly frontend: XenbusState
+  /** Whether the front end was seen outside of a connection since the last one began. */
+  readonly frontendLeft: boolean
+  /** A connection of an earlier process is taken over: XenStore is not touched. */
+  readonly resuming: boolean
+  /** The process is going to end: let go without closing, or close and stay so. */
+  readonly leaving: 'no' | 'parked' | 'closed'
+  /** Our directory is gone. */
+  readonly gone: boolean
+  readonly ending: Ending | null
+  readonly medium: MediumPlan | null
+  readonly connection: NegotiatedRing | null
+  readonly grants: GrantPlan | null
+  readonly ring: RingPlan | null
+  readonly channel: ChannelPlan | null
+  /** Why it failed, or why the last connection ended. */
+  readonly error: string | null
+  readonly notes: readonly string[]
+  readonly connections: number
+}
+
+/** Raw nodes, by key below their directory; absent keys are absent. */
+export type RawNodes = Readonly<Record<string, string>>
+
+export type DeviceEvent =
+  | { readonly type: 'xenstore.nodesRead'; readonly nodes: RawNodes; readonly frontendState: XenbusState }
+  | { readonly type: 'xenstore.nodesTouched' }
+  /** The front end wrote something that is no state. */
+  | { readonly type: 'xenstore.frontendNonsense'; readonly sentence: string }
+  | { readonly type: 'xenstore.onlineChanged'; readonly online: boolean }
+  /** The toolstack wrote Closing (or Closed) over our state, or online=0: libxl's way to ask for the end. */
+  | { readonly type: 'xenstore.closeRequested'; readonly online: boolean }
+  | { readonly type: 'xenstore.directoryVanished' }
+  | { readonly type: 'xenstore.featuresPublished' }
+  | { readonly type: 'xenstore.featuresRefused'; readonly sentence: string }
+  | { readonly type: 'xenstore.frontendRead'; readonly nodes: RawNodes }
+  | { readonly type: 'xenstore.propertiesPublished' }
+  | { readonly type: 'xenstore.propertiesRefused'; readonly sentence: string }
+  | { readonly type: 'xenstore.sizeAnnounced' }
+  | { readonly type: 'xenstore.writeFailed'; readonly what: string; readonly sentence: string }
+  | { readonly type: `frontend.${XenbusState}` }
+  | { readonly type: 'medium.opened'; readonly plan: MediumPlan; readonly notes: readonly string[] }
+  | { readonly type: 'medium.refused'; readonly sentence: string }
+  | { readonly type: 'medium.waited'; readonly sentence: string }
+  | { readonly type: 'medium.gone'; readonly sentence: string }
+  | { readonly type: 'medium.resized'; readonly sectorCount: number }
+  | { readonly type: 'medium.closed' }
+  | { readonly type: 'host.grantsOpened'; readonly plan: GrantPlan }
+  | { readonly type: 'host.grantsRefused'; readonly sentence: string }
+  | { readonly type: 'host.grantsClosed'; readonly problem?: string }
+  | { readonly type: 'host.ringMapped'; readonly plan: RingPlan }
+  | { readonly type: 'host.ringRefused'; readonly sentence: string }
+  | { readonly type: 'host.ringUnmapped'; readonly problem?: string }
+  | { readonly type: 'host.channelBound'; readonly plan: ChannelPlan }
+  | { readonly type: 'host.channelRefused'; readonly sentence: string }
+  | { readonly type: 'host.channelUnbound'; readonly problem?: string }
+  | { readonly type: 'queue.attached' }
+  | { readonly type: 'queue.refused'; readonly sentence: string }
+  | { readonly type: 'queue.drained'; readonly abandoned: number }
+  | { readonly type: 'queue.detached' }
+  | { readonly type: 'queue.crashed'; readonly sentence: string }
+  | { readonly type: 'queue.ranShort' }
+  | { readonly type: 'queue.recovered' }
+  | { readonly type: 'queue.ringBroke' }
+  /** `xbbd detach`: for good. */
+  | { readonly type: 'operator.detached' }
+  /** `xbbd stop --close`: closed now, the next daemon serves it again. */
+  | { readonly type: 'operator.closed' }
+  /** SIGTERM: let go without closing. */
+  | { readonly type: 'operator.parked' }
+  | { readonly type: 'clock.elapsed'; readonly timer: DeviceTimer }
+
+export type DeviceTimer = 'closePatience'
+
+export type DeviceEffect =
+  | { readonly type: 'readNodes' }
+  | { readonly type: 'watchFrontend'; readonly path: string }
+  | { readonly type: 'openMedium'; readonly spec: MediumSpec }
+  | { readonly type: 'closeMedium' }
+  | { readonly type: 'publishFeatures'; readonly nodes: RawNodes }
+  | { readonly type: 'switchState'; readonly state: XenbusState }
+  | { readonly type: 'readFrontend'; readonly path: string }
+  | { readonly type: 'openGrants'; readonly domid: number }
+  | { readonly type: 'mapRing'; readonly request: RingRequest }
+  | { readonly type: 'bindChannel'; readonly domid: number; readonly port: number }
+  | {
+      readonly type: 'attachQueue'
+      readonly settings: QueueSettings
+      readonly ring: RingPlan
+      readonly channel: ChannelPlan
+      readonly grants: GrantPlan
+      readonly medium: MediumPlan
+    }
+  | { readonly type: 'publishProperties'; readonly nodes: RawNodes }
+  | { readonly type: 'announceSize'; readonly nodes: RawNodes }
+  | { readonly type: 'renewQueueMedium'; readonly queue: string; readonly plan: MediumPlan }
+  | { readonly type: 'drainQueue'; readonly queue: string }
+  | { readonly type: 'abandonQueue'; readonly queue: string }
+  | { readonly type: 'detachQueue'; readonly queue: string }
+  | { readonly type: 'unbindChannel'; readonly plan: ChannelPlan }
+  | { readonly type: 'unmapRing'; readonly plan: RingPlan }
+  | { readonly type: 'closeGrants'; readonly plan: GrantPlan }
+  | { readonly type: 'startTimer'; readonly timer: DeviceTimer; readonly milliseconds: number }
+  | { readonly type: 'stopTimer'; readonly timer: DeviceTimer }
+  /** hotplug-error, hotplug-status=error, the error node, online=0 (S4). */
+  | { readonly type: 'reportAttachFailure'; readonly sentence: string }
+  /** The error node alone. */
+  | { readonly type: 'reportError'; readonly sentence: string }
+  | { readonly type: 'clearError' }
+  | { readonly type: 'reportEnded'; readonly how: 'removed' | 'parked' | 'closed' | 'failed' }

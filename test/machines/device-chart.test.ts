@@ -1,0 +1,294 @@
+/**
+ * @packageDocumentation
+ * The device chart by given, when, then: whole lives told as inputs, with the effects that each must ask for. Titles
+ * carry the rows of the descent table (S…) and of the list of old defects (B…) that they settle.
+ */
+import { deviceMachine } from '../../src/machines/device.machine.js'
+import { replayActor } from '../../src/machines/fold.js'
+import { steps } from '../../src/machines/device/steps.js'
+import type { DeviceEffect, DeviceEvent } from '../../src/machines/device/types.js'
+import {
+  given, givenState, input, names, nodesRead, outcomes, plan, says, undone, ways, type Given,
+} from '../support/device-chart.js'
+
+const CONNECTED = 'Connected.intake.Running Connected.medium.Present'
+const opened: DeviceEvent = { type: 'medium.opened', plan, notes: [] }
+const switches = (effects: readonly DeviceEffect[]) => names(effects).filter((name) => name.startsWith('→'))
+
+/** What was acquired and not given back, by the effects asked for. */
+function held(all: readonly DeviceEffect[]): string[] {
+  const undo: Record<string, string> = {
+    closeGrants: 'openGrants', unmapRing: 'mapRing', unbindChannel: 'bindChannel', detachQueue: 'attachQueue',
+    closeMedium: 'openMedium',
+  }
+  const open = new Set<string>()
+  for (const { type } of all) {
+    if (Object.values(undo).includes(type)) open.add(type)
+    open.delete(undo[type] ?? '')
+  }
+  return [...open]
+}
+
+/** Plays the outside to every pending effect until the device rests; the queue drains, hosts obey. */
+function settle(device: Given): Given {
+  const answers: Partial<Record<DeviceEffect['type'], DeviceEvent>> = {
+    drainQueue: undone[0], abandonQueue: undone[0], detachQueue: undone[1], unbindChannel: undone[2],
+    unmapRing: undone[3], closeGrants: undone[4], closeMedium: undone[5],
+  }
+  for (let last = device; ; ) {
+    const next = last.effects.map(({ type }) => answers[type]).find((event) => event !== undefined)
+    if (next === undefined) return last
+    last = last.when(next)
+  }
+}
+
+test('S6: hotplug-status=connected and the features are written before InitWait, after the medium is open', () => {
+  const publishing = given(nodesRead(), opened)
+  expect(publishing.effects).toEqual([{ type: 'publishFeatures', nodes: expect.objectContaining({ 'hotplug-status': 'connected' }) as object }])
+  expect(switches(publishing.all)).toEqual([])
+  expect(switches(publishing.when({ type: 'xenstore.featuresPublished' }).effects)).toEqual(['→ InitWait'])
+})
+
+test('S3: read-only unless mode says w, and the medium is opened so; the front end’s copies are never read', () => {
+  const spec = (mode: string | undefined) => given(nodesRead({ mode })).effects.find(({ type }) => type === 'openMedium')
+  expect(spec('w')).toEqual({ type: 'openMedium', spec: { target: 'null:1M', readOnly: false } })
+  expect(spec('r')).toEqual({ type: 'openMedium', spec: { target: 'null:1M', readOnly: true } })
+  expect(spec(undefined)).toEqual({ type: 'openMedium', spec: { target: 'null:1M', readOnly: true } })
+})
+
+test('S12: a second connect is ignored, and OVMF may skip Initialised', () => {
+  const ovmf = given(...ways['InitWait.waiting'], says('Connected'), ...outcomes)
+  expect(ovmf.state).toBe(CONNECTED)
+  expect(switches(ovmf.all)).toEqual(['→ InitWait', '→ Connected'])
+  expect(ovmf.when(says('Connected'), says('Initialised'), says('Connected')).all).toEqual(ovmf.all)
+})
+
+test('S7: a front end that asks for too much is told so, and may come again', () => {
+  const asking: DeviceEvent = { type: 'xenstore.frontendRead', nodes: { 'ring-ref': '8', 'event-channel': '9', 'ring-page-order': '9' } }
+  const refused = settle(given(...ways['Connecting.negotiating'], asking))
+  expect(refused.state).toBe('Closed.waiting')
+  expect(refused.context.error).toMatch(/ring-page-order.*9/)
+  expect(refused.all.filter(({ type }) => type === 'reportError')).toHaveLength(1)
+  expect(switches(refused.all)).toEqual(['→ InitWait', '→ Closing', '→ Closed'])
+  expect(refused.when(says('Closed'), says('Initialising')).state).toBe('Initialising.reading')
+})
+
+test('B33: a ring of several pages needs no ring-ref', () => {
+  const nodes = { 'ring-page-order': '1', 'ring-ref0': '8', 'ring-ref1': '9', 'event-channel': '3' }
+  const { effects, state } = given(...ways['Connecting.negotiating'], { type: 'xenstore.frontendRead', nodes }, outcomes[1])
+  expect(state).toBe('Connecting.mappingRing')
+  expect(effects).toEqual([{ type: 'mapRing', request: { domid: 5, grefs: [8, 9], abi: 'x86_64' } }])
+})
+
+describe.each(steps.map((step, index) => [step.state, step, index] as const))('S10, B28, B29: %s', (state, step, index) => {
+  const before = () => given(...ways['Connecting.negotiating'], ...outcomes.slice(0, index))
+  const refusal = (step.refused === null
+    ? { type: 'xenstore.frontendRead', nodes: {} }
+    : { type: step.refused, sentence: 'no' }) as DeviceEvent
+
+  test('its failure undoes what was done before it, in reverse, and nothing else', () => {
+    expect(before().state).toBe(`Connecting.${state}`)
+    const ended = settle(before().when(refusal))
+    expect(ended.state).toBe('Closed.waiting')
+    expect(held(ended.all.filter(({ type }) => type !== step.effect || step.undo === null))).toEqual([])
+    const undoNames = steps.slice(0, index).flatMap(({ undo }) => (undo === null ? [] : [undo.effect])).reverse()
+    const all = names(ended.all)
+    expect(all.filter((name) => undoNames.includes(name as never))).toEqual(undoNames)
+    expect(switches(ended.all).at(-1)).toBe('→ Closed')
+  })
+
+  test.each([
+    ['S27: detached', { type: 'operator.detached' }, 'Closed.offline'],
+    ['S27: closed by the toolstack', { type: 'xenstore.closeRequested', online: false }, 'Closed.offline'],
+    ['the front end closes', says('Closed'), 'Closed.waiting'],
+    ['the front end vanishes', says('Unknown'), 'Closed.waiting'],
+    ['the front end starts over', says('Initialising'), 'Initialising.reading'],
+    ['parked', { type: 'operator.parked' }, 'Parked'],
+    ['the directory vanishes', { type: 'xenstore.directoryVanished' }, 'Removed'],
+  ] as const)('%s meanwhile: the step is awaited, then all of it is undone', (_title, event, end) => {
+    const waiting = before().when(event)
+    expect(waiting.state).toBe(`Connecting.${state}`)
+    const ended = settle(waiting.when(outcomes[index]))
+    expect(ended.state).toBe(end)
+    expect(held(ended.all)).toEqual([])
+    const refusedInstead = settle(before().when(event, refusal))
+    expect(refusedInstead.state).toBe(end)
+  })
+})
+
+test('S24: a medium that is gone while Connected moves the device to Closing', () => {
+  const gone = givenState(CONNECTED).when({ type: 'medium.gone', sentence: 'ENXIO' })
+  expect(gone.state).toBe('Closing.serving')
+  expect(names(gone.effects)).toEqual(['reportError', '→ Closing', 'startTimer'])
+  expect(settle(gone.when(says('Closed'))).state).toBe('Closed.waiting')
+})
+
+test('S26: Closed is said when the queue is drained and everything is unmapped, never before', () => {
+  let device = givenState(CONNECTED).when(says('Closing'), says('Closed'))
+  for (const event of undone) {
+    expect(switches(device.effects)).toEqual([])
+    device = device.when(event)
+  }
+  expect(switches(device.effects)).toEqual(['→ Closed'])
+  expect(held(device.all)).toEqual([])
+})
+
+test('S26, B25: nothing is unmapped before the queue has let go', () => {
+  const draining = givenState('Closing.draining')
+  expect(draining.when({ type: 'host.ringUnmapped' }, { type: 'queue.detached' }).state).toBe('Closing.draining')
+  expect(draining.all.map(({ type }) => type)).not.toContain('unmapRing')
+})
+
+test('B23, S28: boot loaders hand over six times on one device', () => {
+  let device = givenState('InitWait.waiting')
+  for (let hop = 0; hop < 6; hop++) {
+    device = device.when(says('Initialised'), ...outcomes, says('Connected'), says('Closing'))
+    expect(switches(device.all).at(-1)).toBe('→ Closing')
+    device = settle(device.when(says('Closed')))
+    expect(switches(device.effects)).toEqual(['→ Closed'])
+    expect(held(device.all)).toEqual([])
+    device = device.when(says('Initialising'), nodesRead({ state: '6' }), opened, { type: 'xenstore.featuresPublished' })
+    expect(device.state).toBe('InitWait.waiting')
+    expect(switches(device.effects)).toEqual(['→ InitWait'])
+  }
+  expect(device.context.connections).toBe(6)
+})
+
+test('B24: Closing is answered with Closing at once, with a connection and without', () => {
+  expect(names(givenState(CONNECTED).when(says('Closing')).effects)).toEqual(['→ Closing'])
+  expect(names(givenState('InitWait.waiting').when(says('Closing')).effects)).toEqual(['→ Closing'])
+})
+
+test('S28: a front end that starts over without closing gets InitWait, not Closed', () => {
+  const over = settle(givenState(CONNECTED).when(says('Initialising')))
+  expect(over.state).toBe('Initialising.reading')
+  expect(names(over.all)).toContain('abandonQueue')
+  const again = over.when(nodesRead({ state: '4' }), opened, { type: 'xenstore.featuresPublished' })
+  expect(again.state).toBe('InitWait.waiting')
+  expect(switches(again.all)).toEqual(['→ InitWait', '→ Connected', '→ InitWait'])
+})
+
+test('S28: it starts over and publishes a new ring while its old one is let go: no old keys, no resumption', () => {
+  const over = settle(givenState(CONNECTED).when(says('Initialising'), says('Initialised'), undone[0]))
+  const again = over.when(nodesRead({ state: '4' }, 'Initialised'), opened, { type: 'xenstore.featuresPublished' })
+  expect(again.state).toBe('Connecting.negotiating')
+  expect(again.context.resuming).toBe(false)
+})
+
+test('libxl detaches a device that never connected: Closed is answered', () => {
+  const detached = settle(givenState('InitWait.waiting').when({ type: 'xenstore.closeRequested', online: false }))
+  expect(detached.state).toBe('Closed.offline')
+  expect(switches(detached.effects)).toEqual(['→ Closed'])
+  const asked = givenState('Closed.waiting').when({ type: 'xenstore.closeRequested', online: false })
+  expect(switches(asked.effects)).toEqual(['→ Closed'])
+})
+
+test('a toolstack that asks is served to the end, but not for ever', () => {
+  const asked = givenState(CONNECTED).when({ type: 'xenstore.closeRequested', online: false })
+  expect([asked.state, ...names(asked.effects)]).toEqual(['Closing.serving', '→ Closing', 'startTimer'])
+  const ended = settle(asked.when({ type: 'clock.elapsed', timer: 'closePatience' }))
+  expect(ended.state).toBe('Closed.offline')
+  expect(names(ended.all)).toContain('drainQueue')
+})
+
+test('S4: an attach failure says why in four places, goes offline, and stays visible as Failed', () => {
+  const refused = given(nodesRead(), { type: 'medium.refused', sentence: 'it is a directory' })
+  expect(refused.effects.filter(({ type }) => type === 'reportAttachFailure')).toEqual([{ type: 'reportAttachFailure', sentence: 'it is a directory' }])
+  const failed = settle(refused)
+  expect([failed.state, failed.context.online, failed.context.error]).toEqual(['Failed', false, 'it is a directory'])
+  expect(failed.when({ type: 'xenstore.directoryVanished' }).state).toBe('Removed')
+  const bad = given(nodesRead({ params: undefined }))
+  expect(names(bad.effects)).toContain('reportAttachFailure')
+  expect(settle(bad).state).toBe('Failed')
+})
+
+test('a queue that throws: clean close for the front end, everything given back, Failed', () => {
+  const crashed = givenState(CONNECTED).when({ type: 'queue.crashed', sentence: 'planted' })
+  expect(names(crashed.effects)).toEqual(['reportError', '→ Closing', 'unbindChannel'])
+  const failed = settle(crashed)
+  expect(failed.state).toBe('Failed')
+  expect(names(failed.all)).not.toContain('detachQueue')
+  expect(held(failed.all)).toEqual(['attachQueue'])
+  expect(switches(failed.all).slice(-2)).toEqual(['→ Closing', '→ Closed'])
+})
+
+test('a broken ring is abandoned and the device closes', () => {
+  const broken = givenState(CONNECTED).when({ type: 'queue.ringBroke' })
+  expect([broken.state, ...names(broken.effects)]).toEqual(['Closing.abandoning', 'reportError', '→ Closing', 'abandonQueue'])
+  const closed = settle(broken)
+  expect(closed.state).toBe('Closed.waiting')
+  expect(closed.when(says('Closing'), says('Closed'), says('Initialising')).state).toBe('Initialising.reading')
+})
+
+test('S26: parking drains and lets go without a word to XenStore', () => {
+  const parked = settle(givenState(CONNECTED).when({ type: 'operator.parked' }))
+  expect(parked.state).toBe('Parked')
+  expect(held(parked.all)).toEqual([])
+  expect(switches(parked.all)).toEqual(['→ InitWait', '→ Connected'])
+})
+
+describe('what a new process finds', () => {
+  const start = (state: string, frontend: Parameters<typeof says>[0], online = '1') => given(nodesRead({ state, online }, frontend))
+
+  test.each(['Initialised', 'Connected'] as const)('Connected, with the front end %s: taken over without touching state', (frontend) => {
+    const resumed = start('4', frontend).when(opened, ...outcomes.slice(0, 5))
+    expect(resumed.state).toBe(CONNECTED)
+    expect(switches(resumed.all)).toEqual([])
+    expect(names(resumed.all)).not.toContain('publishFeatures')
+    expect(names(resumed.all)).not.toContain('publishProperties')
+    expect(settle(resumed.when(says('Closing'), says('Closed'))).state).toBe('Closed.waiting')
+  })
+
+  test('a closing that was interrupted goes on, its requests served', () => {
+    expect(start('4', 'Closing').when(opened, ...outcomes.slice(0, 5)).state).toBe('Closing.serving')
+    expect(start('5', 'Connected', '0').when(opened, ...outcomes.slice(0, 5)).state).toBe('Closing.serving')
+  })
+
+  test.each([['4', '1', 'Closed.waiting'], ['5', '0', 'Closed.offline'], ['5', '1', 'Closed.waiting'], ['6', '1', 'Closed.waiting'], ['1', '0', 'Closed.offline']])(
+    'state %s, online %s, the front end Closed: Closed is said', (state, online, end) => {
+      const found = settle(start(state, 'Closed', online))
+      expect(found.state).toBe(end)
+      expect(switches(found.effects)).toEqual(['→ Closed'])
+      expect(names(found.all)).not.toContain('openMedium')
+    })
+
+  test.each(['1', '2', '4', '5', '6'])('state %s, the front end Initialising: InitWait', (state) => {
+    const fresh = start(state, 'Initialising').when(opened, { type: 'xenstore.featuresPublished' })
+    expect([fresh.state, ...switches(fresh.all)]).toEqual(['InitWait.waiting', '→ InitWait'])
+  })
+
+  test('the front end leaves while the medium is opened: nothing is taken over', () => {
+    const left = start('4', 'Connected').when(says('Closed'), opened)
+    expect(settle(left).state).toBe('Closed.waiting')
+    expect(names(left.all)).not.toContain('mapRing')
+  })
+
+  test('a device half closed by `stop --close` is not served by the daemon that stops', () => {
+    const closed = settle(givenState(CONNECTED).when({ type: 'operator.closed' }, says('Closing'), says('Closed')))
+    expect(closed.state).toBe('Closed.waiting')
+    expect(closed.when(says('Initialising')).state).toBe('Closed.waiting')
+  })
+})
+
+test('resize: the new size and the state again, and the queue learns it first', () => {
+  const resizing = givenState(CONNECTED).when({ type: 'medium.resized', sectorCount: 4096 })
+  expect(names(resizing.effects)).toEqual(['renewQueueMedium', 'announceSize'])
+  expect(resizing.effects[1]).toEqual({ type: 'announceSize', nodes: { sectors: '4096' } })
+  expect(resizing.when({ type: 'xenstore.sizeAnnounced' }).state).toBe(CONNECTED)
+})
+
+test('what is not expected is noted, and changes nothing', () => {
+  const odd = givenState(CONNECTED).when({ type: 'host.ringMapped', plan: { world: 'xen', domid: 5, abi: 'x86_64', pages: 1, ringHandle: 9 } })
+  expect(odd.state).toBe(CONNECTED)
+  expect(odd.context.notes).toContain('host.ringMapped')
+})
+
+test('a replay of the inputs gives the same states and effects, through JSON', () => {
+  const events = [...ways[CONNECTED], says('Closing'), says('Closed'), ...undone]
+  const stored = JSON.parse(JSON.stringify(events)) as DeviceEvent[]
+  const live = given(...events)
+  const history = replayActor(deviceMachine, input, stored)
+  expect(history.at(-1)?.state).toBe(live.state)
+  expect(history.flatMap(({ effects }) => effects)).toEqual(live.all)
+  expect(JSON.parse(JSON.stringify(live.context))).toEqual(live.context)
+})

@@ -1,0 +1,49 @@
+/**
+ * @packageDocumentation
+ * The specification of the device against its front end: `state | what the front end says | new state, effects`, where
+ * `=` stands for the same state. Pairs that are not listed change nothing but memory: they stay and ask for nothing.
+ */
+export const edgeTable = `
+InitWait.waiting | Unknown | Closing.closingMedium closeMedium
+InitWait.waiting | Initialised | Connecting.negotiating readFrontend
+InitWait.waiting | Connected | Connecting.negotiating readFrontend
+InitWait.waiting | Closing | Closing.waiting → Closing
+InitWait.waiting | Closed | Closing.closingMedium closeMedium
+Connecting.negotiating | Closing | = → Closing
+Connecting.openingGrants | Closing | = → Closing
+Connecting.mappingRing | Closing | = → Closing
+Connecting.bindingChannel | Closing | = → Closing
+Connecting.attachingQueue | Closing | = → Closing
+Connecting.publishing | Closing | = → Closing
+Connected.intake.Running Connected.medium.Present | Unknown | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Present | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Present | Closing | Closing.serving → Closing
+Connected.intake.Running Connected.medium.Present | Closed | Closing.draining drainQueue
+Connected.intake.Shortage Connected.medium.Present | Unknown | Closing.abandoning abandonQueue
+Connected.intake.Shortage Connected.medium.Present | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Shortage Connected.medium.Present | Closing | Closing.serving → Closing
+Connected.intake.Shortage Connected.medium.Present | Closed | Closing.draining drainQueue
+Connected.intake.Running Connected.medium.Resizing | Unknown | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Resizing | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Resizing | Closing | Closing.serving → Closing
+Connected.intake.Running Connected.medium.Resizing | Closed | Closing.draining drainQueue
+Connected.intake.Shortage Connected.medium.Resizing | Unknown | Closing.abandoning abandonQueue
+Connected.intake.Shortage Connected.medium.Resizing | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Shortage Connected.medium.Resizing | Closing | Closing.serving → Closing
+Connected.intake.Shortage Connected.medium.Resizing | Closed | Closing.draining drainQueue
+Closing.serving | Unknown | Closing.abandoning stopTimer abandonQueue
+Closing.serving | Initialising | Closing.abandoning stopTimer abandonQueue
+Closing.serving | Closed | Closing.draining stopTimer drainQueue
+Closing.waiting | Unknown | Closing.closingMedium closeMedium
+Closing.waiting | Initialising | Closing.closingMedium closeMedium
+Closing.waiting | Initialised | Connecting.negotiating readFrontend
+Closing.waiting | Connected | Connecting.negotiating readFrontend
+Closing.waiting | Closed | Closing.closingMedium closeMedium
+Closing.draining | Unknown | Closing.abandoning abandonQueue
+Closing.draining | Initialising | Closing.abandoning abandonQueue
+Parking.draining | Unknown | Parking.abandoning abandonQueue
+Parking.draining | Initialising | Parking.abandoning abandonQueue
+Closed.waiting | Initialising | Initialising.reading readNodes
+Closed.waiting | Initialised | Initialising.reading readNodes
+Closed.waiting | Connected | Initialising.reading readNodes
+`.trim()

@@ -1,0 +1,54 @@
+/**
+ * @packageDocumentation
+ * Every XenbusState of the front end in every state of the device: an explicit edge each (S28), and the outcome of
+ * each as a table. The table is the specification; a change of the chart that moves one of its 9 × 36 cells is seen.
+ */
+import { deviceMachine } from '../../src/machines/device.machine.js'
+import { XENBUS_STATES, type XenbusState } from '../../src/protocol/xenbus-state.js'
+import { givenState, names, says, ways } from '../support/device-chart.js'
+import { edgeTable } from './device-edges.table.js'
+
+type Node = typeof deviceMachine.root
+
+function leaves(node: Node): Node[] {
+  const below = Object.values<Node>(node.states)
+  return below.length === 0 ? [node] : below.flatMap(leaves)
+}
+
+/** A leaf that decides at once (`always`) is never rested in. */
+const resting = leaves(deviceMachine.root).filter((node) => node.always === undefined && node.type !== 'final')
+
+function handles(node: Node | undefined, event: string): boolean {
+  if (node === undefined || node === deviceMachine.root) return false
+  return Object.hasOwn(node.config.on ?? {}, event) || handles(node.parent, event)
+}
+
+test('S28: every resting state has its own or an inherited edge for each of the nine states of the front end', () => {
+  const missing = resting
+    .filter((node) => node.key !== 'Parked')
+    .flatMap((node) => XENBUS_STATES.filter((state) => !handles(node, `frontend.${state}`)).map((state) => `${node.id} ${state}`))
+  expect(missing).toEqual([])
+  expect(resting.length).toBeGreaterThan(30)
+})
+
+test('inputs that lead to every resting state are known', () => {
+  const covered = new Set(Object.keys(ways).flatMap((name) => name.split(' ')).map((leaf) => `device.${leaf}`))
+  expect(resting.map((node) => node.id).filter((id) => !covered.has(id))).toEqual([])
+  for (const name of Object.keys(ways)) expect(givenState(name).state).toBe(name)
+})
+
+function outcome(name: string, state: XenbusState): string {
+  const before = givenState(name)
+  const after = before.when(says(state))
+  const effects = names(after.effects)
+  if (after.state === name && effects.length === 0) return '.'
+  return [after.state === name ? '=' : after.state, ...effects].join(' ')
+}
+
+const rows = Object.keys(ways).filter((name) => name !== 'Removed')
+
+test('S28: what each word of the front end does in each state', () => {
+  const lines = rows.flatMap((name) => XENBUS_STATES.map((state) => `${name} | ${state} | ${outcome(name, state)}`))
+  expect(lines.filter((line) => !line.endsWith('| .')).join('\n')).toBe(edgeTable)
+  expect(lines).toHaveLength(rows.length * 9)
+})

@@ -1,0 +1,160 @@
+/**
+ * @packageDocumentation
+ * Inputs for tests of the device chart: the words of an honest toolstack, host, queue and front end, and a way to
+ * walk the chart to a state by name. `given(...)` folds inputs; `when` is one more.
+ */
+import { deviceMachine } from '../../src/machines/device.machine.js'
+import type { DeviceEffect, DeviceEvent, DeviceInput, RawNodes } from '../../src/machines/device/types.js'
+import { begin, fold, type Folded } from '../../src/machines/fold.js'
+import type { MediumPlan } from '../../src/ports/medium.js'
+import { DEFAULT_RING_LIMITS } from '../../src/protocol/negotiation.js'
+import type { XenbusState } from '../../src/protocol/xenbus-state.js'
+
+export type DeviceFold = Folded<typeof deviceMachine>
+
+export const input: DeviceInput = {
+  name: 'vbd/5/51712',
+  domid: 5,
+  devid: 51712,
+  settings: {
+    ring: DEFAULT_RING_LIMITS, slots: 0, batch: 32, requests: 'compiled', journal: 'inputs', medium: {},
+    closePatienceMs: 30_000,
+  },
+}
+
+export const plan: MediumPlan = {
+  kind: 'null',
+  layers: [],
+  geometry: {
+    sectorCount: 2048, sectorSize: 512, physicalSectorSize: 4096, readOnly: false, canFlush: true, canDiscard: true,
+    canSecureDiscard: false, discardGranularity: 4096, discardAlignment: 0, buffered: false,
+  },
+}
+
+export const backendNodes: RawNodes = {
+  frontend: '/local/domain/5/device/vbd/51712', 'frontend-id': '5', online: '1', state: '1', mode: 'w',
+  params: 'null:1M', dev: 'xvda', 'device-type': 'disk',
+}
+
+export const frontendNodes: RawNodes = { 'ring-ref': '8', 'event-channel': '9', protocol: 'x86_64-abi' }
+
+const world = { world: 'embedded', domid: 5 } as const
+export const grants = { ...world, memoryHandle: 1, tableHandle: 2 } as const
+export const ring = { ...world, abi: 'x86_64', pages: 1, ringHandle: 3 } as const
+export const channel = { ...world, port: 4, eventHandle: 5, notifyHandle: 6 } as const
+
+export function nodesRead(nodes: Partial<RawNodes> = {}, frontendState: XenbusState = 'Initialising'): DeviceEvent {
+  const merged = Object.entries({ ...backendNodes, ...nodes }).filter((pair): pair is [string, string] => pair[1] !== undefined)
+  return { type: 'xenstore.nodesRead', nodes: Object.fromEntries(merged), frontendState }
+}
+
+export const says = (state: XenbusState): DeviceEvent => ({ type: `frontend.${state}` })
+
+/** The outcome of each step of Connecting, in order. */
+export const outcomes: readonly DeviceEvent[] = [
+  { type: 'xenstore.frontendRead', nodes: frontendNodes },
+  { type: 'host.grantsOpened', plan: grants },
+  { type: 'host.ringMapped', plan: ring },
+  { type: 'host.channelBound', plan: channel },
+  { type: 'queue.attached' },
+  { type: 'xenstore.propertiesPublished' },
+]
+
+/** The outcomes of letting go of an attached queue. */
+export const undone: readonly DeviceEvent[] = [
+  { type: 'queue.drained', abandoned: 0 },
+  { type: 'queue.detached' },
+  { type: 'host.channelUnbound' },
+  { type: 'host.ringUnmapped' },
+  { type: 'host.grantsClosed' },
+  { type: 'medium.closed' },
+]
+
+const opened: DeviceEvent = { type: 'medium.opened', plan, notes: [] }
+const toInitWait: readonly DeviceEvent[] = [nodesRead(), opened, { type: 'xenstore.featuresPublished' }]
+const toConnecting = [...toInitWait, says('Initialised')]
+const toConnected = [...toConnecting, ...outcomes, says('Connected')]
+const toDraining = [...toConnected, says('Closed')]
+
+/** For every state that the chart rests in, inputs that lead there. */
+export const ways: Readonly<Record<string, readonly DeviceEvent[]>> = {
+  'Initialising.reading': [],
+  'Initialising.incomplete': [nodesRead({ frontend: undefined })],
+  'Initialising.openingMedium': [nodesRead()],
+  'Initialising.publishing': [nodesRead(), opened],
+  'InitWait.waiting': toInitWait,
+  'Connecting.negotiating': toConnecting,
+  'Connecting.openingGrants': [...toConnecting, ...outcomes.slice(0, 1)],
+  'Connecting.mappingRing': [...toConnecting, ...outcomes.slice(0, 2)],
+  'Connecting.bindingChannel': [...toConnecting, ...outcomes.slice(0, 3)],
+  'Connecting.attachingQueue': [...toConnecting, ...outcomes.slice(0, 4)],
+  'Connecting.publishing': [...toConnecting, ...outcomes.slice(0, 5)],
+  'Connected.intake.Running Connected.medium.Present': toConnected,
+  'Connected.intake.Shortage Connected.medium.Present': [...toConnected, { type: 'queue.ranShort' }],
+  'Connected.intake.Running Connected.medium.Resizing': [...toConnected, { type: 'medium.resized', sectorCount: 4096 }],
+  'Connected.intake.Shortage Connected.medium.Resizing': [
+    ...toConnected, { type: 'queue.ranShort' }, { type: 'medium.resized', sectorCount: 4096 },
+  ],
+  'Closing.serving': [...toConnected, says('Closing')],
+  'Closing.waiting': [...toInitWait, says('Closing')],
+  'Closing.draining': toDraining,
+  'Closing.abandoning': [...toConnected, says('Unknown')],
+  'Closing.detachingQueue': [...toDraining, ...undone.slice(0, 1)],
+  'Closing.unbindingChannel': [...toDraining, ...undone.slice(0, 2)],
+  'Closing.unmappingRing': [...toDraining, ...undone.slice(0, 3)],
+  'Closing.closingGrants': [...toDraining, ...undone.slice(0, 4)],
+  'Closing.closingMedium': [...toDraining, ...undone.slice(0, 5)],
+  'Parking.draining': [...toConnected, { type: 'operator.parked' }],
+  'Parking.abandoning': [...toConnected, { type: 'operator.parked' }, says('Unknown')],
+  'Parking.detachingQueue': [...toConnected, { type: 'operator.parked' }, ...undone.slice(0, 1)],
+  'Parking.unbindingChannel': [...toConnected, { type: 'operator.parked' }, ...undone.slice(0, 2)],
+  'Parking.unmappingRing': [...toConnected, { type: 'operator.parked' }, ...undone.slice(0, 3)],
+  'Parking.closingGrants': [...toConnected, { type: 'operator.parked' }, ...undone.slice(0, 4)],
+  'Parking.closingMedium': [...toConnected, { type: 'operator.parked' }, ...undone.slice(0, 5)],
+  'Closed.waiting': [...toDraining, ...undone],
+  'Closed.offline': [...toDraining, ...undone, { type: 'operator.detached' }],
+  Failed: [nodesRead(), { type: 'medium.refused', sentence: 'it is a directory' }, { type: 'medium.closed' }],
+  Parked: [...toConnected, { type: 'operator.parked' }, ...undone],
+  Removed: [...toDraining, ...undone, { type: 'xenstore.directoryVanished' }],
+}
+
+export interface Given {
+  readonly folded: DeviceFold
+  readonly state: string
+  readonly context: DeviceFold['snapshot']['context']
+  /** Effects of the last input. */
+  readonly effects: readonly DeviceEffect[]
+  /** Effects of all inputs. */
+  readonly all: readonly DeviceEffect[]
+  when(...events: readonly DeviceEvent[]): Given
+}
+
+function wrap(folded: DeviceFold, all: readonly DeviceEffect[]): Given {
+  return {
+    folded, all, state: folded.state, context: folded.snapshot.context, effects: folded.effects,
+    when(...events) {
+      let [last, seen] = [folded, all]
+      for (const event of events) {
+        last = fold(deviceMachine, last.snapshot, event)
+        seen = [...seen, ...last.effects]
+      }
+      return wrap(last, seen)
+    },
+  }
+}
+
+/** The chart after `events`. */
+export function given(...events: readonly DeviceEvent[]): Given {
+  const first = begin(deviceMachine, input)
+  return wrap(first, first.effects).when(...events)
+}
+
+/** The chart in the state of that name. */
+export function givenState(name: string): Given {
+  return given(...ways[name])
+}
+
+/** Names of effects; `switchState` with the state it switches to. */
+export function names(effects: readonly DeviceEffect[]): string[] {
+  return effects.map((effect) => (effect.type === 'switchState' ? `→ ${effect.state}` : effect.type))
+}
