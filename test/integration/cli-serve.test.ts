@@ -21,7 +21,7 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true })
 })
 
-type Idle = 'answers' | 'hangs' | 'throws'
+type Idle = 'answers' | 'hangs' | 'throws' | 'slow'
 
 function spawnIdle(idle: Idle, runDir: string, ...flags: string[]): Running {
   const args = ['run', '--config', config, '--run-dir', runDir, ...flags]
@@ -142,4 +142,10 @@ test('a fault that nobody catches is logged with its stack and ends the daemon w
   const { status, stderr } = await spawnIdle('throws', dir).ended
   expect(status).toBe(70)
   expect(stderr).toMatch(/"level":"fatal".*nobody catches this.*"stack":"TypeError/)
+})
+
+test('a signal that comes before the daemon is ready is obeyed when it is', async () => {
+  const { status, stderr } = await spawnIdle('slow', dir).ended
+  expect(status).toBe(0)
+  expect(stderr).toMatch(/ready.*\n.*parking: guests keep their disks/)
 })

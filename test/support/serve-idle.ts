@@ -2,7 +2,7 @@
  * @packageDocumentation
  * `xbbd run` around a world of one device that does nothing: for tests of flags, lock, log, signals, control socket and
  * exit status, without XenStore, host or media. XBBD_TEST_IDLE=hangs gives it a medium that never answers, `throws` a
- * fault that nobody catches.
+ * fault that nobody catches, `slow` a SIGTERM while the world is being opened.
  */
 import { Command } from 'commander'
 import { addRun } from '../../src/cli/commands/run.js'
@@ -12,7 +12,8 @@ import type { World } from '../../src/cli/run/world.js'
 import { sentenceOf, XbbdError } from '../../src/protocol/errors.js'
 import type { PendingDevice, StopMode, StopOutcome } from '../../src/ports/daemon-api.js'
 
-const hangs = process.env.XBBD_TEST_IDLE === 'hangs'
+const idle = process.env.XBBD_TEST_IDLE
+const hangs = idle === 'hangs'
 
 function idleWorld(): World {
   const held = { rings: 0, channels: 0, grants: 0 }
@@ -39,15 +40,26 @@ function idleWorld(): World {
   }
 }
 
+/** Does not return before the signal has been delivered. */
+async function signalledWhileOpening(): Promise<World> {
+  const delivered = new Promise((resolve) => process.once('SIGTERM', resolve))
+  const alive = setInterval(() => undefined, 1000) // waiting for a signal alone keeps no process alive
+  process.kill(process.pid, 'SIGTERM')
+  await delivered
+  clearInterval(alive)
+  return idleWorld()
+}
+
 const context: CommandContext = { terminal: terminalOn(process.stdout, process.stderr, {}), status: 0 }
 const program = new Command('xbbd').version('test').exitOverride()
 addRun(program, context, () => {
-  if (process.env.XBBD_TEST_IDLE === 'throws')
+  if (idle === 'throws')
     setTimeout(() => {
       throw new TypeError('nobody catches this')
     }, 1)
-  return Promise.resolve(idleWorld())
+  return idle === 'slow' ? signalledWhileOpening() : Promise.resolve(idleWorld())
 })
+
 try {
   await program.parseAsync(process.argv)
   process.exitCode = context.status

@@ -51,7 +51,7 @@ function nameOf(node: ts.Node): string {
 /** Who may read clocks, set timers, print, and touch the process: the rim, by folder or by file. */
 const RIM = [
   'cli/',
-  'io/native/clock.ts', // the one implementation of the Clock port on a real machine
+  'io/native/system-clock.ts', // the one implementation of the Clock port on a real machine
 ]
 
 /** What only the rim may use; a bare name means every property of it. */

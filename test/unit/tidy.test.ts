@@ -31,7 +31,6 @@ const WIDE = [
   'io/media/open-file.ts',
   'io/media/open-medium.ts',
   'io/media/parse-target.ts',
-  'io/xenstore/connection.ts',
   'machines/compile/emit.ts',
   'machines/compile/xstate-view.ts',
   'machines/queue.machine.ts',

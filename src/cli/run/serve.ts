@@ -42,15 +42,37 @@ export async function serve(options: ServeOptions): Promise<number> {
   const loaded = settingsOrThrow(loadSettings(options.layers()))
   const log = options.openLog(loaded.settings['log.level'])
   const lock = lockRunDir(loaded.settings['run.dir'])
+  const early = holdSignals(options.signals)
   try {
     const world = await options.openWorld(loaded.settings, log)
     try {
-      return await new Service(options, loaded, world, log).run()
+      return await new Service(options, loaded, world, log).run(early)
     } finally {
       await world.close()
     }
   } finally {
+    early.release()
     lock.release()
+  }
+}
+
+const ENDING = ['SIGTERM', 'SIGINT'] as const
+
+/** A signal while the world is being opened must not tear it apart half-built: it is kept until the daemon can obey. */
+interface HeldSignals {
+  first(): string | undefined
+  release(): void
+}
+
+function holdSignals(signals: EventEmitter): HeldSignals {
+  let first: string | undefined
+  const hold = (name: string) => void (first ??= name)
+  for (const name of ENDING) signals.on(name, hold)
+  return {
+    first: () => first,
+    release() {
+      for (const name of ENDING) signals.off(name, hold)
+    },
   }
 }
 
@@ -77,10 +99,11 @@ class Service implements ControlledDaemon {
     return this.world.api
   }
 
-  async run(): Promise<number> {
+  async run(early: HeldSignals): Promise<number> {
     const socket = controlSocketOf(this.settings)
     const control = await ControlServer.listen(socket, controlMethods(this))
     const release = this.takeSignals()
+    early.release()
     let lost = false
     void this.world.lost.then((error) => {
       lost = true
@@ -88,6 +111,8 @@ class Service implements ControlledDaemon {
       void this.stopper.stop('park', this.settings['park.timeout']).catch(() => undefined)
     })
     this.log.info({ version: this.options.version, world: this.settings.world, socket }, 'ready')
+    const held = early.first()
+    if (held !== undefined) this.stopper.signal(held, this.settings['park.timeout'])
     try {
       const outcome = await this.stopper.done
       const status = statusOf(outcome)
@@ -151,7 +176,11 @@ class Service implements ControlledDaemon {
         this.log.error(`not reloaded, everything stays as it is: ${error.message}`)
       }
     }
-    signals.on('SIGTERM', end).on('SIGINT', end).on('SIGHUP', hup)
-    return () => void signals.off('SIGTERM', end).off('SIGINT', end).off('SIGHUP', hup)
+    for (const name of ENDING) signals.on(name, end)
+    signals.on('SIGHUP', hup)
+    return () => {
+      for (const name of ENDING) signals.off(name, end)
+      signals.off('SIGHUP', hup)
+    }
   }
 }
