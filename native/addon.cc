@@ -14,6 +14,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitPoller(env, exports);
   InitEmbedded(env, exports);
   InitClock(env, exports);
+  InitPages(env, exports);
   InitEngine(env, exports);
   InitFile(env, exports);
   return exports;
