@@ -16,7 +16,7 @@ import { testWith } from '../support/clients.js'
 import { sampleRequests } from '../support/requests.js'
 
 const targets = [['x86_64', '-m64'], ['x86_32', '-m32']] as const
-const header = '/usr/include/xen/io/blkif.h'
+const judges = ['gcc', 'objcopy', '/usr/include/xen/io/blkif.h']
 
 const wireNames = Object.keys(wire).filter((name) => /^(BLKIF|VDISK)_/.test(name))
 const places = {
@@ -100,7 +100,7 @@ function compile(flag: string): { constants: Map<string, number>; samples: Buffe
 }
 
 for (const [name, flag] of targets)
-  testWith(['gcc', 'objcopy', header], `S8: sizes, offsets and constants are those of Xen's header (${name})`, async () => {
+  testWith(judges, `S8: sizes, offsets and constants are those of Xen's header (${name})`, async () => {
     const { constants } = compile(flag)
     const abi = abiLayout(name)
     expect([...constants.keys()].sort()).toEqual(Object.keys(expressions).sort())
@@ -123,7 +123,7 @@ for (const [name, flag] of targets)
   })
 
 for (const [name, flag] of targets)
-  testWith(['gcc', 'objcopy', header], `S8: encoded requests are those of a C compiler, byte by byte (${name})`, async () => {
+  testWith(judges, `S8: encoded requests are those of a C compiler, byte by byte (${name})`, async () => {
     const { samples } = compile(flag)
     const abi = abiLayout(name)
     const titles = Object.keys(sampleRequests)

@@ -64,7 +64,9 @@ const high = fc.oneof(
   u32,
 )
 const goodSegment = fc.constantFrom(
-  { gref: 1, firstSect: 0, lastSect: 7 }, { gref: 2, firstSect: 4, lastSect: 7 }, { gref: 3, firstSect: 2, lastSect: 3 },
+  { gref: 1, firstSect: 0, lastSect: 7 },
+  { gref: 2, firstSect: 4, lastSect: 7 },
+  { gref: 3, firstSect: 2, lastSect: 3 },
 )
 const anySegment = fc.record({
   gref: u32,
