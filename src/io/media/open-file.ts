@@ -139,7 +139,9 @@ function openDescriptor(path: string, spec: MediumSpec, notes: string[]): Opened
 
 function describe(path: string, spec: MediumSpec, { handle, direct }: OpenedDescriptor, notes: string[]): Opened {
   const found = measure(handle)
-  if (found.kind === 'other') return failure('special', `${path} is neither a file nor a block device: give one of these`)
+  if (found.kind === 'other') {
+    return failure('special', `${path} is neither a file nor a block device: give one of these`)
+  }
   if (found.deviceReadOnly && !spec.readOnly) {
     return failure('denied', `${path} is a read-only device: attach it read-only`)
   }
@@ -160,7 +162,9 @@ function describe(path: string, spec: MediumSpec, { handle, direct }: OpenedDesc
 function locked(path: string, inode: number, readOnly: boolean): Failure {
   const holder = findLockHolder(inode)
   const who = holder ? `process ${holder.pid} (${holder.command})` : 'another process'
-  const cure = readOnly ? 'wait until it has finished writing' : 'end that first, or attach read-only where both only read'
+  const cure = readOnly
+    ? 'wait until it has finished writing'
+    : 'end that first, or attach read-only where both only read'
   return failure('locked', `${path} is in use by ${who}: ${cure}`)
 }
 
