@@ -72,9 +72,8 @@ export class QueuePlane {
     this.core = parts.core
     this.medium = parts.medium
     const { slots, batch } = parts.core.settings
-    const copies = slots * parts.core.maxSegments
     const inputs = 2 * COMMANDS_MAX + (2 + LENT_MAX) + 2 + 4 * RESULTS_MAX + 2 + RECORD_MAX_WORDS * batch
-    this.room = inputs + 2 + 2 * copies + EffectLists.wordsMax(slots)
+    this.room = inputs + 2 + 2 * slots + EffectLists.wordsMax(slots)
   }
 
   /** For the next round. `attach`, `drain`, … (core/records.ts COMMAND_*). */
@@ -124,8 +123,13 @@ export class QueuePlane {
     if (core.restless || core.effects.submitCount > 0 || this.commands.length > 0 || this.lent.length > 0) return true
     const listening = core.queueState === QueueState.Running
     const ringHasWork = listening && parts.ring.arm(core.reqCons)
-    const mediumHasWork = this.medium.inFlight > 0 && this.medium.arm()
+    const mediumHasWork = this.armMedium()
     return ringHasWork || mediumHasWork
+  }
+
+  /** Asks the medium alone for a wake-up. @returns whether results wait already. */
+  armMedium(): boolean {
+    return this.medium.inFlight > 0 && this.medium.arm()
   }
 
   /** The medium was opened anew; only when nothing is in flight on the old one. */
@@ -137,6 +141,11 @@ export class QueuePlane {
   /** After `detach`, or when the plane is given up: nothing of it is in flight. */
   closeMedium(): void {
     this.medium.close()
+  }
+
+  /** The plane threw: what it wanted submitted is forgotten, what is with the medium must be awaited. */
+  giveUp(): void {
+    this.core.effects.submitCount = 0
   }
 
   /** Collects what has come back, whatever it says; for a plane that is given up and whose I/O is awaited. */
@@ -239,20 +248,29 @@ export class QueuePlane {
     const { grants, sink } = this.parts
     const { copies, copyCount } = core.effects
     const failed = grants.copy(copies, copyCount)
-    const { words } = sink
     const from = sink.at
-    words[from] = RECORD_COPIED | (failed << 16)
-    words[from + 1] = copyCount
-    let at = from + 2
-    for (let index = 0; failed > 0 && index < copyCount; index++) {
-      const status = copies[index * COPY_WORDS + 3]
-      if (status >= 0) continue
-      words[at] = index
-      words[at + 1] = status
-      at += 2
+    sink.words[from + 1] = copyCount
+    sink.at = from + 2
+    if (failed > 0) this.writeFailedCopies()
+    sink.words[from] = RECORD_COPIED | (((sink.at - from - 2) >>> 1) << 16)
+    core.applyCopied(sink.words, from)
+  }
+
+  /** One pair of words for each request of which a copy failed: a request's copies stand side by side. */
+  private writeFailedCopies(): void {
+    const { core } = this
+    const { copies, owners, ownerCount } = core.effects
+    const { sink } = this.parts
+    let copy = 0
+    for (let owner = 0; owner < ownerCount; owner++) {
+      let status = 0
+      for (const end = copy + core.segmentCount[owners[owner]]; copy < end; copy++)
+        if (status === 0) status = copies[copy * COPY_WORDS + 3]
+      if (status === 0) continue
+      sink.words[sink.at] = owner
+      sink.words[sink.at + 1] = status
+      sink.at += 2
     }
-    sink.at = at
-    core.applyCopied(words, from)
   }
 
   private answer(): void {

@@ -25,8 +25,6 @@ const NOTES_MAX = 64
 
 export class EffectLists {
   readonly copies: Int32Array
-  /** The slot that each copy belongs to. */
-  readonly copySlot: Uint16Array
   copyCount = 0
   readonly owners: Uint16Array
   ownerCount = 0
@@ -47,7 +45,6 @@ export class EffectLists {
 
   constructor(slots: number, maxSegments: number) {
     this.copies = new Int32Array(slots * maxSegments * COPY_WORDS)
-    this.copySlot = new Uint16Array(slots * maxSegments)
     this.owners = new Uint16Array(slots)
     this.copyFailed = new Uint8Array(slots)
     this.submits = new Int32Array(slots * IO_WORDS)
@@ -109,7 +106,7 @@ export class EffectLists {
   }
 
   addCopies(columns: RequestColumns, slot: number, direction: number): void {
-    const { copies, copySlot } = this
+    const { copies } = this
     const count = columns.segmentCount[slot]
     let segment = slot * columns.maxSegments * 2
     let buffer = columns.page[slot] * PAGE_BYTES
@@ -123,7 +120,6 @@ export class EffectLists {
       copies[at + 1] = (first * SECTOR_BYTES) | (length << 16)
       copies[at + 2] = buffer
       copies[at + 3] = direction
-      copySlot[index] = slot
       buffer += length
       segment += 2
     }

@@ -79,8 +79,8 @@ export class QueueCore extends RequestPool implements RequestHost {
   private shortSinceNs = 0
   private abandonDue = false
 
-  constructor(settings: CoreSettings, steppers: Steppers, statistics = new Float64Array(STATISTICS_LENGTH)) {
-    super(settings.slots, settings.disk.maxSegments, settings.arenaChunks, statistics)
+  constructor(settings: CoreSettings, steppers: Steppers, statistics?: Float64Array) {
+    super(settings.slots, settings.disk.maxSegments, settings.arenaChunks, statistics ?? new Float64Array(STATISTICS_LENGTH))
     this.settings = settings
     this.gate = new AdmissionGate(this, settings.slots)
     this.stepRequest = steppers.request
@@ -161,9 +161,9 @@ export class QueueCore extends RequestPool implements RequestHost {
     const { effects } = this
     assert(words[at + 1] === effects.copyCount, 'as many copies were reported as were asked for')
     for (let index = 0; index < failures; index++) {
-      const which = words[at + 2 + 2 * index]
-      assert(which >= 0 && which < effects.copyCount, 'a copy that was not asked for')
-      effects.copyFailed[effects.copySlot[which]] = 1
+      const owner = words[at + 2 + 2 * index]
+      assert(owner >= 0 && owner < effects.ownerCount, 'a copy of a request that asked for none')
+      effects.copyFailed[effects.owners[owner]] = 1
       this.statistics[COUNTER.grantErrors]++
     }
     const owners = effects.ownerCount

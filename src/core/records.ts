@@ -8,7 +8,7 @@
  *   TAKEN       kind|op|nseg|flag · slot|handle · id · sector · first segment [· segments]     8 + 2 per further one
  *   INTAKE      kind · req_prod as seen                                                        2
  *   COMPLETED   kind|0|slot · token · result · 0                                               4
- *   COPIED      kind|failures · copies in all [· index · status]                               2 + 2 per failure
+ *   COPIED      kind|failed requests · copies in all [· which request · status of its first]   2 + 2 per failed
  *   LENT        kind|count · 0 [· chunk]                                                       2 + count, made even
  *   RECALLED    kind · chunks wanted back                                                      2
  *   COMMAND     kind|code · argument                                                           2

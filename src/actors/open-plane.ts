@@ -1,0 +1,130 @@
+/**
+ * @packageDocumentation
+ * From an attachment (plain data) to a plane that can work: ring, grants, channel, medium, journal and core, opened in
+ * order; when one of them fails, those before are closed again in reverse. Nothing of a refused queue is left.
+ */
+import { checkpointWordsMax, writeCheckpoint } from '../core/checkpoint.js'
+import { chunksForRequest } from '../core/extent-pool.js'
+import { QueueCore } from '../core/queue-core.js'
+import type { CoreSettings } from '../core/queue-core.js'
+import type { Steppers } from '../core/steppers.js'
+import { BatchWriter } from '../journal/batch-writer.js'
+import type { SegmentSource } from '../journal/batch-writer.js'
+import { queueIdentity } from '../journal/queue-identity.js'
+import type { BufferArena, BackRing, EventPort } from '../ports/data-path.js'
+import type { DataPath } from '../ports/host.js'
+import type { MediumGeometry, MediumPlan, OpenMediumPort } from '../ports/medium.js'
+import type { QueueAttachment, QueueSettings } from '../ports/queues.js'
+import { abiLayout } from '../protocol/abi.js'
+import { QueuePlane } from './queue-plane.js'
+import type { BatchSink, ChunkSource } from './queue-plane.js'
+import { ScratchSink } from './scratch-sink.js'
+
+export interface PlaneWorld {
+  readonly dataPath: DataPath
+  readonly openMedium: OpenMediumPort
+  readonly arena: BufferArena
+  readonly nowNs: () => number
+  /** How the charts are stepped; one pair per queue (a shadow keeps state). */
+  readonly steppers: (requests: QueueSettings['requests']) => Steppers
+  /** The journal's segments, for the writer with this number in the segment table. */
+  readonly segments: (journal: number) => SegmentSource
+  /** What goes into every journal's header. */
+  readonly origin: { readonly program: string; readonly boot: string; readonly pid: number; readonly wallMs: number }
+}
+
+export interface OpenPlane {
+  readonly plane: QueuePlane
+  readonly ring: BackRing
+  readonly channel: EventPort
+  /** Calls `listener` whenever the medium has results and was armed. */
+  onMediumReady(listener: () => void): void
+  reopenMedium(plan: MediumPlan): void
+  close(): void
+}
+
+/** Throws what the adapters throw; then everything is closed again. */
+export function openPlane(
+  world: PlaneWorld,
+  attachment: QueueAttachment,
+  statistics: SharedArrayBuffer,
+  journal: number,
+  chunks: ChunkSource,
+): OpenPlane {
+  const { settings } = attachment
+  const undo: (() => void)[] = []
+  const opened = <T extends { close(): void }>(thing: T): T => {
+    undo.unshift(() => thing.close())
+    return thing
+  }
+  try {
+    const ring = opened(world.dataPath.openRing(attachment.ring))
+    const grants = opened(world.dataPath.openGrants(attachment.grants, world.arena))
+    const channel = opened(world.dataPath.openChannel(attachment.channel))
+    const medium = world.openMedium(attachment.medium, world.arena)
+    let closeMedium = () => medium.close()
+    undo.unshift(() => closeMedium())
+    const chunkCount = Math.floor(world.arena.bytes.length / (128 * 1024))
+    const core = new QueueCore(
+      coreSettings(settings, attachment.medium.geometry, ring.size, chunkCount),
+      world.steppers(settings.requests),
+      new Float64Array(statistics),
+    )
+    const sink = journal === 0 ? new ScratchSink() : journalOf(world, attachment, core, journal)
+    const layout = abiLayout(attachment.ring.abi)
+    const { plant } = settings
+    const plane = new QueuePlane({ core, ring, layout, grants, channel, medium, sink, chunks, nowNs: world.nowNs, plant })
+    closeMedium = () => plane.closeMedium()
+    let ready: () => void = () => undefined
+    medium.onReady(() => ready())
+    return {
+      plane,
+      ring,
+      channel,
+      onMediumReady: (listener) => void (ready = listener),
+      reopenMedium: (plan) => {
+        const port = world.openMedium(plan, world.arena)
+        port.onReady(() => ready())
+        plane.replaceMedium(port)
+      },
+      close: () => undo.forEach((close) => close()),
+    }
+  } catch (error) {
+    undo.forEach((close) => close())
+    throw error
+  }
+}
+
+/** What the core must know, from what was negotiated and what the medium is. */
+export function coreSettings(
+  settings: QueueSettings,
+  geometry: MediumGeometry,
+  ringEntries: number,
+  arenaChunks: number,
+): CoreSettings {
+  return {
+    slots: Math.min(settings.slots, ringEntries),
+    batch: settings.batch,
+    buffered: geometry.buffered,
+    arenaChunks,
+    reserveChunks: chunksForRequest(settings.maxSegments),
+    disk: {
+      sectorCount: geometry.sectorCount,
+      sectorSize: geometry.sectorSize,
+      readOnly: settings.readOnly,
+      offersFlush: settings.offersFlush,
+      offersBarrier: settings.offersBarrier,
+      offersDiscard: settings.offersDiscard,
+      maxSegments: settings.maxSegments,
+    },
+  }
+}
+
+function journalOf(world: PlaneWorld, attachment: QueueAttachment, core: QueueCore, journal: number): BatchSink {
+  const origin = { ...world.origin, monotonicNs: world.nowNs() }
+  const identity = queueIdentity({ journal: attachment.settings.name, settings: core.settings, ...origin })
+  return new BatchWriter(identity, world.segments(journal), {
+    wordsMax: () => checkpointWordsMax(core),
+    write: (words, at) => writeCheckpoint(core, words, at),
+  })
+}

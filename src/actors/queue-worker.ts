@@ -1,0 +1,237 @@
+/**
+ * @packageDocumentation
+ * What one Worker does: it goes round its queues, a bounded batch each, spins a little when all are quiet, and then
+ * sleeps in the event loop until a channel or a medium wakes it. Whatever one plane throws ends that plane alone.
+ *
+ *   wake-up ─ notification$ / completion$ ─► turn: round, round, … ─ quiet? spin ─ still quiet? arm all ─ sleep
+ *
+ * A slice is bounded in time, so that messages of the main thread are heard; spinning is bounded and adapts to the gaps
+ * that were seen: it is worth its processor only when work usually comes sooner than a wake-up would take.
+ */
+import { Subject } from 'rxjs'
+import { chunksForRequest } from '../core/extent-pool.js'
+import { ArenaLender } from '../core/arena-lender.js'
+import {
+  COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED,
+} from '../core/records.js'
+import { COUNTER } from '../core/statistics.js'
+import { QueueState } from '../machines/generated/queue.js'
+import type { MediumPlan } from '../ports/medium.js'
+import type { QueueEvent, QueueName } from '../ports/queues.js'
+import { LEVEL_BUSY } from '../ports/queues.js'
+import { assert, sentenceOf } from '../protocol/errors.js'
+import { SpinGovernor } from './spin-governor.js'
+import { openPlane } from './open-plane.js'
+import type { OpenPlane, PlaneWorld } from './open-plane.js'
+import type { AttachMessage, DownMessage, UpMessage } from './worker-messages.js'
+
+export interface WorkerWorld extends PlaneWorld {
+  readonly arenaChunks: number
+  /** Longest spin before sleeping, nanoseconds; 0 = never spin. */
+  readonly spinMaxNs: number
+  /** Runs `turn` soon, after the event loop has looked at everything else. */
+  readonly soon: (turn: () => void) => void
+  readonly post: (message: UpMessage) => void
+}
+
+/** The event loop is entered at least so often. */
+const SLICE_NS = 500_000
+
+interface Queue extends OpenPlane {
+  readonly name: QueueName
+  drainedTold: boolean
+  levelsTold: number
+  /** The plane threw; only its I/O is awaited. */
+  crash: string | undefined
+}
+
+export class QueueWorker {
+  /** One emission per wake-up by a front end, and one per wake-up by a medium. */
+  readonly notification$ = new Subject<QueueName>()
+  readonly completion$ = new Subject<QueueName>()
+  private readonly world: WorkerWorld
+  private readonly lender: ArenaLender
+  private readonly queues = new Map<QueueName, Queue>()
+  private readonly spin: SpinGovernor
+  private awake = false
+  private lastWorkNs = 0
+
+  constructor(world: WorkerWorld) {
+    this.world = world
+    this.lender = new ArenaLender(world.arenaChunks)
+    this.spin = new SpinGovernor(world.spinMaxNs)
+    this.notification$.subscribe((name) => {
+      const queue = this.queues.get(name)
+      if (queue) queue.plane.core.statistics[COUNTER.wakeUps]++
+      this.wake()
+    })
+    this.completion$.subscribe(() => this.wake())
+  }
+
+  /** A message of the main thread. */
+  receive(message: DownMessage): void {
+    switch (message.kind) {
+      case 'attach':
+        this.attach(message)
+        break
+      case 'drain':
+        this.command(message.name, COMMAND_DRAIN)
+        break
+      case 'abandon':
+        this.command(message.name, COMMAND_ABANDON)
+        break
+      case 'detach':
+        this.detach(message.name)
+        break
+      case 'mediumOpened':
+        this.mediumOpened(message.name, message.plan)
+        break
+    }
+    this.wake()
+  }
+
+  private attach({ attachment, statistics, journal }: AttachMessage): void {
+    const { name } = attachment.settings
+    const reserve = chunksForRequest(attachment.settings.maxSegments)
+    const chunks = this.lender.attach(name, reserve)
+    if (chunks === undefined) {
+      const sentence = `the arena of this Worker has no room for ${name}: raise arena.size or workers`
+      return this.tell({ kind: 'refused', name, sentence })
+    }
+    try {
+      const opened = openPlane(this.world, attachment, statistics, journal, {
+        borrow: (wanted) => this.lender.borrow(name, wanted),
+        giveBack: (chunk) => this.lender.giveBack(name, chunk),
+      })
+      opened.channel.onNotified(() => this.notification$.next(name))
+      opened.onMediumReady(() => this.completion$.next(name))
+      this.queues.set(name, { ...opened, name, drainedTold: false, levelsTold: 0, crash: undefined })
+      opened.plane.lend(chunks)
+      opened.plane.command(COMMAND_ATTACH, opened.ring.published())
+      this.tell({ kind: 'attached', name })
+    } catch (error) {
+      this.lender.detach(name, chunks)
+      this.tell({ kind: 'refused', name, sentence: sentenceOf(error) })
+    }
+  }
+
+  private command(name: QueueName, code: number): void {
+    this.queues.get(name)?.plane.command(code)
+  }
+
+  private detach(name: QueueName): void {
+    const queue = this.queues.get(name)
+    if (!queue) return
+    try {
+      assert(queue.plane.core.queueState === QueueState.Drained, `${name} is detached before it is drained`)
+      queue.plane.command(COMMAND_DETACH)
+      queue.plane.round()
+      this.letGo(queue)
+      this.tell({ kind: 'detached', name })
+    } catch (error) {
+      this.crashed(queue, error)
+    }
+  }
+
+  private mediumOpened(name: QueueName, plan: MediumPlan): void {
+    const queue = this.queues.get(name)
+    if (!queue) return
+    queue.reopenMedium(plan)
+    queue.plane.command(COMMAND_MEDIUM_OPENED)
+  }
+
+  private letGo(queue: Queue): void {
+    this.queues.delete(queue.name)
+    const { extents } = queue.plane.core
+    this.lender.detach(queue.name, extents.chunks.subarray(0, extents.count))
+    queue.close()
+  }
+
+  private wake(): void {
+    if (this.awake) return
+    this.awake = true
+    this.turn()
+  }
+
+  /** One slice of work; ends by asking for another or by falling asleep. */
+  private turn(): void {
+    const { nowNs } = this.world
+    const began = nowNs()
+    let now = began
+    let quietSince = began
+    while (now - began < SLICE_NS) {
+      const worked = this.goRound()
+      now = nowNs()
+      if (worked > 0) {
+        this.spin.noteGap(now - this.lastWorkNs)
+        this.lastWorkNs = now
+        quietSince = now
+      } else if (now - Math.max(quietSince, this.lastWorkNs) >= this.spin.budgetNs && !this.armAll()) {
+        this.awake = false
+        return
+      }
+    }
+    this.world.soon(() => this.turn())
+  }
+
+  /** One batch of every queue. @returns how much was done. */
+  private goRound(): number {
+    let worked = 0
+    for (const queue of this.queues.values())
+      worked += queue.crash === undefined ? this.roundOf(queue) : this.awaitIo(queue)
+    return worked
+  }
+
+  private roundOf(queue: Queue): number {
+    try {
+      const worked = queue.plane.round()
+      this.tellEdges(queue)
+      return worked
+    } catch (error) {
+      this.crashed(queue, error)
+      return 1
+    }
+  }
+
+  private tellEdges(queue: Queue): void {
+    const { core } = queue.plane
+    const levels = core.levels & ~LEVEL_BUSY
+    if (levels !== queue.levelsTold) {
+      queue.levelsTold = levels
+      this.world.post({ kind: 'levels', name: queue.name, levels })
+    }
+    if (core.queueState === QueueState.Drained && !queue.drainedTold) {
+      queue.drainedTold = true
+      this.tell({ kind: 'drained', name: queue.name, abandoned: core.statistics[COUNTER.abandoned] })
+    }
+  }
+
+  private crashed(queue: Queue, error: unknown): void {
+    queue.crash = sentenceOf(error)
+    queue.plane.giveUp()
+    this.awaitIo(queue)
+  }
+
+  /** A plane that was given up: its I/O is awaited to the last, then its borrowings are given back. */
+  private awaitIo(queue: Queue): number {
+    const collected = queue.plane.discardResults()
+    if (queue.plane.inFlightIo > 0) return collected
+    this.letGo(queue)
+    this.tell({ kind: 'crashed', name: queue.name, sentence: queue.crash ?? '' })
+    return collected + 1
+  }
+
+  /** Asks everyone for a wake-up. @returns whether someone has work after all. */
+  private armAll(): boolean {
+    let work = false
+    for (const queue of this.queues.values()) {
+      queue.channel.unmask()
+      if (queue.crash === undefined ? queue.plane.arm() : queue.plane.armMedium()) work = true
+    }
+    return work
+  }
+
+  private tell(event: QueueEvent): void {
+    this.world.post(event)
+  }
+}

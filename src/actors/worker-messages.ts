@@ -1,0 +1,23 @@
+/**
+ * @packageDocumentation
+ * What main thread and Worker say to each other: plain objects, posted. Everything else they share is memory: counters,
+ * the segment table, mappings by handle.
+ */
+import type { MediumPlan } from '../ports/medium.js'
+import type { QueueAttachment, QueueEvent, QueueName } from '../ports/queues.js'
+
+export interface AttachMessage {
+  readonly kind: 'attach'
+  readonly attachment: QueueAttachment
+  /** Counters, readable by everyone (core/statistics.ts). */
+  readonly statistics: SharedArrayBuffer
+  /** The queue's number in the segment table; 0 = no journal (measurements only). */
+  readonly journal: number
+}
+
+export type DownMessage =
+  | AttachMessage
+  | { readonly kind: 'drain' | 'abandon' | 'detach'; readonly name: QueueName }
+  | { readonly kind: 'mediumOpened'; readonly name: QueueName; readonly plan: MediumPlan }
+
+export type UpMessage = QueueEvent

@@ -1,0 +1,141 @@
+/**
+ * @packageDocumentation
+ * All Workers together, as the device actors see them: gives each new queue to the Worker with the fewest, passes
+ * commands down and edges up, and owns what a Worker's death must not take along (counters, journal numbers).
+ *
+ * A Worker that dies takes its queues with it: each is reported as crashed, once the I/O that its engines still owe has
+ * come back. Its successor is started at once, for queues attached later.
+ */
+import { Subject } from 'rxjs'
+import { STATISTICS_LENGTH } from '../core/statistics.js'
+import type { SegmentTable } from '../journal/segment-table.js'
+import type { MediumPlan } from '../ports/medium.js'
+import type { QueueAttachment, QueueEvent, QueueName, QueuePool } from '../ports/queues.js'
+import { assert } from '../protocol/errors.js'
+import type { DownMessage, UpMessage } from './worker-messages.js'
+
+/** One Worker, as this file needs it; the composition root makes them. */
+export interface WorkerHandle {
+  post(message: DownMessage): void
+  onMessage(listener: (message: UpMessage) => void): void
+  /** The thread has ended without being asked; called once. */
+  onDeath(listener: (sentence: string) => void): void
+  /** Ends the thread; resolves when it has. */
+  end(): Promise<void>
+}
+
+export interface WorkerQueuePoolParts {
+  readonly workers: number
+  readonly startWorker: (index: number) => WorkerHandle
+  readonly table: SegmentTable
+  /** I/O that dead Workers' engines still owe; polled until 0. */
+  readonly reapOrphans: () => number
+  readonly after: (milliseconds: number, fire: () => void) => void
+}
+
+interface Assigned {
+  readonly worker: number
+  readonly statistics: SharedArrayBuffer
+  readonly journal: number
+}
+
+export class WorkerQueuePool implements QueuePool {
+  readonly event$ = new Subject<QueueEvent>()
+  private readonly parts: WorkerQueuePoolParts
+  private readonly workers: WorkerHandle[] = []
+  private readonly assigned = new Map<QueueName, Assigned>()
+  private closing = false
+
+  constructor(parts: WorkerQueuePoolParts) {
+    this.parts = parts
+    for (let index = 0; index < parts.workers; index++) this.start(index)
+  }
+
+  attach(attachment: QueueAttachment): void {
+    const { name, journal: mode } = attachment.settings
+    assert(!this.assigned.has(name), `${name} is attached already`)
+    const journal = mode === 'off' ? 0 : this.parts.table.register()
+    if (mode !== 'off' && journal === 0) {
+      const sentence = 'the journal pool cannot keep two segments for one more device: raise journal.size'
+      return this.later({ kind: 'refused', name, sentence })
+    }
+    const statistics = new SharedArrayBuffer(STATISTICS_LENGTH * 8)
+    const worker = this.leastLoaded()
+    this.assigned.set(name, { worker, statistics, journal })
+    this.workers[worker].post({ kind: 'attach', attachment, statistics, journal })
+  }
+
+  drain(name: QueueName): void {
+    this.post(name, { kind: 'drain', name })
+  }
+
+  abandon(name: QueueName): void {
+    this.post(name, { kind: 'abandon', name })
+  }
+
+  detach(name: QueueName): void {
+    this.post(name, { kind: 'detach', name })
+  }
+
+  mediumOpened(name: QueueName, plan: MediumPlan): void {
+    this.post(name, { kind: 'mediumOpened', name, plan })
+  }
+
+  statistics(name: QueueName): Float64Array | undefined {
+    const assigned = this.assigned.get(name)
+    return assigned && Float64Array.from(new Float64Array(assigned.statistics))
+  }
+
+  async close(): Promise<void> {
+    this.closing = true
+    await Promise.all(this.workers.map((worker) => worker.end()))
+    this.event$.complete()
+  }
+
+  private start(index: number): void {
+    const worker = this.parts.startWorker(index)
+    this.workers[index] = worker
+    worker.onMessage((message) => this.heard(message))
+    worker.onDeath((sentence) => this.died(index, sentence))
+  }
+
+  private heard(event: UpMessage): void {
+    if (event.kind === 'refused' || event.kind === 'detached' || event.kind === 'crashed') this.forget(event.name)
+    this.event$.next(event)
+  }
+
+  private died(index: number, sentence: string): void {
+    if (this.closing) return
+    const lost = [...this.assigned].filter(([, { worker }]) => worker === index).map(([name]) => name)
+    this.start(index)
+    this.whenReaped(() => {
+      for (const name of lost) this.heard({ kind: 'crashed', name, sentence: `its Worker died: ${sentence}` })
+    })
+  }
+
+  private whenReaped(then: () => void): void {
+    if (this.parts.reapOrphans() === 0) then()
+    else this.parts.after(10, () => this.whenReaped(then))
+  }
+
+  private forget(name: QueueName): void {
+    const assigned = this.assigned.get(name)
+    this.assigned.delete(name)
+    if (assigned && assigned.journal !== 0) this.parts.table.release(assigned.journal)
+  }
+
+  private post(name: QueueName, message: DownMessage): void {
+    const assigned = this.assigned.get(name)
+    if (assigned) this.workers[assigned.worker].post(message)
+  }
+
+  /** Callers of `attach` expect its outcome as an event after it, not during it. */
+  private later(event: QueueEvent): void {
+    this.parts.after(0, () => this.event$.next(event))
+  }
+
+  private leastLoaded(): number {
+    const loads = this.workers.map((_, index) => [...this.assigned.values()].filter(({ worker }) => worker === index).length)
+    return loads.indexOf(Math.min(...loads))
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * @packageDocumentation
+ * The journal's memory: files in the run-time directory (tmpfs: it survives the process, not the machine), each one
+ * segment, allocated and touched at start, so that nothing can fail or fault for want of memory later. The supervisor's
+ * thread makes the pool; every thread sees the segments through mappings by handle and takes its next one through the
+ * segment table.
+ *
+ *   DIR/segment-0000.xbj …   a quarter of the size in small segments (64 KiB), the rest in large ones (256 KiB)
+ *
+ * Files that an earlier process left are history: they stay as they are until their turn comes to be recycled.
+ */
+import { closeSync, existsSync, mkdirSync, openSync, fstatSync } from 'node:fs'
+import { join } from 'node:path'
+import { XbbdError, codeOf } from '../protocol/errors.js'
+import { adopt, closeDescriptor, giveBack, map, unmap, view } from '../io/native/owners.js'
+import { allocateFile } from '../io/native/shm.js'
+import type { SegmentSource } from './batch-writer.js'
+import { readHeader } from './segment-reader.js'
+import { SegmentTable } from './segment-table.js'
+
+export const SMALL_SEGMENT_BYTES = 64 * 1024
+export const LARGE_SEGMENT_BYTES = 256 * 1024
+
+/** Plain data: all that a Worker needs to write journals of its own. */
+export interface PoolPlan {
+  readonly segments: readonly { readonly handle: number; readonly bytes: number }[]
+  readonly table: SharedArrayBuffer
+}
+
+/** The pool as one thread sees it. */
+export class SegmentPool {
+  readonly table: SegmentTable
+  readonly plan: PoolPlan
+  private readonly views = new Map<number, Int32Array>()
+
+  constructor(plan: PoolPlan) {
+    this.plan = plan
+    this.table = new SegmentTable(plan.segments.map(({ bytes }) => ({ words: bytes / 4 })), plan.table)
+  }
+
+  /** Where the writer with this number takes its segments from. */
+  source(journal: number): SegmentSource {
+    return {
+      next: (_, atLeastWords) => {
+        const given = this.table.next(journal, atLeastWords)
+        return given && { words: this.words(given.segment), sequence: given.sequence }
+      },
+    }
+  }
+
+  /** This thread's view of a segment. */
+  words(segment: number): Int32Array {
+    let words = this.views.get(segment)
+    if (words === undefined) {
+      const { handle, bytes } = this.plan.segments[segment]
+      words = new Int32Array(view(handle), 0, bytes / 4)
+      this.views.set(segment, words)
+    }
+    return words
+  }
+
+  /** Gives this thread's views back. */
+  letGo(): void {
+    for (const segment of this.views.keys()) giveBack(this.plan.segments[segment].handle)
+    this.views.clear()
+  }
+}
+
+/**
+ * Makes or reopens the pool in `directory`, `bytes` in all. Throws XbbdError when there is no room.
+ * @returns the pool of this thread; `destroy` unmaps it once every Worker has let go.
+ */
+export function openSegmentPool(directory: string, bytes: number): { pool: SegmentPool; destroy: () => void } {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const sizes = segmentSizes(bytes)
+  const segments = sizes.map((size, index) => {
+    const path = join(directory, `segment-${String(index).padStart(4, '0')}.xbj`)
+    return { handle: mapSegment(path, size, bytes), bytes: size }
+  })
+  const table = new SegmentTable(sizes.map((size) => ({ words: size / 4 })))
+  const pool = new SegmentPool({ segments, table: table.shared })
+  segments.forEach((_, index) => {
+    const header = readHeader(pool.words(index))
+    if (header.ok) table.adopt(index, header.header.sequence)
+  })
+  const destroy = () => {
+    pool.letGo()
+    for (const { handle } of segments) unmap(handle)
+  }
+  return { pool, destroy }
+}
+
+/** A quarter small, the rest large; at least four small ones. */
+function segmentSizes(bytes: number): number[] {
+  const small = Math.max(4, Math.floor(bytes / 4 / SMALL_SEGMENT_BYTES))
+  const large = Math.max(0, Math.floor((bytes - small * SMALL_SEGMENT_BYTES) / LARGE_SEGMENT_BYTES))
+  const sizes = new Array<number>(small).fill(SMALL_SEGMENT_BYTES)
+  return sizes.concat(new Array<number>(large).fill(LARGE_SEGMENT_BYTES))
+}
+
+function mapSegment(path: string, bytes: number, poolBytes: number): number {
+  const fresh = !existsSync(path)
+  const descriptor = openSync(path, 'a+', 0o600)
+  closeSync(descriptor)
+  const file = adopt(openSync(path, 'r+'))
+  try {
+    if (fresh || fileSize(path) !== bytes) allocateFile(file, bytes)
+    const handle = map(file, bytes, 0, true)
+    touch(handle, fresh)
+    return handle
+  } catch (error) {
+    if (codeOf(error) !== 'ENOSPC') throw error
+    const sentence = `no room for ${poolBytes} bytes of journal at ${path}: free some or lower journal.size`
+    throw new XbbdError('XBBD_JOURNAL_NO_ROOM', sentence, { cause: error, exitCode: 73 })
+  } finally {
+    closeDescriptor(file)
+  }
+}
+
+function fileSize(path: string): number {
+  const descriptor = openSync(path, 'r')
+  try {
+    return fstatSync(descriptor).size
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** Writes one word of each page, so that every page is there before it is needed. Contents of old segments stay. */
+function touch(handle: number, fresh: boolean): void {
+  const words = new Int32Array(view(handle))
+  for (let word = 0; word < words.length; word += 1024) words[word] = fresh ? 0 : words[word]
+  giveBack(handle)
+}
