@@ -26,7 +26,7 @@ export interface PlaneWorld {
   readonly arena: BufferArena
   readonly nowNs: () => number
   /** How the charts are stepped; one pair per queue (a shadow keeps state). */
-  readonly steppers: (requests: QueueSettings['requests']) => Steppers
+  readonly steppers: () => Steppers
   /** The journal's segments, for the writer with this number in the segment table. */
   readonly segments: (journal: number) => SegmentSource
   /** What goes into every journal's header. */
@@ -67,7 +67,7 @@ export function openPlane(
     const chunkCount = Math.floor(world.arena.bytes.length / (128 * 1024))
     const core = new QueueCore(
       coreSettings(settings, attachment.medium.geometry, ring.size, chunkCount),
-      world.steppers(settings.requests),
+      world.steppers(),
       new Float64Array(statistics),
     )
     const sink = journal === 0 ? new ScratchSink() : journalOf(world, attachment, core, journal)

@@ -93,7 +93,7 @@ const MAY_IMPORT: Readonly<Record<string, { folders: readonly string[]; packages
   core: { folders: ['protocol', 'machines'], packages: ['xstate'] },
   journal: { folders: ['protocol', 'machines', 'core'], packages: ['*'] },
   actors: { folders: ['protocol', 'machines', 'core', 'journal'], packages: ['*'] },
-  io: { folders: ['protocol'], packages: ['*'] },
+  io: { folders: ['protocol', 'journal'], packages: ['*'] },
   embedded: { folders: ['protocol', 'io'], packages: ['*'] },
   sim: { folders: ['protocol', 'machines', 'core', 'journal', 'actors'], packages: ['xstate', 'rxjs'] },
   observe: { folders: ['protocol', 'machines', 'core', 'journal'], packages: ['*'] },

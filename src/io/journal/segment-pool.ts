@@ -11,12 +11,12 @@
  */
 import { closeSync, existsSync, mkdirSync, openSync, fstatSync } from 'node:fs'
 import { join } from 'node:path'
-import { XbbdError, codeOf } from '../protocol/errors.js'
-import { adopt, closeDescriptor, giveBack, map, unmap, view } from '../io/native/owners.js'
-import { allocateFile } from '../io/native/shm.js'
-import type { SegmentSource } from './batch-writer.js'
-import { readHeader } from './segment-reader.js'
-import { SegmentTable } from './segment-table.js'
+import { XbbdError, codeOf } from '../../protocol/errors.js'
+import { adopt, closeDescriptor, giveBack, map, unmap, view } from '../native/owners.js'
+import { allocateFile } from '../native/shm.js'
+import type { SegmentSource } from '../../journal/batch-writer.js'
+import { readHeader } from '../../journal/segment-reader.js'
+import { SegmentTable } from '../../journal/segment-table.js'
 
 export const SMALL_SEGMENT_BYTES = 64 * 1024
 export const LARGE_SEGMENT_BYTES = 256 * 1024

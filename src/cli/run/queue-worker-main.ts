@@ -1,0 +1,55 @@
+/**
+ * @packageDocumentation
+ * The entry of a Worker thread: composes a QueueWorker from what the main thread posted (plain data, handles of the
+ * table of owners) and lets it turn. The main thread owns everything that outlives this thread.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { QueueWorker } from '../../actors/queue-worker.js'
+import type { DownMessage } from '../../actors/worker-messages.js'
+import { compiledSteppers } from '../../core/steppers.js'
+import type { Steppers } from '../../core/steppers.js'
+import { CHUNK_BYTES } from '../../core/extent-pool.js'
+import { embeddedDataPath } from '../../embedded/data-path.js'
+import { SegmentPool } from '../../io/journal/segment-pool.js'
+import type { PoolPlan } from '../../io/journal/segment-pool.js'
+import { createOpenMediumPort } from '../../io/media/open-port.js'
+import { nowNs } from '../../io/native/clock.js'
+import { view } from '../../io/native/owners.js'
+import { assert } from '../../protocol/errors.js'
+import { systemClock } from './clock.js'
+
+/** What the main thread gives a Worker at its start. */
+export interface QueueWorkerData {
+  readonly world: 'embedded'
+  /** The domain that serves disks: 0, or a driver domain. */
+  readonly backendDomid: number
+  readonly arenaHandle: number
+  readonly arenaBytes: number
+  readonly spinMaxNs: number
+  readonly requests: 'compiled' | 'xstate'
+  readonly pool: PoolPlan
+  readonly origin: { readonly program: string; readonly boot: string; readonly pid: number; readonly wallMs: number }
+}
+
+const port = parentPort
+assert(port, 'queue-worker-main runs in a Worker only')
+const data = workerData as QueueWorkerData
+const pool = new SegmentPool(data.pool)
+const steppers: () => Steppers =
+  data.requests === 'xstate'
+    ? (await import('../../core/xstate-steppers.js')).xstateSteppers
+    : () => compiledSteppers
+const worker = new QueueWorker({
+  dataPath: embeddedDataPath(data.backendDomid),
+  openMedium: createOpenMediumPort(systemClock),
+  arena: { bytes: new Uint8Array(view(data.arenaHandle), 0, data.arenaBytes), handle: data.arenaHandle },
+  arenaChunks: Math.floor(data.arenaBytes / CHUNK_BYTES),
+  nowNs,
+  spinMaxNs: data.spinMaxNs,
+  steppers,
+  segments: (journal) => pool.source(journal),
+  origin: data.origin,
+  soon: (turn) => void setImmediate(turn),
+  post: (message) => port.postMessage(message),
+})
+port.on('message', (message: DownMessage) => worker.receive(message))

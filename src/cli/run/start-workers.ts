@@ -1,0 +1,81 @@
+/**
+ * @packageDocumentation
+ * Makes the pool of Workers for a daemon: their arenas and the journal's segments are mapped here, by the thread that
+ * outlives them, and given to each Worker as handles.
+ */
+import { Worker } from 'node:worker_threads'
+import { WorkerQueuePool } from '../../actors/worker-queue-pool.js'
+import type { WorkerHandle } from '../../actors/worker-queue-pool.js'
+import type { UpMessage } from '../../actors/worker-messages.js'
+import { openSegmentPool } from '../../io/journal/segment-pool.js'
+import type { SegmentPool } from '../../io/journal/segment-pool.js'
+import { reapOrphans } from '../../io/media/native-engine.js'
+import { mapMemory, unmap } from '../../io/native/owners.js'
+import { sentenceOf } from '../../protocol/errors.js'
+import type { QueueWorkerData } from './queue-worker-main.js'
+import { systemClock } from './clock.js'
+
+export interface WorkerSettings {
+  readonly workers: number
+  readonly arenaBytes: number
+  readonly spinMaxNs: number
+  readonly journalDir: string
+  readonly journalBytes: number
+  readonly requests: 'compiled' | 'xstate'
+  readonly backendDomid: number
+  readonly origin: QueueWorkerData['origin']
+}
+
+export interface StartedWorkers {
+  readonly queues: WorkerQueuePool
+  /** The main thread's side of the journal pool, for the actors' own journals. */
+  readonly segments: SegmentPool
+  /** Ends the Workers and unmaps what was mapped for them. */
+  close(): Promise<void>
+}
+
+export function startWorkers(settings: WorkerSettings): StartedWorkers {
+  const { pool, destroy } = openSegmentPool(settings.journalDir, settings.journalBytes)
+  const arenas = Array.from({ length: settings.workers }, () => mapMemory(settings.arenaBytes))
+  const queues = new WorkerQueuePool({
+    workers: settings.workers,
+    table: pool.table,
+    reapOrphans,
+    after: systemClock.after,
+    startWorker: (index) =>
+      startWorker({
+        world: 'embedded',
+        backendDomid: settings.backendDomid,
+        arenaHandle: arenas[index],
+        arenaBytes: settings.arenaBytes,
+        spinMaxNs: settings.spinMaxNs,
+        requests: settings.requests,
+        pool: pool.plan,
+        origin: settings.origin,
+      }),
+  })
+  const close = async () => {
+    await queues.close()
+    for (const arena of arenas) unmap(arena)
+    destroy()
+  }
+  return { queues, segments: pool, close }
+}
+
+function startWorker(data: QueueWorkerData): WorkerHandle {
+  // A small young generation: the data path allocates nothing, and memory per Worker counts.
+  const resourceLimits = { maxYoungGenerationSizeMb: 2, stackSizeMb: 1 }
+  const worker = new Worker(new URL('./queue-worker-main.js', import.meta.url), { workerData: data, resourceLimits })
+  let death = 'it ended by itself'
+  let ending = false
+  worker.on('error', (error) => void (death = sentenceOf(error)))
+  return {
+    post: (message) => worker.postMessage(message),
+    onMessage: (listener) => void worker.on('message', (message: UpMessage) => listener(message)),
+    onDeath: (listener) => void worker.on('exit', () => ending || listener(death)),
+    end: async () => {
+      ending = true
+      await worker.terminate()
+    },
+  }
+}
