@@ -93,7 +93,7 @@ export const schema = {
     doc: 'Most requests taken from one ring before the next ring of the same worker has its turn.',
   },
   'requests.mode': {
-    ...live,
+    ...fixed,
     kind: { type: 'choice', values: ['compiled', 'xstate'] },
     fallback: 'compiled',
     doc: 'How request charts run: compiled to generated code, or xstate for inspection, some hundred times slower.',
@@ -120,7 +120,7 @@ export const schema = {
     ...fixed,
     kind: { type: 'size', min: 4 * MiB, max: 64 * GiB, multipleOf: MiB },
     fallback: '64M',
-    doc: 'All journals together, in run.dir; every attached queue keeps at least two segments of 1M.',
+    doc: 'All journals together, in run.dir; every queue and device keeps at least two segments.',
   },
   'journal.mode': {
     ...live,

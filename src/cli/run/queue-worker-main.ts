@@ -16,7 +16,7 @@ import { createOpenMediumPort } from '../../io/media/open-port.js'
 import { nowNs } from '../../io/native/clock.js'
 import { view } from '../../io/native/owners.js'
 import { assert } from '../../protocol/errors.js'
-import { systemClock } from './clock.js'
+import { systemClock } from '../../io/native/system-clock.js'
 
 /** What the main thread gives a Worker at its start. */
 export interface QueueWorkerData {

@@ -13,7 +13,7 @@ import { reapOrphans } from '../../io/media/native-engine.js'
 import { mapMemory, unmap } from '../../io/native/owners.js'
 import { sentenceOf } from '../../protocol/errors.js'
 import type { QueueWorkerData } from './queue-worker-main.js'
-import { systemClock } from './clock.js'
+import { systemClock } from '../../io/native/system-clock.js'
 
 export interface WorkerSettings {
   readonly workers: number
