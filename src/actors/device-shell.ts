@@ -22,7 +22,7 @@ import {
 import type { XenStore } from '../ports/xenstore.js'
 import { sentenceOf } from '../protocol/errors.js'
 import { FRONTEND_KEYS } from '../protocol/keys.js'
-import type { XenbusStateResult } from '../protocol/xenbus-state.js'
+import type { XenbusState, XenbusStateResult } from '../protocol/xenbus-state.js'
 import { ChartActor } from './chart-actor.js'
 import { Holdings } from './holdings.js'
 import { askHypervisor } from './hypervisor-effects.js'
@@ -126,6 +126,10 @@ export class DeviceShell {
 
   get context(): ChartActor<typeof deviceMachine>['context'] {
     return this.#chart.context
+  }
+
+  get backendState(): XenbusState {
+    return this.#directory.known
   }
 
   get levels(): number {

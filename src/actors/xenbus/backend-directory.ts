@@ -43,6 +43,12 @@ export class BackendDirectory {
     this.#errorNode = `${home}/error/${relative}/error`
   }
 
+  /** Our state as XenStore has it, as far as we know. */
+  get known(): XenbusState {
+    const parsed = parseXenbusState(this.#state)
+    return parsed.ok ? parsed.state : 'Unknown'
+  }
+
   /** All nodes that a device needs; undefined when the directory is not there. */
   async read(): Promise<NodesAsRead | undefined> {
     const nodes = await this.#values(this.path, READ_KEYS)

@@ -1,0 +1,233 @@
+/**
+ * @packageDocumentation
+ * One supervised device: the supervisor's chart, and the device's shell of the present life. A crash of the shell
+ * costs no other device anything: it is salvaged, started again after a pause, and given up in the end; the new life
+ * finds in XenStore how things stand, as a new process would, and takes the front end's connection over.
+ */
+import { Subject, type Subscription } from 'rxjs'
+import type { DeviceInput } from '../machines/device/types.js'
+import { supervisorMachine, type SupervisorEffect, type SupervisorInput } from '../machines/supervisor.machine.js'
+import type { DeviceListing, DeviceStatistics, PendingDevice, StopMode } from '../ports/daemon-api.js'
+import { LEVEL_BROKEN, LEVEL_BUSY, LEVEL_MEDIUM_GONE, LEVEL_SHORTAGE } from '../ports/queues.js'
+import { sentenceOf } from '../protocol/errors.js'
+import { vdevName } from '../protocol/vdev.js'
+import { ChartActor } from './chart-actor.js'
+import { DeviceShell, type DeviceWorld } from './device-shell.js'
+import { addCounters, noCounters, type NamedCounters } from './queue-counters.js'
+import { BackendDirectory } from './xenbus/backend-directory.js'
+import { rereading } from './xenbus/watching.js'
+
+export interface SupervisedOptions {
+  readonly world: DeviceWorld
+  readonly input: DeviceInput
+  readonly path: string
+  readonly bounds: Omit<SupervisorInput, 'child'>
+  /** Something that a list would show has changed. */
+  readonly changed: () => void
+  /** XenStore failed where no device can be blamed. */
+  readonly failed: (error: unknown) => void
+}
+
+/** How its present life stands, as far as stopping the daemon is concerned. */
+export type Rest = 'no' | 'parked' | 'closed' | 'failed' | 'removed'
+
+export class SupervisedDevice {
+  readonly #options: SupervisedOptions
+  readonly #chart: ChartActor<typeof supervisorMachine>
+  #shell: DeviceShell | undefined
+  #rest: Rest = 'no'
+  #earlier: NamedCounters = noCounters
+  #cancelPause: (() => void) | undefined
+  #sentence: string | undefined
+  readonly #touch$ = new Subject<void>()
+  #subscription: Subscription | undefined
+  /** Effects of the supervisor that take time: the salvage, the announcement. */
+  readonly #under = new Set<Promise<void>>()
+
+  constructor(options: SupervisedOptions) {
+    this.#options = options
+    const { world, input, bounds } = options
+    const name = `supervisor/${input.name}`
+    this.#chart = new ChartActor({
+      machine: supervisorMachine, input: { ...bounds, child: input.name },
+      journal: world.openJournal(name, 'supervisor'),
+      execute: (effect) => this.#execute(effect),
+      crashed: (sentence) => void (this.#sentence = sentence),
+      moved: () => options.changed(),
+    })
+  }
+
+  start(): void {
+    this.#subscription = this.#touch$.pipe(rereading(() => this.#look())).subscribe({ error: this.#options.failed })
+    this.#chart.start()
+  }
+
+  /** Its node, or something below it, changed: it looks, once for any number of touches while it looks. */
+  touch(): void {
+    this.#touch$.next()
+  }
+
+  async #look(): Promise<void> {
+    if (this.#shell !== undefined) return this.#shell.touched()
+    const directory = new BackendDirectory(this.#options.world.store, this.#options.path)
+    if ((await directory.read()) === undefined) this.#chart.tell({ type: 'child.ended' })
+  }
+
+  /** Starts a stop; {@link SupervisedDevice.resting} says when it is over. */
+  stop(mode: StopMode): void {
+    this.#shell?.tell({ type: mode === 'park' ? 'operator.parked' : 'operator.closed' })
+    this.#chart.tell({ type: 'operator.stopped' })
+  }
+
+  checkMedium(): void {
+    this.#shell?.checkMedium()
+  }
+
+  /** Whether nothing is held and nothing more is going to happen. */
+  resting(mode: StopMode): boolean {
+    if (this.#chart.state === 'Ended' || this.#chart.state === 'GaveUp') return true
+    return this.#chart.state === 'Running' && (this.#rest === 'parked' || (mode === 'close' && this.#rest !== 'no'))
+  }
+
+  /** The node is gone and nothing is left: the daemon forgets it. */
+  get ended(): boolean {
+    return this.#chart.state === 'Ended'
+  }
+
+  /** Whether an attach has come to its outcome. */
+  get attached(): boolean {
+    return this.#chart.state === 'GaveUp' || !/^(Initialising|$)/.test(this.#state)
+  }
+
+  /** Whether nothing is held and Closed was said. */
+  get closed(): boolean {
+    return this.#chart.state !== 'Running' ? this.resting('close') : /^(Closed|Failed|Removed)/.test(this.#state)
+  }
+
+  /** When everything asked of the outside has been done. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#under)
+    await this.#shell?.idle()
+  }
+
+  dispose(): void {
+    this.#subscription?.unsubscribe()
+    this.#cancelPause?.()
+    this.#shell?.dispose()
+    this.#chart.stop()
+  }
+
+  get pending(): PendingDevice {
+    const inFlight = this.#shell?.counters.counters['inFlight'] ?? 0
+    return { name: this.#options.input.name, state: this.#state, inFlight }
+  }
+
+  get statistics(): DeviceStatistics {
+    const { name, domid } = this.#options.input
+    const counters = this.#shell === undefined ? this.#earlier : addCounters(this.#earlier, this.#shell.counters)
+    return { name, domid, vdev: this.#vdev, ...counters }
+  }
+
+  get #state(): string {
+    return this.#chart.state === 'Running' ? (this.#shell?.state ?? '') : this.#chart.state
+  }
+
+  get #vdev(): string {
+    const { devid } = this.#options.input
+    return this.#shell?.context.nodes?.vdev ?? vdevName(devid) ?? String(devid)
+  }
+
+  /** One line of the list. */
+  listing(): DeviceListing {
+    const { name, domid, devid } = this.#options.input
+    const context = this.#shell?.context
+    const supervision = this.#chart.context
+    return {
+      domid, devid, name, vdev: this.#vdev, state: this.#state,
+      backendState: this.#shell?.backendState ?? 'Unknown',
+      frontendState: context?.frontend ?? 'Unknown',
+      online: context?.online ?? true,
+      target: context?.nodes?.target ?? '',
+      mode: context?.nodes?.readOnly === false ? 'w' : 'r',
+      sectorCount: context?.medium?.geometry.sectorCount,
+      sectorSize: context?.medium?.geometry.sectorSize,
+      connection: this.#connection(),
+      error: context?.error ?? this.#sentence ?? supervision.sentence ?? undefined,
+      notes: context?.notes ?? [],
+      restarts: supervision.restarts,
+      gaveUp: this.#chart.state === 'GaveUp',
+      connections: context?.connections ?? 0,
+    }
+  }
+
+  #connection(): DeviceListing['connection'] {
+    const shell = this.#shell
+    const connection = shell?.context.connection
+    if (!shell || !connection || shell.context.ring === null) return undefined
+    const has = (bit: number) => (shell.levels & bit) !== 0
+    const queue = {
+      name: `${this.#options.input.name}/q0`, busy: has(LEVEL_BUSY), shortage: has(LEVEL_SHORTAGE),
+      broken: has(LEVEL_BROKEN), mediumGone: has(LEVEL_MEDIUM_GONE),
+    }
+    return { abi: connection.abi, ringPages: connection.pages, ringEntries: connection.entries, queues: [queue] }
+  }
+
+  #execute(effect: SupervisorEffect): void {
+    switch (effect.type) {
+      case 'startChild':
+        return this.#startChild()
+      case 'salvageChild':
+        return this.#track(this.#salvage())
+      case 'startTimer':
+        this.#cancelPause = this.#options.world.clock.after(effect.milliseconds, () =>
+          this.#chart.tell({ type: 'clock.elapsed', timer: 'pause' }),
+        )
+        return
+      case 'stopTimer':
+        return this.#cancelPause?.()
+      case 'announceGivingUp':
+        this.#sentence = effect.sentence
+        return this.#track(this.#announce(effect.sentence))
+      case 'announceEnd':
+        this.#shell?.dispose()
+        return this.#options.changed()
+    }
+  }
+
+  #startChild(): void {
+    const { world, input, path, changed } = this.#options
+    this.#rest = 'no'
+    this.#shell = new DeviceShell({
+      world, input, path,
+      moved: changed,
+      ended: (how) => {
+        this.#rest = how
+        if (how === 'removed') this.#chart.tell({ type: 'child.ended' })
+        changed()
+      },
+      crashed: (sentence) => this.#chart.tell({ type: 'child.crashed', atMs: world.clock.nowNs() / 1e6, sentence }),
+    })
+    this.#shell.start()
+  }
+
+  async #salvage(): Promise<void> {
+    const shell = this.#shell
+    if (shell !== undefined) {
+      await shell.salvage()
+      this.#earlier = addCounters(this.#earlier, shell.counters)
+    }
+    this.#shell = undefined
+    this.#chart.tell({ type: 'child.salvaged' })
+  }
+
+  async #announce(sentence: string): Promise<void> {
+    await new BackendDirectory(this.#options.world.store, this.#options.path).reportError(sentence)
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work
+      .catch((error: unknown) => void (this.#sentence = sentenceOf(error)))
+      .finally(() => this.#under.delete(tracked))
+    this.#under.add(tracked)
+  }
+}

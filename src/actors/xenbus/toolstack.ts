@@ -1,0 +1,112 @@
+/**
+ * @packageDocumentation
+ * What a toolstack does for a device, for hosts without one: both directories in one transaction, with the
+ * permissions that a guest needs, as libxl writes them; and, to detach, the request that libxl makes (online=0 and
+ * Closing in the back end's directory), then the removal.
+ *
+ *   BE  owner 0, guest reads      frontend frontend-id online state dev type mode device-type params …
+ *   FE  owner guest, 0 reads      backend backend-id state virtual-device device-type protocol
+ */
+import type { AttachSpec } from '../../ports/daemon-api.js'
+import type { XenStore, XenStoreOps } from '../../ports/xenstore.js'
+import { XbbdError } from '../../protocol/errors.js'
+import { BACKEND_KEYS as K, backendPath, frontendPath } from '../../protocol/keys.js'
+import { parseVdev, vdevName } from '../../protocol/vdev.js'
+
+export interface DevicePlace {
+  readonly domid: number
+  readonly devid: number
+  readonly backend: string
+  readonly frontend: string
+}
+
+const LAST_DOMID = 0x7fef
+
+/** Where a device's two directories are. @throws XbbdError for a domain or name that cannot be. */
+export function placeOf(backendDomid: number, type: string, spec: { domid: number; vdev: string }): DevicePlace {
+  const { domid } = spec
+  if (!Number.isInteger(domid) || domid < 0 || domid > LAST_DOMID)
+    throw new XbbdError('XBBD_USAGE', `${domid} is no domain: use a number from 0 to ${LAST_DOMID}`, { exitCode: 64 })
+  const vdev = parseVdev(spec.vdev)
+  if (!vdev.ok) throw new XbbdError('XBBD_USAGE', vdev.sentence, { exitCode: 64 })
+  const devid = vdev.value
+  return {
+    domid, devid, backend: backendPath(backendDomid, type, domid, devid), frontend: frontendPath(domid, devid),
+  }
+}
+
+async function writeAll(ops: XenStoreOps, directory: string, nodes: Readonly<Record<string, string>>): Promise<void> {
+  for (const [key, value] of Object.entries(nodes)) await ops.write(`${directory}/${key}`, value)
+}
+
+/** Writes both halves. @returns false when the very same device stands already. @throws XbbdError for another one. */
+export async function makeDevice(
+  store: XenStore, place: DevicePlace, spec: AttachSpec, backendDomid: number,
+): Promise<boolean> {
+  return store.transaction(async (ops) => {
+    if ((await ops.read(`${place.backend}/${K.state}`)) !== undefined) return existing(ops, place, spec)
+    if ((await ops.list(`/local/domain/${place.domid}`)) === undefined)
+      throw new XbbdError('XBBD_NO_DOMAIN', `domain ${place.domid} does not exist: see \`xl list\``, { exitCode: 69 })
+    for (const directory of [place.backend, place.frontend]) {
+      await ops.remove(directory)
+      await ops.mkdir(directory)
+    }
+    await ops.setPermissions(place.backend, [
+      { access: 'n', domid: backendDomid }, { access: 'r', domid: place.domid },
+    ])
+    await ops.setPermissions(place.frontend, [
+      { access: 'n', domid: place.domid }, { access: 'r', domid: backendDomid },
+    ])
+    await writeAll(ops, place.backend, backendNodes(place, spec))
+    await writeAll(ops, place.frontend, frontendNodes(place, spec, backendDomid))
+    return true
+  })
+}
+
+async function existing(ops: XenStoreOps, place: DevicePlace, spec: AttachSpec): Promise<false> {
+  const read = (key: string) => ops.read(`${place.backend}/${key}`)
+  const [target, mode, online] = [await read(K.params), await read(K.mode), await read(K.online)]
+  if (target === spec.target && mode === spec.mode && online === '1') return false
+  const how = online === '1' ? `is attached with ${target ?? 'nothing'} (mode ${mode ?? 'r'})` : 'is being detached'
+  const sentence = `${spec.vdev} of domain ${place.domid} ${how}: detach it first`
+  throw new XbbdError('XBBD_DEVICE_EXISTS', sentence, { exitCode: 73 })
+}
+
+function backendNodes(place: DevicePlace, spec: AttachSpec): Record<string, string> {
+  const cdrom = spec.deviceType === 'cdrom'
+  return {
+    [K.frontend]: place.frontend, [K.frontendId]: String(place.domid), [K.online]: '1',
+    [K.removable]: cdrom ? '1' : '0', bootable: '1', [K.dev]: vdevName(place.devid) ?? String(place.devid),
+    type: 'phy', [K.mode]: spec.mode, [K.deviceType]: spec.deviceType ?? 'disk', [K.discardEnable]: '1',
+    specification: 'xen', [K.params]: spec.target, [K.state]: '1',
+  }
+}
+
+function frontendNodes(place: DevicePlace, spec: AttachSpec, backendDomid: number): Record<string, string> {
+  return {
+    backend: place.backend, 'backend-id': String(backendDomid), 'virtual-device': String(place.devid),
+    'device-type': spec.deviceType ?? 'disk', trusted: '1', protocol: spec.protocol ?? 'x86_64-abi', state: '1',
+  }
+}
+
+/** Asks a device to close, as libxl does. @returns false when there is no such device. */
+export async function askToClose(store: XenStore, place: DevicePlace): Promise<boolean> {
+  return store.transaction(async (ops) => {
+    if ((await ops.read(`${place.backend}/${K.state}`)) === undefined) return false
+    await writeAll(ops, place.backend, { [K.online]: '0', [K.state]: '5' })
+    return true
+  })
+}
+
+/** Removes the front end's directory alone: the back end then abandons what it has not answered. */
+export async function removeFrontend(store: XenStore, place: DevicePlace): Promise<void> {
+  await store.remove(place.frontend)
+}
+
+/** Removes both directories. */
+export async function removeDevice(store: XenStore, place: DevicePlace): Promise<void> {
+  await store.transaction(async (ops) => {
+    await ops.remove(place.frontend)
+    await ops.remove(place.backend)
+  })
+}

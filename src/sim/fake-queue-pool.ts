@@ -1,0 +1,98 @@
+/**
+ * @packageDocumentation
+ * A pool of queues without Workers and without requests: it says what a real pool would say, and insists on the order
+ * of commands (no detach before drained, no command to a queue that is not there). Levels, refusals and crashes are
+ * given from outside.
+ */
+import { Subject } from 'rxjs'
+import type { MediumPlan } from '../ports/medium.js'
+import type { QueueAttachment, QueueEvent, QueueName, QueuePool } from '../ports/queues.js'
+import { assert } from '../protocol/errors.js'
+
+type Phase = 'attached' | 'draining' | 'drained'
+
+export class FakeQueuePool implements QueuePool {
+  readonly event$ = new Subject<QueueEvent>()
+  readonly log: string[] = []
+  readonly attachments = new Map<QueueName, QueueAttachment>()
+  /** False: queues drain only when {@link FakeQueuePool.finish} is called, as on a medium that is slow. */
+  drainsAtOnce = true
+  readonly #phases = new Map<QueueName, Phase>()
+  #refusal: string | undefined
+
+  /** The next attach is refused. */
+  refuse(sentence: string): void {
+    this.#refusal = sentence
+  }
+
+  attach(attachment: QueueAttachment): void {
+    const { name } = attachment.settings
+    this.log.push(`attach ${name}`)
+    assert(!this.#phases.has(name), `${name} is attached twice`)
+    if (this.#refusal !== undefined) {
+      const sentence = this.#refusal
+      this.#refusal = undefined
+      return this.event$.next({ kind: 'refused', name, sentence })
+    }
+    this.#phases.set(name, 'attached')
+    this.attachments.set(name, attachment)
+    this.event$.next({ kind: 'attached', name })
+  }
+
+  drain(name: QueueName): void {
+    this.#rest('drain', name)
+  }
+
+  abandon(name: QueueName): void {
+    this.#rest('abandon', name)
+  }
+
+  detach(name: QueueName): void {
+    this.log.push(`detach ${name}`)
+    assert(this.#phases.get(name) === 'drained', `${name} is detached before it was drained`)
+    this.#forget(name)
+    this.event$.next({ kind: 'detached', name })
+  }
+
+  mediumOpened(name: QueueName, _plan: MediumPlan): void {
+    this.log.push(`medium ${name}`)
+    assert(this.#phases.has(name), `${name} is not attached`)
+  }
+
+  statistics(_name: QueueName): Float64Array | undefined {
+    return undefined
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  /** The last I/O of a queue that drains slowly has ended. */
+  finish(name: QueueName): void {
+    assert(this.#phases.get(name) === 'draining', `${name} does not drain`)
+    this.#phases.set(name, 'drained')
+    this.event$.next({ kind: 'drained', name, abandoned: 0 })
+  }
+
+  /** Its plane threw; everything is given back. */
+  crash(name: QueueName, sentence: string): void {
+    this.#forget(name)
+    this.event$.next({ kind: 'crashed', name, sentence })
+  }
+
+  levels(name: QueueName, levels: number): void {
+    this.event$.next({ kind: 'levels', name, levels })
+  }
+
+  #rest(command: string, name: QueueName): void {
+    this.log.push(`${command} ${name}`)
+    assert(this.#phases.has(name), `${command} of ${name}, which is not attached`)
+    this.#phases.set(name, 'draining')
+    if (this.drainsAtOnce) this.finish(name)
+  }
+
+  #forget(name: QueueName): void {
+    this.#phases.delete(name)
+    this.attachments.delete(name)
+  }
+}

@@ -1,0 +1,277 @@
+/**
+ * @packageDocumentation
+ * Whole lives of devices: daemon, supervisor, shells and charts over the real XenStore protocol, against a guest that
+ * writes its own nodes. What is checked is what guest, toolstack and operator see, and that nothing stays held.
+ */
+import { deviceMachine } from '../../src/machines/device.machine.js'
+import { replayActor } from '../../src/machines/fold.js'
+import type { DeviceEvent } from '../../src/machines/device/types.js'
+import { LEVEL_BROKEN, LEVEL_MEDIUM_GONE, LEVEL_SHORTAGE } from '../../src/ports/queues.js'
+import { ControlPlane } from '../support/control-plane.js'
+import { input } from '../support/device-chart.js'
+
+const NOTHING = { rings: 0, channels: 0, grants: 0 }
+const QUEUE = 'vbd/5/51712/q0'
+let plane: ControlPlane
+
+beforeEach(async () => {
+  plane = new ControlPlane()
+  await plane.daemon.start()
+})
+
+afterEach(async () => {
+  plane.queues.drainsAtOnce = true
+  plane.host.release()
+  plane.daemon.abandonStop()
+  plane.xenstore.client.close()
+  await Promise.resolve()
+})
+
+test('S1: devices that stood already and devices that come later are served, each by one actor', async () => {
+  const first = await plane.attached(5)
+  await plane.daemon.stop('park')
+  await plane.domain(6)
+  await plane.restart()
+  await plane.daemon.attach({ domid: 6, vdev: 'xvda', target: 'disk6', mode: 'r' })
+  await plane.until(() => plane.stateOf(5) === 'InitWait.waiting' && plane.stateOf(6) === 'InitWait.waiting')
+  expect(await first.backendState()).toBe('InitWait')
+  expect(plane.daemon.list().map(({ name, mode }) => [name, mode])).toEqual([['vbd/5/51712', 'w'], ['vbd/6/51712', 'r']])
+})
+
+test('S6, S10, S11, S12: attach, connect, and what the front end reads on the way', async () => {
+  const guest = await plane.attached(5)
+  expect(await guest.node('hotplug-status')).toBe('connected')
+  await guest.connects()
+  expect([await guest.node('sectors'), await guest.node('sector-size'), await guest.node('info')]).toEqual(['2048', '512', '0'])
+  expect(plane.host.log).toEqual(['openGrants', 'mapRing', 'bindChannel'])
+  expect(plane.queues.attachments.get(QUEUE)?.settings).toMatchObject({ readOnly: false, maxSegments: 11 })
+  await guest.says('Initialised')
+  await guest.says('Connected')
+  await plane.until(() => plane.daemon.list()[0].frontendState === 'Connected')
+  expect(plane.host.log).toHaveLength(3)
+})
+
+test('attach is idempotent, and a different one is refused in a sentence', async () => {
+  await plane.attached(5)
+  const spec = { domid: 5, vdev: 'xvda', target: 'disk5', mode: 'w' } as const
+  expect((await plane.daemon.attach(spec)).created).toBe(false)
+  await expect(plane.daemon.attach({ ...spec, target: 'other' })).rejects.toThrow(/detach it first/)
+  await expect(plane.daemon.attach({ ...spec, domid: 77 })).rejects.toThrow(/domain 77 does not exist/)
+})
+
+test('S4: an attach that fails says why, touches no other device, and stays visible', async () => {
+  await plane.connected(6)
+  const guest = await plane.domain(5)
+  plane.media.errors.set('nowhere', { code: 'missing', sentence: 'nowhere does not exist: make it first' })
+  const attach = plane.daemon.attach({ domid: 5, vdev: 'xvda', target: 'nowhere', mode: 'w' })
+  await expect(attach).rejects.toThrow('nowhere does not exist: make it first')
+  expect(await guest.node('hotplug-status')).toBe('error')
+  expect(await guest.node('hotplug-error')).toMatch(/make it first/)
+  expect(await guest.node('online')).toBe('0')
+  const error = '/local/domain/0/error/backend/vbd/5/51712/error'
+  expect(await plane.xenstore.client.read(error)).toMatch(/make it first/)
+  expect(plane.stateOf(5)).toBe('Failed')
+  expect(plane.stateOf(6)).toMatch(/^Connected/)
+  expect(await plane.daemon.detach({ domid: 5, vdev: 'xvda' })).toEqual({ existed: true, removed: true })
+  expect(plane.stateOf(5)).toBeUndefined()
+})
+
+test('S26, S28, B22: a clean close; another device closing at the same time is not in its way', async () => {
+  const [one, two] = [await plane.connected(5), await plane.connected(6)]
+  plane.queues.drainsAtOnce = false
+  await one.says('Closing')
+  await two.says('Closing')
+  await plane.until(async () => (await one.backendState()) === 'Closing' && (await two.backendState()) === 'Closing')
+  await one.says('Closed')
+  await two.says('Closed')
+  await plane.until(() => plane.stateOf(5) === 'Closing.draining' && plane.stateOf(6) === 'Closing.draining')
+  plane.queues.finish('vbd/6/51712/q0')
+  await plane.until(async () => (await two.backendState()) === 'Closed')
+  expect(await one.backendState()).toBe('Closing')
+  plane.queues.finish(QUEUE)
+  await plane.until(async () => (await one.backendState()) === 'Closed')
+  expect([plane.host.held(), plane.media.held]).toEqual([NOTHING, []])
+})
+
+test('B23: a boot loader hands over to a kernel six times', async () => {
+  const guest = await plane.connected(5)
+  for (let hop = 0; hop < 6; hop++) {
+    await guest.says('Closing')
+    await plane.until(async () => (await guest.backendState()) === 'Closing')
+    await guest.says('Closed')
+    await plane.until(async () => (await guest.backendState()) === 'Closed')
+    await guest.says('Initialising', { 'ring-ref': '', 'event-channel': '' })
+    await plane.until(async () => (await guest.backendState()) === 'InitWait')
+    await guest.connects()
+  }
+  expect(plane.daemon.list()[0].connections).toBe(7)
+  expect(plane.host.held()).toEqual({ rings: 1, channels: 1, grants: 1 })
+})
+
+test('S27: detached half-way through connecting, everything is undone', async () => {
+  const guest = await plane.attached(5)
+  plane.host.hold('mapRing')
+  await guest.says('Initialised', { 'ring-ref': '8', 'event-channel': '9' })
+  await plane.until(() => plane.host.holding === 'mapRing')
+  const detached = plane.daemon.detach({ domid: 5, vdev: 'xvda' })
+  await plane.until(async () => (await guest.backendState()) === 'Closing')
+  plane.host.release()
+  expect(await detached).toEqual({ existed: true, removed: true })
+  expect([plane.host.held(), plane.media.held, plane.daemon.list()]).toEqual([NOTHING, [], []])
+  expect(await plane.xenstore.client.list(guest.backend)).toBeUndefined()
+  expect(await plane.xenstore.client.list(guest.frontend)).toBeUndefined()
+})
+
+test('S10, B29: a ring that cannot be mapped: told, closed, nothing held, and the guest may try again', async () => {
+  const guest = await plane.attached(5)
+  plane.host.refuse('mapRing')
+  await guest.says('Initialised', { 'ring-ref': '8', 'event-channel': '9' })
+  await plane.until(async () => (await guest.backendState()) === 'Closed')
+  expect(plane.daemon.list()[0].error).toMatch(/revoked.*EINVAL/)
+  expect(plane.host.held()).toEqual(NOTHING)
+  await guest.says('Closed')
+  await guest.says('Initialising')
+  await plane.until(async () => (await guest.backendState()) === 'InitWait')
+  await guest.connects()
+})
+
+test('S28: the front end’s directory vanishes: abandoned, let go', async () => {
+  const guest = await plane.connected(5)
+  await plane.xenstore.client.remove(guest.frontend)
+  await plane.until(() => plane.stateOf(5) === 'Closed.waiting')
+  expect(plane.queues.log).toContain(`abandon ${QUEUE}`)
+  expect(plane.host.held()).toEqual(NOTHING)
+})
+
+test('our directory vanishes, and no write makes it anew; made anew, it is a new device', async () => {
+  const guest = await plane.connected(5)
+  await plane.xenstore.client.remove(guest.backend)
+  await plane.until(() => plane.daemon.list().length === 0)
+  expect(await plane.xenstore.client.list(guest.backend)).toBeUndefined()
+  expect([plane.host.held(), plane.media.held]).toEqual([NOTHING, []])
+  await plane.attached(5)
+  expect(plane.stateOf(5)).toBe('InitWait.waiting')
+})
+
+test('libxl detaches a device that never connected: online=0 and state=5 are answered with 6', async () => {
+  const guest = await plane.attached(5)
+  await plane.xenstore.client.transaction(async (ops) => {
+    await ops.write(`${guest.backend}/online`, '0')
+    await ops.write(`${guest.backend}/state`, '5')
+  })
+  await plane.until(async () => (await guest.backendState()) === 'Closed')
+  expect(plane.stateOf(5)).toBe('Closed.offline')
+})
+
+test('SIGTERM parks: state stays 4, nothing is held, and the next start serves the same front end', async () => {
+  const guest = await plane.connected(5)
+  plane.queues.drainsAtOnce = false
+  const stopped = plane.daemon.stop('park')
+  expect(plane.daemon.pending().map(({ state }) => state)).toEqual(['Parking.draining'])
+  plane.queues.finish(QUEUE)
+  expect(await stopped).toEqual({ mode: 'park', devices: 1, left: [], held: NOTHING })
+  expect([await guest.backendState(), plane.media.held]).toEqual(['Connected', []])
+  await plane.restart()
+  await plane.until(() => plane.stateOf(5)?.startsWith('Connected') === true)
+  expect(await guest.backendState()).toBe('Connected')
+  expect(plane.queues.attachments.has(QUEUE)).toBe(true)
+})
+
+test('stop --close brings every device to Closed; a second signal ends the wait for a medium that hangs', async () => {
+  const guest = await plane.connected(5)
+  plane.queues.drainsAtOnce = false
+  const stopped = plane.daemon.stop('close')
+  await plane.until(async () => (await guest.backendState()) === 'Closing')
+  await guest.says('Closed')
+  await plane.until(() => plane.stateOf(5) === 'Closing.draining')
+  plane.daemon.abandonStop()
+  expect((await stopped).left).toEqual([{ name: 'vbd/5/51712', state: 'Closing.draining', inFlight: 0 }])
+})
+
+test('S24: a medium that is gone closes its device alone', async () => {
+  const [guest, other] = [await plane.connected(5), await plane.connected(6)]
+  plane.queues.levels(QUEUE, LEVEL_MEDIUM_GONE)
+  await plane.until(async () => (await guest.backendState()) === 'Closing')
+  await guest.says('Closed')
+  await plane.until(async () => (await guest.backendState()) === 'Closed')
+  expect(plane.daemon.list().find(({ domid }) => domid === 5)?.error).toMatch(/gone/)
+  expect(await other.backendState()).toBe('Connected')
+})
+
+test('a broken ring is abandoned; shortage is entered and left', async () => {
+  const guest = await plane.connected(5)
+  plane.queues.levels(QUEUE, LEVEL_SHORTAGE)
+  expect(plane.stateOf(5)).toBe('Connected.intake.Shortage Connected.medium.Present')
+  plane.queues.levels(QUEUE, 0)
+  expect(plane.stateOf(5)).toBe('Connected.intake.Running Connected.medium.Present')
+  plane.queues.levels(QUEUE, LEVEL_BROKEN)
+  await plane.until(async () => (await guest.backendState()) === 'Closed')
+  expect(plane.host.held()).toEqual(NOTHING)
+})
+
+test('a queue that throws: Failed, a clean close for its front end, no other device touched', async () => {
+  const [guest, other] = [await plane.connected(5), await plane.connected(6)]
+  plane.queues.crash(QUEUE, 'planted')
+  await plane.until(async () => (await guest.backendState()) === 'Closed')
+  expect(plane.stateOf(5)).toBe('Failed')
+  expect(plane.host.held()).toEqual({ rings: 1, channels: 1, grants: 1 })
+  expect(await other.backendState()).toBe('Connected')
+})
+
+test('a device actor that throws is salvaged and started again; its front end sees only a pause', async () => {
+  const [guest, other] = [await plane.connected(5), await plane.connected(6)]
+  plane.plants.add('vbd/5/51712 queue.ranShort')
+  plane.queues.levels(QUEUE, LEVEL_SHORTAGE)
+  await plane.until(() => plane.stateOf(5) === 'BackingOff')
+  expect(plane.host.held()).toEqual({ rings: 1, channels: 1, grants: 1 })
+  plane.clock.advance(100)
+  await plane.until(() => plane.stateOf(5)?.startsWith('Connected') === true)
+  expect(plane.daemon.list().find(({ domid }) => domid === 5)).toMatchObject({ restarts: 1, gaveUp: false })
+  expect([await guest.backendState(), await other.backendState()]).toEqual(['Connected', 'Connected'])
+})
+
+test('one that crashes again and again is given up, said so, and can still be detached', async () => {
+  const guest = await plane.connected(5)
+  for (let crash = 0; crash < 3; crash++) {
+    plane.plants.add('vbd/5/51712 queue.ranShort')
+    plane.queues.levels(QUEUE, LEVEL_SHORTAGE)
+    await plane.until(() => plane.stateOf(5) === (crash < 2 ? 'BackingOff' : 'GaveUp'))
+    plane.clock.advance(1000)
+    if (crash < 2) await plane.until(() => plane.stateOf(5)?.startsWith('Connected') === true)
+  }
+  expect(plane.daemon.list()[0]).toMatchObject({ gaveUp: true, error: expect.stringMatching(/given up after 3/) as string })
+  expect(plane.host.held()).toEqual(NOTHING)
+  expect(await plane.daemon.detach({ domid: 5, vdev: 'xvda' })).toEqual({ existed: true, removed: true })
+  expect(await plane.xenstore.client.list(guest.backend)).toBeUndefined()
+})
+
+test('resize: the guest is told by sectors and a rewritten state', async () => {
+  const guest = await plane.connected(5)
+  plane.media.sizes.set('disk5', 4096)
+  plane.clock.advance(60_000)
+  await plane.until(async () => (await guest.node('sectors')) === '4096')
+  expect(await guest.backendState()).toBe('Connected')
+  expect(plane.queues.log).toContain(`medium ${QUEUE}`)
+})
+
+test('S7: nonsense from the guest is noted, and ends nothing but its own connection', async () => {
+  const guest = await plane.attached(5)
+  const store = plane.xenstore.connectAs(5)
+  await store.write(`${guest.frontend}/state`, 'banana')
+  await plane.until(() => plane.daemon.list()[0].notes.some((note) => note.includes('banana')))
+  expect(plane.stateOf(5)).toBe('InitWait.waiting')
+  await guest.says('Initialised', { 'ring-ref': '-1', 'event-channel': '9' })
+  await plane.until(async () => (await guest.backendState()) === 'Closed')
+  expect(plane.daemon.list()[0].error).toMatch(/ring-ref/)
+})
+
+test('a live run and the replay of its journal agree', async () => {
+  const guest = await plane.connected(5)
+  await guest.says('Closed')
+  await plane.until(() => plane.stateOf(5) === 'Closed.waiting')
+  const [started, ...events] = plane.journals.get('vbd/5/51712') ?? []
+  expect(started).toEqual({ type: '@started', input })
+  const history = replayActor(deviceMachine, input, events as DeviceEvent[])
+  expect(history.at(-1)?.state).toBe('Closed.waiting')
+  expect(history.flatMap(({ effects }) => effects).filter(({ type }) => type === 'mapRing')).toHaveLength(1)
+})
