@@ -65,15 +65,13 @@ export function openPlane(
     let closeMedium = () => medium.close()
     undo.unshift(() => closeMedium())
     const chunkCount = Math.floor(world.arena.bytes.length / (128 * 1024))
-    const core = new QueueCore(
-      coreSettings(settings, attachment.medium.geometry, ring.size, chunkCount),
-      world.steppers(),
-      new Float64Array(statistics),
-    )
+    const forCore = coreSettings(settings, attachment.medium.geometry, ring.size, chunkCount)
+    const core = new QueueCore(forCore, world.steppers(), new Float64Array(statistics))
     const sink = journal === 0 ? new ScratchSink() : journalOf(world, attachment, core, journal)
     const layout = abiLayout(attachment.ring.abi)
     const { plant } = settings
-    const plane = new QueuePlane({ core, ring, layout, grants, channel, medium, sink, chunks, nowNs: world.nowNs, plant })
+    const { nowNs } = world
+    const plane = new QueuePlane({ core, ring, layout, grants, channel, medium, sink, chunks, nowNs, plant })
     closeMedium = () => plane.closeMedium()
     let ready: () => void = () => undefined
     medium.onReady(() => ready())

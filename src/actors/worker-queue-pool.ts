@@ -135,7 +135,8 @@ export class WorkerQueuePool implements QueuePool {
   }
 
   private leastLoaded(): number {
-    const loads = this.workers.map((_, index) => [...this.assigned.values()].filter(({ worker }) => worker === index).length)
+    const loads = this.workers.map(() => 0)
+    for (const { worker } of this.assigned.values()) loads[worker]++
     return loads.indexOf(Math.min(...loads))
   }
 }

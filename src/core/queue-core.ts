@@ -80,7 +80,8 @@ export class QueueCore extends RequestPool implements RequestHost {
   private abandonDue = false
 
   constructor(settings: CoreSettings, steppers: Steppers, statistics?: Float64Array) {
-    super(settings.slots, settings.disk.maxSegments, settings.arenaChunks, statistics ?? new Float64Array(STATISTICS_LENGTH))
+    const counters = statistics ?? new Float64Array(STATISTICS_LENGTH)
+    super(settings.slots, settings.disk.maxSegments, settings.arenaChunks, counters)
     this.settings = settings
     this.gate = new AdmissionGate(this, settings.slots)
     this.stepRequest = steppers.request

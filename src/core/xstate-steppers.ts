@@ -1,8 +1,8 @@
 /**
  * @packageDocumentation
- * The setting `requests = xstate`: every request slot and the queue are real XState actors whose guards and actions call
- * the core. Same journal, same answers, a thousand times the cost; for looking, not for serving. In a module of its own,
- * because a Worker that runs the compiled charts need not load XState at all.
+ * The setting `requests = xstate`: every request slot and the queue are real XState actors whose guards and actions
+ * call the core. Same journal, same answers, a thousand times the cost; for looking, not for serving. In a module of
+ * its own, because a Worker that runs the compiled charts need not load XState at all.
  */
 import { boundAtFirstCall, pooledActors } from '../machines/compile/index.js'
 import { queueEventNames, queueStateNames } from '../machines/generated/queue.js'
