@@ -67,6 +67,8 @@ export class DeviceShell {
   #frontend: { path: string; subscription: Subscription } | undefined
   #lastWord: string = 'Unknown'
   #levels = 0
+  #restAsked = false
+  #restedEarly: QueueEvent | undefined
   #counters: NamedCounters = noCounters
   #over = false
 
@@ -268,12 +270,15 @@ export class DeviceShell {
       case 'attachQueue': {
         const { type: _type, ...attachment } = effect
         this.#levels = 0
+        this.#restAsked = false
+        this.#restedEarly = undefined
         return this.#holdings.attachQueue(attachment)
       }
       case 'drainQueue':
-        return queues.drain(effect.queue)
       case 'abandonQueue':
-        return queues.abandon(effect.queue)
+        this.#restAsked = true
+        if (this.#restedEarly !== undefined) return this.#queueSaid(this.#restedEarly)
+        return effect.type === 'drainQueue' ? queues.drain(effect.queue) : queues.abandon(effect.queue)
       case 'detachQueue':
         return queues.detach(effect.queue)
       case 'renewQueueMedium':
@@ -292,6 +297,8 @@ export class DeviceShell {
         return this.tell({ type: 'queue.refused', sentence: event.sentence })
       case 'drained':
         this.#keepCounters()
+        // A broken ring may come to rest before it is told to; the answer then waits for the question.
+        if (!this.#restAsked) return void (this.#restedEarly = event)
         return this.tell({ type: 'queue.drained', abandoned: event.abandoned })
       case 'detached':
         this.#holdings.queueGone()

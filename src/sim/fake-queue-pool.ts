@@ -69,7 +69,7 @@ export class FakeQueuePool implements QueuePool {
 
   /** The last I/O of a queue that drains slowly has ended. */
   finish(name: QueueName): void {
-    assert(this.#phases.get(name) === 'draining', `${name} does not drain`)
+    assert(this.#phases.has(name), `${name} is not attached`)
     this.#phases.set(name, 'drained')
     this.event$.next({ kind: 'drained', name, abandoned: 0 })
   }

@@ -209,6 +209,15 @@ test('a broken ring is abandoned; shortage is entered and left', async () => {
   expect(plane.host.held()).toEqual(NOTHING)
 })
 
+test('a broken ring that comes to rest before it is told to is let go all the same', async () => {
+  const guest = await plane.connected(5)
+  plane.queues.finish(QUEUE)
+  plane.queues.levels(QUEUE, LEVEL_BROKEN)
+  await plane.until(async () => (await guest.backendState()) === 'Closed')
+  expect(plane.queues.log).not.toContain(`abandon ${QUEUE}`)
+  expect(plane.host.held()).toEqual(NOTHING)
+})
+
 test('a queue that throws: Failed, a clean close for its front end, no other device touched', async () => {
   const [guest, other] = [await plane.connected(5), await plane.connected(6)]
   plane.queues.crash(QUEUE, 'planted')
