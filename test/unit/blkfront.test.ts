@@ -6,9 +6,15 @@ import { owned } from '../../src/io/native/owners.js'
 import { EmbeddedRig, eventually } from '../integration/embedded-rig.js'
 
 let rig: EmbeddedRig
+/** The table of owners is the process's, and other test files may have run in it. */
+const handles = () => owned().map((entry) => entry.handle)
+let before: number[]
+beforeEach(() => {
+  before = handles()
+})
 afterEach(async () => {
   await rig.close()
-  expect(owned()).toEqual([])
+  expect(handles()).toEqual(before)
 })
 
 function pattern(bytes: number, seed: number): Buffer {
