@@ -1,0 +1,110 @@
+/**
+ * @packageDocumentation
+ * The daemon over the embedded host: XenStore and hypervisor over unix sockets of `xbbd host`, media of this machine,
+ * Workers, journals, device actors. The only place that knows all of them at once.
+ *
+ *   settings ─► XenStore · host · journal pool · Workers ─► Daemon ─► World { api, lost, close }
+ *
+ * Opened in that order, closed in reverse; what fails half-way closes what was opened before it.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Daemon } from '../../actors/daemon.js'
+import type { DaemonOptions } from '../../actors/daemon.js'
+import { HypervisorGone } from './hypervisor-gone.js'
+import { EmbeddedHostClient } from '../../embedded/host-client.js'
+import { mediumOpener } from '../../io/media/open-medium.js'
+import { systemClock } from '../../io/native/system-clock.js'
+import { connectXenStore } from '../../io/xenstore/client.js'
+import { actorJournals } from '../../journal/actor-journal.js'
+import { requireCurrentChart } from '../../machines/compile/index.js'
+import { queueChartHash } from '../../machines/generated/queue.js'
+import { requestChartHash } from '../../machines/generated/request.js'
+import { queueMachine } from '../../machines/queue.machine.js'
+import { requestMachine } from '../../machines/request.machine.js'
+import { XbbdError, sentenceOf } from '../../protocol/errors.js'
+import type { Settings } from '../config/schema.js'
+import { hostDirectoryOf } from '../config/cross-check.js'
+import { deviceSettings } from './device-settings.js'
+import type { Log } from './log.js'
+import { startWorkers } from './start-workers.js'
+import type { World } from './world.js'
+
+/** How long a lock of another process on an image is waited for, and how often a medium is asked for its size. */
+const MEDIUM_PATIENCE = { retryMs: 250, attempts: 40, sayAfter: 8 }
+const SIZE_POLL_MS = 2000
+const SUPERVISION = { firstPauseMs: 100, maxPauseMs: 5000 }
+
+export async function openEmbeddedWorld(settings: Settings, log: Log): Promise<World> {
+  requireCurrentChart(requestMachine, requestChartHash)
+  requireCurrentChart(queueMachine, queueChartHash)
+  const closers: (() => void | Promise<void>)[] = []
+  const close = async () => {
+    for (const closer of closers.splice(0).reverse()) await closer()
+  }
+  try {
+    return { ...(await compose(settings, log, closers)), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function compose(
+  settings: Settings,
+  log: Log,
+  closers: (() => void | Promise<void>)[],
+): Promise<Omit<World, 'close'>> {
+  const gone = new HypervisorGone()
+  const dir = hostDirectoryOf(settings)
+  const store = await connectXenStore(join(dir, 'xenstore')).catch((cause: unknown) => {
+    const sentence = `no XenStore at ${join(dir, 'xenstore')} (${sentenceOf(cause)}): start it with \`xbbd host --dir ${dir}\``
+    throw new XbbdError('XBBD_NO_XENSTORE', sentence, { cause, exitCode: 69 })
+  })
+  closers.push(() => store.close())
+  const host = EmbeddedHostClient.connect(dir, () => gone.say(new Error('the embedded host has died')))
+  closers.push(() => host.close())
+  const origin = { program: `xbbd ${programVersion()}`, boot: bootId(), pid: process.pid, wallMs: Date.now() }
+  const workers = startWorkers({
+    workers: settings.workers,
+    arenaBytes: settings['arena.size'],
+    spinMaxNs: settings['spin.max-us'] * 1000,
+    journalDir: join(settings['run.dir'], 'journal'),
+    journalBytes: settings['journal.size'],
+    requests: settings['requests.mode'],
+    backendDomid: settings['backend.domid'],
+    origin,
+  })
+  closers.push(() => workers.close())
+  const options: DaemonOptions = {
+    world: {
+      store,
+      host,
+      queues: workers.queues,
+      media: mediumOpener,
+      clock: systemClock,
+      openJournal: actorJournals(workers.segments, { ...origin, nowNs: systemClock.nowNs }),
+      mediumPatience: MEDIUM_PATIENCE,
+    },
+    backendDomid: settings['backend.domid'],
+    type: settings['backend.type'],
+    settings: deviceSettings(settings),
+    supervision: { ...SUPERVISION, maxRestarts: settings['restart.max'], periodMs: settings['restart.period'] },
+    sizePollMs: SIZE_POLL_MS,
+    failed: (error) => gone.say(error instanceof Error ? error : new Error(sentenceOf(error))),
+  }
+  const daemon = new Daemon(options)
+  await daemon.start()
+  log.debug({ dir, workers: settings.workers }, 'the embedded world is open')
+  void store.closed.then((error) => error && gone.say(error))
+  return { api: daemon, apply: (changed) => daemon.apply(deviceSettings(changed)), lost: gone.said }
+}
+
+/** Identifies this boot of the machine: a journal of another boot is never a base for recovery. */
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+}
+
+function programVersion(): string {
+  return process.env.npm_package_version ?? '0.1.0'
+}
