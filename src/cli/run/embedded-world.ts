@@ -17,9 +17,10 @@ import { mediumOpener } from '../../io/media/open-medium.js'
 import { systemClock } from '../../io/native/system-clock.js'
 import { connectXenStore } from '../../io/xenstore/client.js'
 import { actorJournals } from '../../journal/actor-journal.js'
-import { requireCurrentChart } from '../../machines/compile/index.js'
+import { chartHash, requireCurrentChart } from '../../machines/compile/index.js'
 import { queueChartHash } from '../../machines/generated/queue.js'
 import { requestChartHash } from '../../machines/generated/request.js'
+import { charts } from '../../machines/index.js'
 import { queueMachine } from '../../machines/queue.machine.js'
 import { requestMachine } from '../../machines/request.machine.js'
 import { XbbdError, sentenceOf } from '../../protocol/errors.js'
@@ -83,7 +84,13 @@ async function compose(
       queues: workers.queues,
       media: mediumOpener,
       clock: systemClock,
-      openJournal: actorJournals(workers.segments, { ...origin, nowNs: systemClock.nowNs }),
+      openJournal: actorJournals({
+        register: () => workers.segments.table.register(),
+        source: (journal) => workers.segments.source(journal),
+        origin,
+        nowNs: systemClock.nowNs,
+        chartHash: hashOfChart,
+      }),
       mediumPatience: MEDIUM_PATIENCE,
     },
     backendDomid: settings['backend.domid'],
@@ -98,6 +105,11 @@ async function compose(
   log.debug({ dir, workers: settings.workers }, 'the embedded world is open')
   void store.closed.then((error) => error && gone.say(error))
   return { api: daemon, apply: (changed) => daemon.apply(deviceSettings(changed)), lost: gone.said }
+}
+
+function hashOfChart(name: string): string {
+  const entry = charts.find((chart) => chart.name === name)
+  return entry === undefined ? 'unknown' : chartHash(entry.chart)
 }
 
 /** Identifies this boot of the machine: a journal of another boot is never a base for recovery. */
