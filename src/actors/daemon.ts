@@ -50,9 +50,11 @@ export class Daemon implements DaemonApi {
   #cancelPoll: (() => void) | undefined
   #stopping: Promise<StopOutcome> | undefined
   #mode: StopMode = 'park'
+  #settings: DeviceSettings
 
   constructor(options: DaemonOptions) {
     this.#options = options
+    this.#settings = options.settings
     this.#root = backendRoot(options.backendDomid, options.type)
   }
 
@@ -72,6 +74,11 @@ export class Daemon implements DaemonApi {
     )
     this.#poll()
     await first
+  }
+
+  /** For devices that are attached from now on. */
+  apply(settings: DeviceSettings): void {
+    this.#settings = settings
   }
 
   list(): readonly DeviceListing[] {
@@ -184,7 +191,8 @@ export class Daemon implements DaemonApi {
   }
 
   #begin({ domid, devid }: { domid: number; devid: number }): void {
-    const { world, backendDomid, type, settings, supervision } = this.#options
+    const { world, backendDomid, type, supervision } = this.#options
+    const settings = this.#settings
     const name = this.#nameOf({ domid, devid })
     if (this.#devices.has(name)) return
     const device = new SupervisedDevice({
@@ -204,6 +212,7 @@ export class Daemon implements DaemonApi {
     if (device?.ended === true && this.#stopping === undefined) {
       this.#devices.delete(name)
       device.dispose()
+      this.#options.world.closeJournal?.(name)
       this.#rescan$.next()
     }
     this.#changed$.next()

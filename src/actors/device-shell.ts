@@ -41,6 +41,8 @@ export interface DeviceWorld {
   readonly media: MediumOpener
   readonly clock: Clock
   readonly openJournal: OpenActorJournal
+  /** The device with this name is forgotten: nobody writes its journal any more. */
+  readonly closeJournal?: (device: string) => void
   readonly mediumPatience: MediumInput
 }
 

@@ -66,6 +66,8 @@ export class QueuePlane {
   private recall = 0
   private readonly room: number
   private medium: MediumPort
+  /** Opened, and waiting for the last I/O of the one before it. */
+  private successor: MediumPort | undefined
 
   constructor(parts: PlaneParts) {
     this.parts = parts
@@ -112,7 +114,8 @@ export class QueuePlane {
     const submits = core.effects.submitCount
     if (sink.dirty || submits > backlog) sink.seal(now, core.batchDigest())
     this.answer()
-    if (submits > 0) core.effects.forgetSubmits(this.medium.submit(core.effects.submits, submits))
+    if (this.successor) this.succeed()
+    if (submits > 0 && !this.successor) core.effects.forgetSubmits(this.medium.submit(core.effects.submits, submits))
     this.tradeChunks()
     return done + taken + core.effects.answerCount + (submits - core.effects.submitCount)
   }
@@ -132,14 +135,15 @@ export class QueuePlane {
     return this.medium.inFlight > 0 && this.medium.arm()
   }
 
-  /** The medium was opened anew; only when nothing is in flight on the old one. */
+  /** The medium was opened anew: the old port is drained, while new I/O waits, and then replaced. */
   replaceMedium(medium: MediumPort): void {
-    this.medium.close()
-    this.medium = medium
+    this.successor?.close()
+    this.successor = medium
   }
 
   /** After `detach`, or when the plane is given up: nothing of it is in flight. */
   closeMedium(): void {
+    this.successor?.close()
     this.medium.close()
   }
 
@@ -282,6 +286,13 @@ export class QueuePlane {
     if (!parts.ring.answer(answers, answerCount, before)) return
     parts.channel.notify()
     core.statistics[COUNTER.notifications]++
+  }
+
+  private succeed(): void {
+    if (this.medium.inFlight > 0 || !this.successor) return
+    this.medium.close()
+    this.medium = this.successor
+    this.successor = undefined
   }
 
   private tradeChunks(): void {

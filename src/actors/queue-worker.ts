@@ -12,7 +12,7 @@ import { Subject } from 'rxjs'
 import { chunksForRequest } from '../core/extent-pool.js'
 import { ArenaLender } from '../core/arena-lender.js'
 import {
-  COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED,
+  COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED, COMMAND_MEDIUM_SIZE_HIGH,
 } from '../core/records.js'
 import { COUNTER } from '../core/statistics.js'
 import { QueueState } from '../machines/generated/queue.js'
@@ -20,6 +20,7 @@ import type { MediumPlan } from '../ports/medium.js'
 import type { QueueEvent, QueueName } from '../ports/queues.js'
 import { LEVEL_BUSY } from '../ports/queues.js'
 import { assert, sentenceOf } from '../protocol/errors.js'
+import { u64High, u64Low } from '../protocol/u64.js'
 import { SpinGovernor } from './spin-governor.js'
 import { openPlane } from './open-plane.js'
 import type { OpenPlane, PlaneWorld } from './open-plane.js'
@@ -137,7 +138,9 @@ export class QueueWorker {
     const queue = this.queues.get(name)
     if (!queue) return
     queue.reopenMedium(plan)
-    queue.plane.command(COMMAND_MEDIUM_OPENED)
+    const { sectorCount } = plan.geometry
+    queue.plane.command(COMMAND_MEDIUM_SIZE_HIGH, u64High(sectorCount))
+    queue.plane.command(COMMAND_MEDIUM_OPENED, u64Low(sectorCount))
   }
 
   private letGo(queue: Queue): void {

@@ -100,8 +100,10 @@ export class WorkerQueuePool implements QueuePool {
   }
 
   private heard(event: UpMessage): void {
-    if (event.kind === 'refused' || event.kind === 'detached' || event.kind === 'crashed') this.forget(event.name)
+    const over = event.kind === 'refused' || event.kind === 'detached' || event.kind === 'crashed'
+    // Told first, so that whoever hears of a queue's end can still read its counters.
     this.event$.next(event)
+    if (over) this.forget(event.name)
   }
 
   private died(index: number, sentence: string): void {

@@ -7,26 +7,25 @@
  *   xbbd: <one sentence with what to do>          on standard error
  *   64 usage · 65 data · 66 no input · 69 no daemon · 70 our fault · 75 try again · 77 not allowed · 78 configuration
  */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
-import { packageRoot } from '../io/native/load.js'
 import { sentenceOf, XbbdError } from '../protocol/errors.js'
 import { addAttach } from './commands/attach.js'
 import { addChart } from './commands/chart.js'
 import { addCompletion } from './commands/completion.js'
 import { addConfig } from './commands/config.js'
 import { addDetach } from './commands/detach.js'
+import { addHost } from './commands/host.js'
 import { addList } from './commands/list.js'
+import { addRun } from './commands/run.js'
 import { addStop } from './commands/stop.js'
 import type { CommandContext } from './commands/context.js'
+import type { OpenWorld } from './run/world.js'
+import { packageVersion } from './version.js'
 import type { Terminal } from './terminal.js'
 
-/** The version that package.json names. */
-export function packageVersion(): string {
-  const text = readFileSync(join(packageRoot(), 'package.json'), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
-}
+/** The world that the settings name; its module is loaded when a daemon starts, not for `xbbd list`. */
+const openWorld: OpenWorld = async (settings, log) =>
+  (await import('./run/embedded-world.js')).openEmbeddedWorld(settings, log)
 
 /** Every command that works. */
 export function buildProgram(context: CommandContext): Command {
@@ -42,7 +41,8 @@ export function buildProgram(context: CommandContext): Command {
       writeErr: (text) => context.terminal.err(text),
       outputError: () => undefined, // runCommandLine says it in our own words
     })
-  for (const add of [addStop, addAttach, addDetach, addList, addChart, addConfig, addCompletion]) add(program, context)
+  addRun(program, context, openWorld)
+  for (const add of [addHost, addStop, addAttach, addDetach, addList, addChart, addConfig, addCompletion]) add(program, context)
   inheritSettings(program)
   return program
 }

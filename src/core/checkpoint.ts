@@ -5,6 +5,7 @@
  *
  *   0 kind · 1 words in all · 2 queue state · 3 digest · 4 queue digest · 5 req_cons · 6 rsp_prod · 7 req_prod seen ·
  *   8 levels · 9 flags (1 sync lost) · 10 short of · 11 chunks · 12 free slots · 13 leaving · 14 line · 15 requests ·
+ *   16, 17 sectors of the medium (double);
  *   then chunks, free slots (in order), leaving (in order), line (in order), one word each, made even;
  *   then per request: slot|state|kind · op|parts|outstanding|failed · active|verdict|segments|pages · generation ·
  *   page · 0 · id (2) · bytes (2) · sector (2) · taken (2) · its segments (2 each)
@@ -15,7 +16,7 @@ import { RECORD_CHECKPOINT } from './records.js'
 import type { QueueCore } from './queue-core.js'
 import { getDouble, putDouble } from './words.js'
 
-const FIXED_WORDS = 16
+const FIXED_WORDS = 18
 const REQUEST_WORDS = 14
 
 /** An upper bound of the record's length now. */
@@ -36,6 +37,7 @@ export function writeCheckpoint(core: QueueCore, words: Int32Array, at: number):
     lists.line.length, requests.length,
   ]
   words.set(fixed, at)
+  putDouble(words, at + 16, core.disk.sectorCount)
   at += FIXED_WORDS
   for (const list of [lists.chunks, lists.free, lists.leaving, lists.line]) {
     words.set(list, at)

@@ -19,7 +19,7 @@ const SECTOR_BYTES = 512
 
 /** Fills the columns of `slot` from words[at..] and judges the request. @returns the verdict, 0 = valid. */
 export function takeUp(core: QueueCore, words: Int32Array, at: number, slot: number): number {
-  const verdict = validateRequest(words, at, core.settings.disk)
+  const verdict = validateRequest(words, at, core.disk)
   core.generation[slot] = (core.generation[slot] + 1) & 0x7fff
   core.op[slot] = recordOp(words, at)
   core.idLow[slot] = words[at + RECORD_ID]

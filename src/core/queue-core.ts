@@ -23,11 +23,13 @@ import { ANSWER_WORDS } from '../ports/data-path.js'
 import { LEVEL_BROKEN, LEVEL_BUSY, LEVEL_MEDIUM_GONE, LEVEL_SHORTAGE } from '../ports/queues.js'
 import { REASONS } from '../protocol/validate.js'
 import type { DiskLimits } from '../protocol/validate.js'
+import { u64ToDouble } from '../protocol/u64.js'
 import { AdmissionGate } from './admission.js'
 import { judgeResult } from './completion.js'
 import { takeUp } from './intake.js'
 import {
-  COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED, COMMAND_RING_BROKEN,
+  COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED, COMMAND_MEDIUM_SIZE_HIGH,
+  COMMAND_RING_BROKEN,
   RECORD_COMMAND, RECORD_COMPLETED, RECORD_INTAKE, RECORD_LENT, RECORD_RECALLED, RECORD_TAKEN,
   SHORT_OF_BUFFERS, SHORT_OF_NOTHING, SHORT_OF_SLOTS, recordWords,
 } from './records.js'
@@ -36,6 +38,7 @@ import { RequestPool } from './request-pool.js'
 import { recordAnswer } from './account.js'
 import { queueLife } from './queue-life.js'
 import { COUNTER, STATISTICS_LENGTH } from './statistics.js'
+import { getDouble } from './words.js'
 import type { QueueStepper, RequestStepper, Steppers } from './steppers.js'
 
 export interface CoreSettings {
@@ -78,11 +81,15 @@ export class QueueCore extends RequestPool implements RequestHost {
   shortOf: number = SHORT_OF_NOTHING
   private shortSinceNs = 0
   private abandonDue = false
+  private sizeHigh = 0
+  /** What requests are judged by; the size changes when the medium's does. */
+  disk: DiskLimits
 
   constructor(settings: CoreSettings, steppers: Steppers, statistics?: Float64Array) {
     const counters = statistics ?? new Float64Array(STATISTICS_LENGTH)
     super(settings.slots, settings.disk.maxSegments, settings.arenaChunks, counters)
     this.settings = settings
+    this.disk = settings.disk
     this.gate = new AdmissionGate(this, settings.slots)
     this.stepRequest = steppers.request
     this.stepQueue = steppers.queue
@@ -218,6 +225,7 @@ export class QueueCore extends RequestPool implements RequestHost {
     this.levels = words[at + 8]
     this.syncLost = words[at + 9] !== 0
     this.shortOf = words[at + 10]
+    this.disk = { ...this.disk, sectorCount: getDouble(words, at + 16) }
   }
 
   private noEdge(chart: string, state: number, event: number): never {
@@ -263,13 +271,23 @@ export class QueueCore extends RequestPool implements RequestHost {
       case COMMAND_RING_BROKEN:
         this.reqProdSeen = argument
         return this.turn(QueueEvent.ringBroken)
+      case COMMAND_MEDIUM_SIZE_HIGH:
+        this.sizeHigh = argument
+        return
       case COMMAND_MEDIUM_OPENED:
-        this.syncLost = false
-        this.levels &= ~LEVEL_MEDIUM_GONE
+        this.mediumOpened(u64ToDouble(argument, this.sizeHigh))
         return
       default:
         assert(false, `command ${code}`)
     }
+  }
+
+  /** Requests judged from now on are held against the new size. */
+  private mediumOpened(sectorCount: number): void {
+    this.sizeHigh = 0
+    this.syncLost = false
+    this.levels &= ~LEVEL_MEDIUM_GONE
+    this.disk = { ...this.disk, sectorCount }
   }
 
   private giveBack(wanted: number): void {

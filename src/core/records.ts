@@ -59,8 +59,10 @@ export const COMMAND_ABANDON = 3
 export const COMMAND_DETACH = 4
 /** The producer index exceeded the ring; the argument is the value seen. */
 export const COMMAND_RING_BROKEN = 5
-/** The medium was opened anew: a lost sync is forgiven. */
+/** The medium was opened anew: a lost sync is forgiven. The argument is its size in sectors, low word. */
 export const COMMAND_MEDIUM_OPENED = 6
+/** Stands before MEDIUM_OPENED when the size needs it: its high word. */
+export const COMMAND_MEDIUM_SIZE_HIGH = 7
 
 export const COMMAND_NAMES: { readonly [code: number]: string } = {
   [COMMAND_ATTACH]: 'attach',
@@ -69,6 +71,7 @@ export const COMMAND_NAMES: { readonly [code: number]: string } = {
   [COMMAND_DETACH]: 'detach',
   [COMMAND_RING_BROKEN]: 'ringBroken',
   [COMMAND_MEDIUM_OPENED]: 'mediumOpened',
+  [COMMAND_MEDIUM_SIZE_HIGH]: 'mediumSizeHigh',
 }
 
 /** Why a queue is in Shortage: the fourth byte of ENTERED. */

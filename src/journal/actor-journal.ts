@@ -2,8 +2,9 @@
  * @packageDocumentation
  * The journals of the control plane's actors: rare events, each one batch of its own, sealed before the chart sees it.
  *
- *   EVENT  kind · bytes · CBOR of the input, padded to 8        STATE  kind · bytes · CBOR text of the chart's state
+ *   EVENT  kind · bytes · CBOR { actor, event }, padded to 8        STATE  kind · bytes · CBOR { actor, state }
  *
+ * The actors of one device (supervisor, device, medium) share one journal, in the order in which things happened.
  * States are a help for readers; a replay derives them from the events and compares.
  */
 import { encode } from 'cborg'
@@ -20,48 +21,74 @@ const EVENT_BYTES_MAX = 32 * 1024
 export interface ActorJournalParts {
   /** Enters a writer in the segment table. @returns its number, 0 when the pool is full. */
   readonly register: () => number
+  readonly release: (journal: number) => void
   readonly source: (journal: number) => SegmentSource
   readonly origin: Pick<JournalIdentity, 'program' | 'boot' | 'pid' | 'wallMs'>
   readonly nowNs: () => number
-  /** Hash of the chart with this id, for the header. */
-  readonly chartHash: (chart: string) => string
+  /** Name and hash of every chart that actors obey, for the headers. */
+  readonly charts: JournalIdentity['charts']
 }
 
-/** @returns what opens an actor's journal; throws XbbdError when the pool cannot keep two segments for it. */
-export function actorJournals(parts: ActorJournalParts): OpenActorJournal {
-  return (name, chart) => {
-    const journal = parts.register()
-    if (journal === 0) {
-      const sentence = `no journal for ${name}: the pool cannot keep two segments for one more actor; raise journal.size`
+/** The journals of all devices' actors; one writer per device, shared by its supervisor, its device and its medium. */
+export class ActorJournals {
+  private readonly parts: ActorJournalParts
+  private readonly writers = new Map<string, { readonly number: number; readonly writer: BatchWriter }>()
+
+  constructor(parts: ActorJournalParts) {
+    this.parts = parts
+  }
+
+  /** Throws XbbdError when the pool cannot keep two segments for one more device. */
+  readonly open: OpenActorJournal = (actor) =>
+    new WrittenActorJournal(actor, this.writerOf(deviceOf(actor)), this.parts.nowNs)
+
+  /** The device is gone: its journal stays for readers until the segments are needed. */
+  readonly close = (device: string): void => {
+    const opened = this.writers.get(device)
+    this.writers.delete(device)
+    if (opened) this.parts.release(opened.number)
+  }
+
+  private writerOf(device: string): BatchWriter {
+    const known = this.writers.get(device)
+    if (known) return known.writer
+    const { parts } = this
+    const number = parts.register()
+    if (number === 0) {
+      const sentence = `no journal for ${device}: the pool cannot keep two segments for one more; raise journal.size`
       throw new XbbdError('XBBD_JOURNAL_FULL', sentence, { exitCode: 73 })
     }
-    const identity: JournalIdentity = {
-      ...parts.origin,
-      journal: name,
-      kind: 'actor',
-      charts: { [chart]: parts.chartHash(chart) },
-      settings: { chart },
-      monotonicNs: parts.nowNs(),
-    }
-    return new WrittenActorJournal(new BatchWriter(identity, parts.source(journal)), parts.nowNs)
+    const { origin, charts } = parts
+    const kind = 'actor' as const
+    const identity = { ...origin, journal: device, kind, charts, settings: {}, monotonicNs: parts.nowNs() }
+    const writer = new BatchWriter(identity, parts.source(number))
+    this.writers.set(device, { number, writer })
+    return writer
   }
 }
 
+/** `supervisor/vbd/5/51712`, `vbd/5/51712`, `vbd/5/51712/medium` are the actors of the device `vbd/5/51712`. */
+function deviceOf(actor: string): string {
+  return actor.replace(/^supervisor\//, '').replace(/\/medium$/, '')
+}
+
 class WrittenActorJournal implements ActorJournal {
+  private readonly actor: string
   private readonly writer: BatchWriter
   private readonly nowNs: () => number
 
-  constructor(writer: BatchWriter, nowNs: () => number) {
+  constructor(actor: string, writer: BatchWriter, nowNs: () => number) {
+    this.actor = actor
     this.writer = writer
     this.nowNs = nowNs
   }
 
   input(event: object): void {
-    this.write(RECORD_EVENT, event)
+    this.write(RECORD_EVENT, { actor: this.actor, event })
   }
 
   state(path: string): void {
-    this.write(RECORD_STATE, path)
+    this.write(RECORD_STATE, { actor: this.actor, state: path })
   }
 
   private write(kind: number, value: unknown): void {

@@ -16,7 +16,7 @@ import { EmbeddedHostClient } from '../../embedded/host-client.js'
 import { mediumOpener } from '../../io/media/open-medium.js'
 import { systemClock } from '../../io/native/system-clock.js'
 import { connectXenStore } from '../../io/xenstore/client.js'
-import { actorJournals } from '../../journal/actor-journal.js'
+import { ActorJournals } from '../../journal/actor-journal.js'
 import { chartHash, requireCurrentChart } from '../../machines/compile/index.js'
 import { queueChartHash } from '../../machines/generated/queue.js'
 import { requestChartHash } from '../../machines/generated/request.js'
@@ -26,6 +26,7 @@ import { requestMachine } from '../../machines/request.machine.js'
 import { XbbdError, sentenceOf } from '../../protocol/errors.js'
 import type { Settings } from '../config/schema.js'
 import { hostDirectoryOf } from '../config/cross-check.js'
+import { packageVersion } from '../version.js'
 import { deviceSettings } from './device-settings.js'
 import type { Log } from './log.js'
 import { startWorkers } from './start-workers.js'
@@ -59,13 +60,13 @@ async function compose(
   const gone = new HypervisorGone()
   const dir = hostDirectoryOf(settings)
   const store = await connectXenStore(join(dir, 'xenstore')).catch((cause: unknown) => {
-    const sentence = `no XenStore at ${join(dir, 'xenstore')} (${sentenceOf(cause)}): start it with \`xbbd host --dir ${dir}\``
+    const sentence = `no XenStore at ${dir}/xenstore (${sentenceOf(cause)}): start \`xbbd host --dir ${dir}\``
     throw new XbbdError('XBBD_NO_XENSTORE', sentence, { cause, exitCode: 69 })
   })
   closers.push(() => store.close())
   const host = EmbeddedHostClient.connect(dir, () => gone.say(new Error('the embedded host has died')))
   closers.push(() => host.close())
-  const origin = { program: `xbbd ${programVersion()}`, boot: bootId(), pid: process.pid, wallMs: Date.now() }
+  const origin = { program: `xbbd ${packageVersion()}`, boot: bootId(), pid: process.pid, wallMs: Date.now() }
   const workers = startWorkers({
     workers: settings.workers,
     arenaBytes: settings['arena.size'],
@@ -77,6 +78,15 @@ async function compose(
     origin,
   })
   closers.push(() => workers.close())
+  const { segments } = workers
+  const journals = new ActorJournals({
+    register: () => segments.table.register(),
+    release: (journal) => segments.table.release(journal),
+    source: (journal) => segments.source(journal),
+    origin,
+    nowNs: systemClock.nowNs,
+    charts: Object.fromEntries(charts.map(({ name, chart }) => [name, chartHash(chart)])),
+  })
   const options: DaemonOptions = {
     world: {
       store,
@@ -84,13 +94,8 @@ async function compose(
       queues: workers.queues,
       media: mediumOpener,
       clock: systemClock,
-      openJournal: actorJournals({
-        register: () => workers.segments.table.register(),
-        source: (journal) => workers.segments.source(journal),
-        origin,
-        nowNs: systemClock.nowNs,
-        chartHash: hashOfChart,
-      }),
+      openJournal: journals.open,
+      closeJournal: journals.close,
       mediumPatience: MEDIUM_PATIENCE,
     },
     backendDomid: settings['backend.domid'],
@@ -107,16 +112,7 @@ async function compose(
   return { api: daemon, apply: (changed) => daemon.apply(deviceSettings(changed)), lost: gone.said }
 }
 
-function hashOfChart(name: string): string {
-  const entry = charts.find((chart) => chart.name === name)
-  return entry === undefined ? 'unknown' : chartHash(entry.chart)
-}
-
 /** Identifies this boot of the machine: a journal of another boot is never a base for recovery. */
 function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-}
-
-function programVersion(): string {
-  return process.env.npm_package_version ?? '0.1.0'
 }
