@@ -1,17 +1,19 @@
 /**
  * From a fresh clone to something that runs: install, build the addon, compile. Plain JavaScript, because it
  * runs before anything is installed; it uses nothing but Node. Each step keeps a stamp (the hash of what it
- * read) below node_modules/ or build/ and is skipped while the stamp still holds, so that `npm test` twice in a
- * row costs a fraction of a second the second time.
+ * read) below node_modules/, build/ or dist/ and is skipped in silence while the stamp still holds, so that
+ * `npm test` twice in a row costs a fraction of a second the second time.
  *
  *   npm ci      when package.json or the lock file changed
  *   node-gyp    when native/, binding.gyp or the Node version changed; offline, against the headers beside
  *               the running Node, whatever the home directory holds
- *   tsc         always (it is fast), into dist/
+ *   tsc         when a source, tsconfig.json or the lock file changed; into dist/
  */
 import { createHash } from 'node:crypto'
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, realpathSync, rmSync, statSync, writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -60,10 +62,21 @@ function nodeVersionIsServed() {
   if (major < 20 || (major === 20 && minor < 19)) fail(`needs Node 20.19 or newer, this is ${process.version}`)
 }
 
+/** `npm ci` empties node_modules before it fills it: behind a link that would be somebody else's. */
+function refuseSharedModules() {
+  if (!lstatSync('node_modules', { throwIfNoEntry: false })?.isSymbolicLink()) return
+  const target = existsSync('node_modules') ? `to ${realpathSync('node_modules')}` : 'that leads nowhere'
+  fail(
+    `the packages do not fit package-lock.json, and node_modules is a link ${target}, which npm ci would empty: ` +
+      `run \`npm ci\` where it leads, or remove the link (rm ${join(root, 'node_modules')}) and call this again`,
+  )
+}
+
 function install() {
   const stamp = 'node_modules/.xbbd-installed'
   const hash = hashOf(['package.json', 'package-lock.json'], process.version)
   if (stampHolds(stamp, hash)) return
+  refuseSharedModules()
   run('installing packages', 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'])
   writeFileSync(stamp, hash)
 }

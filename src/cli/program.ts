@@ -42,7 +42,8 @@ export function buildProgram(context: CommandContext): Command {
       outputError: () => undefined, // runCommandLine says it in our own words
     })
   addRun(program, context, openWorld)
-  for (const add of [addHost, addStop, addAttach, addDetach, addList, addChart, addConfig, addCompletion]) add(program, context)
+  const others = [addHost, addStop, addAttach, addDetach, addList, addChart, addConfig, addCompletion]
+  for (const add of others) add(program, context)
   inheritSettings(program)
   return program
 }

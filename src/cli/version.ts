@@ -1,6 +1,7 @@
 /**
  * @packageDocumentation
- * The program's version, from the one place where it is written.
+ * The program's version, from the one place where it is written: package.json. It is read when somebody asks, never
+ * copied into the code, so `xbbd --version`, the daemon's log and the header of every journal cannot disagree.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

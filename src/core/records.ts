@@ -19,7 +19,9 @@
  *   STEPPED     kind|event|slot · from|to  (journal = full only)                               2
  *   CHECKPOINT  kind · words in all · the core's state                                         see checkpoint.ts
  */
-export const RECORD_TAKEN = 1
+import { RECORD_TAKEN, recordWords as takenWords } from '../protocol/record.js'
+
+export { RECORD_TAKEN }
 export const RECORD_INTAKE = 2
 export const RECORD_COMPLETED = 3
 export const RECORD_COPIED = 4
@@ -94,7 +96,7 @@ function sizeOf(words: Int32Array, at: number): number {
   const head = words[at]
   switch (head & 0xff) {
     case RECORD_TAKEN:
-      return takenWords(head)
+      return takenWords(words, at)
     case RECORD_INTAKE:
     case RECORD_RECALLED:
     case RECORD_COMMAND:
@@ -121,15 +123,4 @@ function sizeOf(words: Int32Array, at: number): number {
 
 function boundedWords(count: number): number {
   return count >= 2 && count < 1 << 24 && (count & 1) === 0 ? count : Infinity
-}
-
-/**
- * Words of a TAKEN record, from its first word. Only READ, WRITE, WRITE_BARRIER and FLUSH_DISKCACHE (0 to 3) carry
- * segments; more than the eleven that an entry holds are a guest's lie, not data.
- */
-export function takenWords(head: number): number {
-  if (((head >>> 8) & 0xff) > 3) return 8
-  const segments = (head >>> 16) & 0xff
-  if (segments <= 1) return 8
-  return 8 + 2 * ((segments > 11 ? 11 : segments) - 1)
 }

@@ -68,9 +68,10 @@ beforeEach(async () => {
 afterEach(() => server?.close())
 
 test('attach asks for what was written and says what came of it', async () => {
-  const ended = await xbbd('attach', '5', 'xvda', '/srv/a.img', '--mode', 'r', '--wait', '3s', '-s', socket)
+  const which = ['--domain', '5', '--vdev', 'xvda', '--target', '/srv/a.img', '--mode', 'r', '--device-type', 'cdrom']
+  const ended = await xbbd('attach', ...which, '--wait', '3s', '-s', socket)
   expect(asked).toEqual([
-    { domid: 5, vdev: 'xvda', target: '/srv/a.img', mode: 'r', deviceType: 'disk', waitMs: 3000 },
+    { domid: 5, vdev: 'xvda', target: '/srv/a.img', mode: 'r', deviceType: 'cdrom', waitMs: 3000 },
   ])
   expect(ended).toEqual({
     status: 0,
@@ -80,7 +81,7 @@ test('attach asks for what was written and says what came of it', async () => {
 })
 
 test("the daemon's sentence and status are the command's", async () => {
-  expect(await xbbd('attach', '5', 'bad', 'null:1M', '-s', socket)).toEqual({
+  expect(await xbbd('attach', '-d', '5', '-v', 'bad', '-t', 'null:1M', '-s', socket)).toEqual({
     status: 64,
     stdout: '',
     stderr: 'xbbd: bad is no name of a disk: use xvda\n',
@@ -88,8 +89,10 @@ test("the daemon's sentence and status are the command's", async () => {
 })
 
 test('a detach that is not done in time ends with 75, a forced one is done', async () => {
-  expect(await xbbd('detach', '5', 'xvda', '-s', socket)).toMatchObject({ status: 75, stdout: '' })
-  const forced = await xbbd('detach', '5', 'xvda', '--force', '-s', socket)
+  const which = ['--domain', '5', '--vdev', 'xvda', '-s', socket]
+  expect(await xbbd('detach', ...which)).toMatchObject({ status: 75, stdout: '' })
+  const forced = await xbbd('detach', ...which, '--force')
+  expect(asked).toEqual([false, true].map((force) => ({ domid: 5, vdev: 'xvda', waitMs: 10_000, force })))
   expect(forced).toEqual({ status: 0, stdout: 'xvda of domain 5 detached\n', stderr: '' })
 })
 
@@ -118,7 +121,7 @@ test('stop parks, --close closes, and what is left shows in the status', async (
 })
 
 test('without a daemon every command that needs one ends with 69 and says how to start it', async () => {
-  for (const args of [['list'], ['stop'], ['detach', '1', 'xvda']])
+  for (const args of [['list'], ['stop'], ['detach', '-d', '1', '-v', 'xvda']])
     expect(await xbbd(...args, '-s', join(dir, 'nobody'))).toMatchObject({
       status: 69,
       stderr: expect.stringMatching(/^xbbd: no daemon listens on .*start one with `xbbd run`.*\n$/) as unknown,
@@ -126,7 +129,12 @@ test('without a daemon every command that needs one ends with 69 and says how to
 })
 
 test('a mistake on the command line is one sentence and 64', async () => {
-  for (const args of [['lst'], ['attach', 'x', 'xvda', 'null:1M'], ['list', '--jsn'], ['attach', '5']]) {
+  const attach = (domain: string, ...rest: string[]) => ['attach', '--domain', domain, '--vdev', 'xvda', ...rest]
+  const wrong = [
+    ['lst'], ['list', '--jsn'], ['attach', '5', 'xvda', 'null:1M'], attach('x', '--target', 'null:1M'), attach('5'),
+    attach('5', '--target', 'null:1M', '--mode', 'rw'), attach('5', '--target', 'null:1M', 'more'),
+  ]
+  for (const args of wrong) {
     const { status, stdout, stderr } = await xbbd(...args)
     expect({ status, stdout, lines: stderr.split('\n').length }).toEqual({ status: 64, stdout: '', lines: 2 })
   }
@@ -165,10 +173,14 @@ test('completion knows every command, and bash takes the script', async () => {
     const set = `COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}`
     return `${set}; _xbbd; echo "\${COMPREPLY[@]}"`
   }
-  const script = `${stdout}\n${['xbbd det', 'xbbd config ', 'xbbd attach 5 --mo'].map(complete).join('\n')}`
+  const lines = [
+    'xbbd det', 'xbbd config ', 'xbbd attach --domain 5 --mo', 'xbbd attach --do', 'xbbd attach --domain 5 --mode ',
+    'xbbd attach --device-type cd', 'xbbd detach --vd',
+  ]
+  const script = `${stdout}\n${lines.map(complete).join('\n')}`
   const bash = spawn('bash', ['-c', script])
   let out = ''
   bash.stdout.on('data', (chunk) => (out += String(chunk)))
   await new Promise((resolve) => bash.on('close', resolve))
-  expect(out).toBe('detach\ncheck show help --help\n--mode\n')
+  expect(out).toBe('detach\ncheck show help --help\n--mode\n--domain\nw r\ncdrom\n--vdev\n')
 })

@@ -7,12 +7,13 @@ import { Option, type Command } from 'commander'
 import type { AttachOutcome, AttachSpec } from '../../ports/daemon-api.js'
 import { withProgress } from '../progress.js'
 import { formatBytes } from '../units.js'
-import { json, readDomid, readDuration, withDaemon, withDaemonOptions, type CommandContext } from './context.js'
-import type { DaemonOptions } from './context.js'
+import { json, readDuration, withDaemon, withDaemonOptions, withDeviceOptions } from './context.js'
+import type { CommandContext, DaemonOptions, DeviceOptions } from './context.js'
 
-interface Options extends DaemonOptions {
+interface Options extends DaemonOptions, DeviceOptions {
+  readonly target: string
   readonly mode: 'r' | 'w'
-  readonly type: 'disk' | 'cdrom'
+  readonly deviceType: 'disk' | 'cdrom'
   readonly protocol?: string
   readonly wait: number
   readonly json?: boolean
@@ -20,32 +21,30 @@ interface Options extends DaemonOptions {
 
 const EXAMPLES = `
 Examples:
-  xbbd attach 5 xvda /srv/images/guest.img
-  xbbd attach 5 xvdb vg0/data --mode r         a name without / at its front is looked for below /dev
-  xbbd attach 5 xvdc memory:64M                forgotten when it is detached
+  xbbd attach --domain 5 --vdev xvda --target /srv/images/guest.img
+  xbbd attach --domain 5 --vdev xvdb --target vg0/data --mode r      looked for below /dev: it begins without /
+  xbbd attach --domain 5 --vdev xvdc --target memory:64M             forgotten when it is detached
 `
 
 /** Registers the command. */
 export function addAttach(program: Command, context: CommandContext): void {
-  const command = program
-    .command('attach')
+  const command = withDeviceOptions(program.command('attach'))
     .description('give a guest a disk')
-    .argument('<domid>', 'the guest', readDomid)
-    .argument('<vdev>', 'the disk as the guest names it: xvda, sdb, hdc, 51712')
-    .argument('<target>', 'what stands behind it: a path, memory:SIZE or null:SIZE')
+    .requiredOption('-t, --target <target>', 'what stands behind it: a path, memory:SIZE or null:SIZE')
     .addOption(new Option('-m, --mode <mode>', 'w: read and write, r: only read').choices(['w', 'r']).default('w'))
-    .addOption(new Option('--type <type>', 'what the guest sees').choices(['disk', 'cdrom']).default('disk'))
+    .addOption(new Option('--device-type <type>', 'what the guest sees').choices(['disk', 'cdrom']).default('disk'))
     .option('--protocol <name>', 'ring layout for a guest that says nothing, such as x86_64-abi')
     .option('--wait <duration>', 'how long to wait until the disk is offered; 0 does not wait', readDuration, 10_000)
     .option('--json', 'print the outcome as JSON')
     .addHelpText('after', EXAMPLES)
-    .action(async (domid: number, vdev: string, target: string, options: Options) => {
+    .action(async (options: Options) => {
+      const { domain: domid, vdev, target } = options
       const spec: AttachSpec = {
         domid,
         vdev,
         target,
         mode: options.mode,
-        deviceType: options.type,
+        deviceType: options.deviceType,
         waitMs: options.wait,
         ...(options.protocol === undefined ? {} : { protocol: options.protocol }),
       }

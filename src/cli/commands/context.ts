@@ -33,6 +33,19 @@ export function withDaemonOptions(command: Command): Command {
     )
 }
 
+/** Options of every command that is about one disk of one guest. */
+export interface DeviceOptions {
+  readonly domain: number
+  readonly vdev: string
+}
+
+/** Adds `--domain` and `--vdev`, both required. */
+export function withDeviceOptions(command: Command): Command {
+  return command
+    .requiredOption('-d, --domain <domid>', 'the guest', readDomid)
+    .requiredOption('-v, --vdev <vdev>', 'the disk as the guest names it: xvda, sdb, hdc, 51712')
+}
+
 /** Connects to the daemon that the options mean, and closes the connection after `use`. */
 export async function withDaemon<T>(options: DaemonOptions, use: (client: ControlClient) => Promise<T>): Promise<T> {
   const client = await ControlClient.connect(socketPath(options))
@@ -49,8 +62,8 @@ function socketPath(options: DaemonOptions): string {
   return controlSocketOf(settings)
 }
 
-/** Reads `<domid>`. */
-export function readDomid(text: string): number {
+/** Reads the number of a domain. */
+function readDomid(text: string): number {
   const domid = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
   if (domid >= 0 && domid <= 0x7fef) return domid
   throw new InvalidArgumentError('a domid is a number from 0 to 32751 (`xl list` shows them)')

@@ -7,10 +7,10 @@
 import type { Command } from 'commander'
 import type { DetachOutcome, DetachSpec } from '../../ports/daemon-api.js'
 import { withProgress } from '../progress.js'
-import { json, readDomid, readDuration, withDaemon, withDaemonOptions, type CommandContext } from './context.js'
-import type { DaemonOptions } from './context.js'
+import { json, readDuration, withDaemon, withDaemonOptions, withDeviceOptions } from './context.js'
+import type { CommandContext, DaemonOptions, DeviceOptions } from './context.js'
 
-interface Options extends DaemonOptions {
+interface Options extends DaemonOptions, DeviceOptions {
   readonly force?: boolean
   readonly wait: number
   readonly json?: boolean
@@ -18,8 +18,8 @@ interface Options extends DaemonOptions {
 
 const EXAMPLES = `
 Examples:
-  xbbd detach 5 xvda
-  xbbd detach 5 xvda --force                   when the guest no longer answers
+  xbbd detach --domain 5 --vdev xvda
+  xbbd detach --domain 5 --vdev xvda --force       when the guest no longer answers
 `
 
 /** EX_TEMPFAIL: asked, but not done within the time. */
@@ -27,16 +27,14 @@ const NOT_YET = 75
 
 /** Registers the command. */
 export function addDetach(program: Command, context: CommandContext): void {
-  const command = program
-    .command('detach')
+  const command = withDeviceOptions(program.command('detach'))
     .description("take a guest's disk away")
-    .argument('<domid>', 'the guest', readDomid)
-    .argument('<vdev>', 'the disk as the guest names it')
     .option('-f, --force', 'do not wait for the guest: abandon what it was not yet answered')
     .option('--wait <duration>', 'how long to wait until it is closed; 0 asks and returns', readDuration, 10_000)
     .option('--json', 'print the outcome as JSON')
     .addHelpText('after', EXAMPLES)
-    .action(async (domid: number, vdev: string, options: Options) => {
+    .action(async (options: Options) => {
+      const { domain: domid, vdev } = options
       const spec: DetachSpec = { domid, vdev, waitMs: options.wait, force: options.force === true }
       const outcome = await withDaemon(options, (client) =>
         withProgress(
