@@ -17,6 +17,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitPages(env, exports);
   InitEngine(env, exports);
   InitFile(env, exports);
+  InitFrontLoad(env, exports);
   return exports;
 }
 

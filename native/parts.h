@@ -12,3 +12,4 @@ void InitClock(Napi::Env env, Napi::Object exports);
 void InitPages(Napi::Env env, Napi::Object exports);
 void InitEngine(Napi::Env env, Napi::Object exports);
 void InitFile(Napi::Env env, Napi::Object exports);
+void InitFrontLoad(Napi::Env env, Napi::Object exports);

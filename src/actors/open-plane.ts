@@ -9,6 +9,7 @@ import { QueueCore } from '../core/queue-core.js'
 import type { CoreSettings } from '../core/queue-core.js'
 import type { Steppers } from '../core/steppers.js'
 import { BatchWriter } from '../journal/batch-writer.js'
+import type { CrcOfWords } from '../journal/format.js'
 import type { SegmentSource } from '../journal/batch-writer.js'
 import { queueIdentity } from '../journal/queue-identity.js'
 import type { BufferArena, BackRing, EventPort } from '../ports/data-path.js'
@@ -25,6 +26,8 @@ export interface PlaneWorld {
   readonly openMedium: OpenMediumPort
   readonly arena: BufferArena
   readonly nowNs: () => number
+  /** Absent: zlib's. */
+  readonly crcOfWords?: CrcOfWords
   /** How the charts are stepped; one pair per queue (a shadow keeps state). */
   readonly steppers: () => Steppers
   /** The journal's segments, for the writer with this number in the segment table. */
@@ -121,8 +124,9 @@ export function coreSettings(
 function journalOf(world: PlaneWorld, attachment: QueueAttachment, core: QueueCore, journal: number): BatchSink {
   const origin = { ...world.origin, monotonicNs: world.nowNs() }
   const identity = queueIdentity({ journal: attachment.settings.name, settings: core.settings, ...origin })
-  return new BatchWriter(identity, world.segments(journal), {
+  const checkpointer = {
     wordsMax: () => checkpointWordsMax(core),
-    write: (words, at) => writeCheckpoint(core, words, at),
-  })
+    write: (words: Int32Array, at: number) => writeCheckpoint(core, words, at),
+  }
+  return new BatchWriter(identity, world.segments(journal), checkpointer, world.crcOfWords)
 }

@@ -101,8 +101,8 @@ export class EffectLists {
     submits[at + 5] = offset / TWO_32
     submits[at + 6] = length / TWO_32
     submits[at + 7] = 0
-    this.digest = Math.imul(this.digest ^ submits[at + 1] ^ (op << 28), 0x9e3779b1) + submits[at + 4] + length
-    this.digest |= 0
+    const mixed = Math.imul(this.digest ^ submits[at + 1] ^ (op << 28), 0x9e3779b1)
+    this.digest = (mixed + submits[at + 4] + length) | 0
   }
 
   addCopies(columns: RequestColumns, slot: number, direction: number): void {

@@ -59,7 +59,7 @@ export class ExtentPool {
   release(page: number, pages: number): void {
     const chunk = page >>> 5
     const mask = runMask(pages) << (page & 31)
-    assert((this.free[chunk] & mask) === 0, `pages ${page}..${page + pages - 1} released twice`)
+    assert((this.free[chunk] & mask) === 0, 'pages are released once')
     this.free[chunk] |= mask
     this.used -= pages
     this.hint = 0
@@ -68,7 +68,7 @@ export class ExtentPool {
   /** Marks pages as in use, when a state is restored. */
   claim(page: number, pages: number): void {
     const mask = runMask(pages) << (page & 31)
-    assert((this.free[page >>> 5] & mask) === mask, `pages ${page}..${page + pages - 1} are not free`)
+    assert((this.free[page >>> 5] & mask) === mask, 'pages that are claimed are free')
     this.free[page >>> 5] &= ~mask
     this.used += pages
   }

@@ -239,7 +239,8 @@ export class QueueCore extends RequestPool implements RequestHost {
 
   private take(words: Int32Array, at: number): void {
     const slot = words[at + 1] & 0xffff
-    assert(this.freeCount > 0 && slot === this.freeSlots[this.freeCount - 1], `slot ${slot} is not the next one free`)
+    // No template here and below: it would be built for every request, whether the assertion holds or not.
+    assert(this.freeCount > 0 && slot === this.freeSlots[this.freeCount - 1], 'a request is taken into a slot that is next')
     this.freeCount--
     this.reqCons = (this.reqCons + 1) | 0
     const verdict = takeUp(this, words, at, slot)
@@ -253,7 +254,7 @@ export class QueueCore extends RequestPool implements RequestHost {
   private complete(token: number, result: number): void {
     const slot = slotOfToken(token)
     const known = slot < this.slots && token === tokenOf(slot, this.generation[slot])
-    assert(known, `completion of an unknown life of slot ${slot}`)
+    assert(known, 'a completion belongs to the life of a slot')
     this.fire(slot, judgeResult(this, slot, result) ? RequestEvent.completed : RequestEvent.failed)
   }
 

@@ -53,6 +53,9 @@ export interface JournalIdentity {
   readonly monotonicNs: number
 }
 
+/** {@link crcOfWords}, or something that computes the same faster. */
+export type CrcOfWords = (words: Int32Array, at: number, count: number, seed: number) => number
+
 /** CRC-32 (IEEE) of `count` words from words[at], continued from `seed`. */
 export function crcOfWords(words: Int32Array, at: number, count: number, seed: number): number {
   return crc32(new Uint8Array(words.buffer, words.byteOffset + at * 4, count * 4), seed >>> 0) | 0

@@ -13,7 +13,7 @@ import { embeddedDataPath } from '../../embedded/data-path.js'
 import { SegmentPool } from '../../io/journal/segment-pool.js'
 import type { PoolPlan } from '../../io/journal/segment-pool.js'
 import { createOpenMediumPort } from '../../io/media/open-port.js'
-import { nowNs } from '../../io/native/clock.js'
+import { crcOfWords, nowNs } from '../../io/native/clock.js'
 import { view } from '../../io/native/owners.js'
 import { assert } from '../../protocol/errors.js'
 import { systemClock } from '../../io/native/system-clock.js'
@@ -45,6 +45,7 @@ const worker = new QueueWorker({
   arena: { bytes: new Uint8Array(view(data.arenaHandle), 0, data.arenaBytes), handle: data.arenaHandle },
   arenaChunks: Math.floor(data.arenaBytes / CHUNK_BYTES),
   nowNs,
+  crcOfWords,
   spinMaxNs: data.spinMaxNs,
   steppers,
   segments: (journal) => pool.source(journal),

@@ -50,7 +50,9 @@ export function refusalOf(requests: Int32Array, base: number, geometry: MediumGe
   if (op === IO_SYNC) return 0
   const length = lengthOf(requests, base)
   const offset = offsetOf(requests, base)
-  if (length === 0 || length % geometry.sectorSize !== 0 || offset % geometry.sectorSize !== 0) return -EINVAL
+  // A power of two below 2^32: the low words tell, and a remainder of doubles would cost more than all the rest.
+  const partial = (requests[base + 3] | requests[base + 4]) & (geometry.sectorSize - 1)
+  if (length === 0 || partial !== 0) return -EINVAL
   if (offset > geometry.sectorCount * 512 - length) return -EINVAL
   if (op !== IO_READ && geometry.readOnly) return -EROFS
   if (op === IO_DISCARD && !geometry.canDiscard) return -EOPNOTSUPP
@@ -80,7 +82,8 @@ export class ResultQueue {
 
   push(token: number, result: number): void {
     assert(this.held < this.capacity, 'a medium keeps more results than it may take requests')
-    const at = ((this.first + this.held) % this.capacity) * RESULT_WORDS
+    const place = this.first + this.held
+    const at = (place < this.capacity ? place : place - this.capacity) * RESULT_WORDS
     this.pairs[at] = token
     this.pairs[at + 1] = result
     this.held++
@@ -94,7 +97,7 @@ export class ResultQueue {
       const to = (start + moved) * RESULT_WORDS
       results[to] = this.pairs[from]
       results[to + 1] = this.pairs[from + 1]
-      this.first = (this.first + 1) % this.capacity
+      this.first = this.first + 1 < this.capacity ? this.first + 1 : 0
       this.held--
       moved++
     }
