@@ -240,7 +240,7 @@ export class QueueCore extends RequestPool implements RequestHost {
   private take(words: Int32Array, at: number): void {
     const slot = words[at + 1] & 0xffff
     // No template here and below: it would be built for every request, whether the assertion holds or not.
-    assert(this.freeCount > 0 && slot === this.freeSlots[this.freeCount - 1], 'a request is taken into a slot that is next')
+    assert(this.freeCount > 0 && slot === this.freeSlots[this.freeCount - 1], 'a request goes to the next free slot')
     this.freeCount--
     this.reqCons = (this.reqCons + 1) | 0
     const verdict = takeUp(this, words, at, slot)

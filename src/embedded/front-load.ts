@@ -33,7 +33,7 @@ const addon = loadAddon<FrontLoadAddon>()
 /** CPU time of the calling thread so far, nanoseconds. */
 export const threadCpuNs: () => number = addon.threadCpuNs
 
-/** What every request of a run is. `op`: BLKIF_OP_READ, WRITE, FLUSH_DISKCACHE or DISCARD; the last two have no data. */
+/** What every request of a run is. `op`: BLKIF_OP_READ, WRITE, FLUSH_DISKCACHE or DISCARD; these two have no data. */
 export interface LoadPlan {
   /** Requests in flight; at most the ring's entries. */
   readonly depth: number

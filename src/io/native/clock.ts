@@ -21,7 +21,7 @@ export const nowNs: () => number = addon.nowNs
  */
 export const crc32: (view: NodeJS.TypedArray, byteOffset: number, length: number, seed: number) => number = addon.crc32
 
-/** CRC-32 of `count` words from words[at], continued from `seed`, as a signed word: what a journal's writer asks for. */
+/** CRC-32 of `count` words from words[at], continued from `seed`, as a signed word: for a journal's writer. */
 export function crcOfWords(words: Int32Array, at: number, count: number, seed: number): number {
   return addon.crc32(words, at * 4, count * 4, seed) | 0
 }
