@@ -101,7 +101,7 @@ export class QueueWorker {
     }
     try {
       const opened = openPlane(this.world, attachment, statistics, journal, {
-        borrow: (wanted) => this.lender.borrow(name, wanted),
+        borrow: (wanted) => this.borrow(name, wanted),
         giveBack: (chunk) => this.lender.giveBack(name, chunk),
       })
       opened.channel.onNotified(() => this.notification$.next(name))
@@ -114,6 +114,17 @@ export class QueueWorker {
       this.lender.detach(name, chunks)
       this.tell({ kind: 'refused', name, sentence: sentenceOf(error) })
     }
+  }
+
+  /** When the arena cannot give what was asked for, whoever holds more than the quota of today is asked to return it. */
+  private borrow(name: QueueName, wanted: number): readonly number[] {
+    const lent = this.lender.borrow(name, wanted)
+    if (lent.length === wanted) return lent
+    for (const queue of this.queues.values()) {
+      const excess = queue.crash === undefined ? this.lender.excess(queue.name) : 0
+      if (excess > 0) queue.plane.recallChunks(excess)
+    }
+    return lent
   }
 
   private command(name: QueueName, code: number): void {

@@ -13,6 +13,7 @@ import { addAttach } from './commands/attach.js'
 import { addChart } from './commands/chart.js'
 import { addCompletion } from './commands/completion.js'
 import { addConfig } from './commands/config.js'
+import { addDemo } from './commands/demo.js'
 import { addDetach } from './commands/detach.js'
 import { addHost } from './commands/host.js'
 import { addList } from './commands/list.js'
@@ -42,8 +43,11 @@ export function buildProgram(context: CommandContext): Command {
       outputError: () => undefined, // runCommandLine says it in our own words
     })
   addRun(program, context, openWorld)
-  const others = [addHost, addStop, addAttach, addDetach, addList, addChart, addConfig, addCompletion]
-  for (const add of others) add(program, context)
+  const commands = [
+    addDemo, addHost, addStop, addAttach, addDetach, addList,
+    addChart, addConfig, addCompletion,
+  ]
+  for (const add of commands) add(program, context)
   inheritSettings(program)
   return program
 }

@@ -42,10 +42,10 @@ interface Plant {
   readonly layers?: readonly MediumLayer[]
 }
 
-/** `read` (one bit of a read), `answer`, `journal`, `throw`, or `delay=MS` for a slow disk. */
+/** `read` (one bit of each of a thousand reads), `answer`, `journal`, `throw`, or `delay=MS` for a slow disk. */
 function plantedFault(text: string | undefined): Plant {
   if (text === undefined || text === '') return {}
-  if (text === 'read') return { layers: [{ kind: 'corrupt', op: 'read', times: 1 }] }
+  if (text === 'read') return { layers: [{ kind: 'corrupt', op: 'read', times: 1000 }] }
   if (QUEUE_PLANTS.includes(text)) return { queue: { kind: text as QueuePlant, after: PLANT_AFTER } }
   const delay = /^delay=(\d+)$/.exec(text)
   if (delay) return { layers: [{ kind: 'delay', milliseconds: Number(delay[1]) }] }

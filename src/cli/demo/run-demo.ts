@@ -1,0 +1,195 @@
+/**
+ * @packageDocumentation
+ * The main job, shown: a guest's disk from image to replay, in three processes on this machine, without Xen.
+ *
+ *   image ─ host ─ daemon ─ guest ─ attach ─ connect ─ load (three depths) ─ NBD client ─ compare ─ close ─ stop ─ replay
+ *
+ * It succeeds only if every byte and every transition agreed. A fault planted on purpose must be found, with a sentence
+ * that says who found it; then the demo ends with 1, as it would for a real one.
+ */
+import { createHash } from 'node:crypto'
+import { closeSync, createReadStream, ftruncateSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { WorkloadFigures } from '../../embedded/workload.js'
+import { ControlClient } from '../control/client.js'
+import type { Terminal } from '../terminal.js'
+import { formatBytes, formatCount } from '../units.js'
+import { runNbdClient } from './nbd-client.js'
+import { Child, FrontChild } from './processes.js'
+import type { FrontEvent } from './processes.js'
+import { replayAll } from './replay-all.js'
+
+export type DemoBreak = 'read' | 'answer' | 'journal'
+
+export interface DemoOptions {
+  readonly break?: DemoBreak
+  /** Stay up and serve the disk at this path until a signal comes. */
+  readonly nbd?: string
+  /** Seconds of each of the three loads. */
+  readonly seconds: number
+  readonly imageBytes: number
+}
+
+const VDEV = 'xvda'
+const DEPTHS = [1, 32, 128] as const
+
+/** Everything that must be cleaned up, whatever happens. */
+interface Stage {
+  readonly dir: string
+  readonly image: string
+  readonly children: Child[]
+}
+
+/** @returns the findings: empty when everything agreed. */
+export async function runDemo(options: DemoOptions, terminal: Terminal): Promise<readonly string[]> {
+  const dir = mkdtempSync(join(tmpdir(), 'xbbd-demo-'))
+  const stage: Stage = { dir, image: join(dir, 'disk.img'), children: [] }
+  try {
+    return await new Demo(options, terminal, stage).run()
+  } finally {
+    await Promise.all(stage.children.map((child) => child.end('SIGKILL')))
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+class Demo {
+  private readonly options: DemoOptions
+  private readonly terminal: Terminal
+  private readonly stage: Stage
+  private readonly findings: string[] = []
+
+  constructor(options: DemoOptions, terminal: Terminal, stage: Stage) {
+    this.options = options
+    this.terminal = terminal
+    this.stage = stage
+  }
+
+  async run(): Promise<readonly string[]> {
+    const { dir, image } = this.stage
+    makeImage(image, this.options.imageBytes)
+    this.tell(`a disk image of ${formatBytes(this.options.imageBytes)}: ${image}`)
+    await this.startHost()
+    const { daemon, control } = await this.startDaemon()
+    const front = new FrontChild(join(dir, 'host'))
+    this.stage.children.push(front)
+    const { domid } = await front.expect('domain')
+    this.tell(`front end: guest ${String(domid)} of the embedded host, a process of its own (pid ${front.process.pid})`)
+    await control.call('attach', { domid, vdev: VDEV, target: image, mode: 'w' })
+    const connected = await front.ask({ do: 'connect' }, 'connected')
+    this.tell(`attached as ${VDEV}: connected over a ring of ${String(connected.ringPages)} pages`)
+    if (this.options.nbd !== undefined) await this.serve(front, this.options.nbd)
+    else await this.work(front)
+    await front.ask({ do: 'close' }, 'closed')
+    await control.call('detach', { domid, vdev: VDEV })
+    this.tell('detached: drained and closed, nothing mapped')
+    await this.stop(control, daemon)
+    this.replay()
+    return this.findings
+  }
+
+  private tell(sentence: string): void {
+    this.terminal.out(`${sentence}\n`)
+  }
+
+  private async startHost(): Promise<void> {
+    const dir = join(this.stage.dir, 'host')
+    const host = new Child('embedded host', 'cli/main.js', ['host', '--dir', dir])
+    this.stage.children.push(host)
+    await host.until(() => host.said.includes('is ready'))
+    this.tell(`embedded host: grants, event channels and XenStore in ${dir} (pid ${host.process.pid})`)
+  }
+
+  private async startDaemon(): Promise<{ daemon: Child; control: ControlClient }> {
+    const run = join(this.stage.dir, 'run')
+    const args = ['run', '--run-dir', run, '--host-dir', join(this.stage.dir, 'host'), '--config', '/dev/null']
+    const daemon = new Child('daemon', 'cli/main.js', args, { XBBD_PLANT: this.options.break ?? '' })
+    this.stage.children.push(daemon)
+    await daemon.until(() => daemon.said.includes('"ready"'))
+    this.tell(`daemon: serves backend/vbd (pid ${daemon.process.pid})`)
+    return { daemon, control: await ControlClient.connect(join(run, 'control')) }
+  }
+
+  private async work(front: FrontChild): Promise<void> {
+    for (const depth of DEPTHS) await this.load(front, depth)
+    await this.tryNbdClient(front)
+    const { sha256 } = await front.ask({ do: 'digest' }, 'digest')
+    if (sha256 === (await digestOfFile(this.stage.image))) this.tell('image: every byte is what the guest sees')
+    else this.findings.push('the image differs from what the guest reads')
+  }
+
+  private async load(front: FrontChild, depth: number): Promise<void> {
+    front.onProgress = (figures) => this.terminal.status(`depth ${depth}: ${figuresOf(figures)}`)
+    const mix = { read: 50, write: 45, flush: 4, trim: 1 }
+    const command = { do: 'load', seed: depth, depth, durationMs: this.options.seconds * 1000, mix }
+    const result = await front.ask(command, 'loaded')
+    this.terminal.status('')
+    this.tell(`depth ${String(depth).padStart(3)}: ${figuresOf(result)}`)
+    if (result.ok === true) return
+    const finding = typeof result.finding === 'string' ? result.finding : `${String(result.errors)} calls failed`
+    this.findings.push(`the guest found a fault at depth ${depth}: ${finding}`)
+  }
+
+  private async tryNbdClient(front: FrontChild): Promise<void> {
+    const socket = join(this.stage.dir, 'nbd')
+    await front.ask({ do: 'nbd', path: socket }, 'nbd')
+    const outcome = await runNbdClient(socket)
+    if (outcome === undefined)
+      return this.tell('NBD client: none of qemu-io, fio, nbdcopy is installed; install qemu-utils to see one')
+    if (outcome.status === 0) return this.tell(`NBD client: ${outcome.program} read back what it had written`)
+    this.findings.push(`${outcome.program} ended with ${outcome.status}: ${outcome.output.split('\n').pop()}`)
+  }
+
+  /** `--nbd`: any NBD client may be the guest now, until a signal comes. */
+  private async serve(front: FrontChild, path: string): Promise<void> {
+    const { uri } = await front.ask({ do: 'nbd', path }, 'nbd')
+    this.tell(`the guest's disk is at ${String(uri)}; for example:`)
+    this.tell(`  nbdinfo '${String(uri)}'`)
+    this.tell(`  qemu-io -f raw -c 'write -P 1 0 1M' -c 'read -P 1 0 1M' '${String(uri)}'`)
+    this.tell(`  fio --name=x --ioengine=nbd --uri='${String(uri)}' --rw=randrw --size=64m --verify=crc32c`)
+    this.tell('Ctrl-C ends it')
+    await new Promise<void>((resolve) => {
+      process.once('SIGINT', () => resolve())
+      process.once('SIGTERM', () => resolve())
+    })
+  }
+
+  private async stop(control: ControlClient, daemon: Child): Promise<void> {
+    await control.call('stop', { mode: 'close' })
+    const status = await daemon.ended
+    if (status === 0) this.tell('daemon: stopped with status 0')
+    else this.findings.push(`the daemon ended with status ${status}: ${daemon.said.split('\n').pop()}`)
+  }
+
+  private replay(): void {
+    const replayed = replayAll(join(this.stage.dir, 'run/journal'))
+    for (const { journal, batches, requests, faults } of replayed) {
+      const what = `${journal}: ${formatCount(batches)} batches, ${formatCount(requests)} requests`
+      if (faults.length === 0) this.tell(`replay of ${what}: agrees`)
+      for (const fault of faults.slice(0, 3)) this.findings.push(`the replay of ${journal} found: ${fault}`)
+    }
+    if (replayed.length === 0) this.findings.push('there is no journal to replay')
+  }
+}
+
+function makeImage(path: string, bytes: number): void {
+  const file = openSync(path, 'w', 0o600)
+  try {
+    ftruncateSync(file, bytes)
+  } finally {
+    closeSync(file)
+  }
+}
+
+async function digestOfFile(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}
+
+/** IOPS, bandwidth and latency percentiles of a load, in one line. */
+function figuresOf(event: FrontEvent): string {
+  const { iops, bytesPerSecond, latencyUs } = event as unknown as WorkloadFigures
+  const latency = [latencyUs.p50, latencyUs.p99, latencyUs.p999].map((us) => Math.round(us)).join(' / ')
+  return `${formatCount(Math.round(iops))} IOPS, ${formatBytes(bytesPerSecond)}/s, p50/p99/p99.9 ${latency} µs`
+}

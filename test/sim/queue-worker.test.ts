@@ -1,0 +1,77 @@
+/**
+ * A Worker with several queues: fair to all, and what one of them breaks costs no other anything.
+ */
+import { SimWorker } from '../support/sim-planes.js'
+
+const complaints = (world: SimWorker) => world.tenants.flatMap(({ front }) => front.complaints)
+
+test('several queues share a Worker and an arena; every one is served and drained', () => {
+  const world = new SimWorker({ tenants: 4 })
+  for (const tenant of world.tenants) world.attach(tenant)
+  world.run(600)
+  for (const { name } of world.tenants) world.worker.receive({ kind: 'drain', name })
+  world.run(100, false)
+  for (const { name } of world.tenants) world.worker.receive({ kind: 'detach', name })
+  world.run(5, false)
+  expect(complaints(world)).toEqual([])
+  for (const { name, front } of world.tenants) {
+    expect(world.kinds(name).filter((kind) => kind !== 'levels')).toEqual(['attached', 'drained', 'detached'])
+    expect(front.answered).toBeGreaterThan(300)
+    expect(front.outstanding.size).toBe(0)
+  }
+  expect(world.open).toBe(0)
+})
+
+test('a queue that throws under load ends alone: its I/O is awaited, its borrowings are given back', () => {
+  const world = new SimWorker({ tenants: 3 })
+  const [victim, ...others] = world.tenants
+  world.attach(victim, { plant: { kind: 'throw', after: 50 } })
+  for (const tenant of others) world.attach(tenant)
+  world.run(400)
+  expect(world.kinds(victim.name).at(-1)).toBe('crashed')
+  expect(victim.disk?.inFlight).toBe(0)
+  expect(world.open).toBe(2 * 4)
+  for (const { front } of others) {
+    expect(front.complaints).toEqual([])
+    expect(front.answered).toBeGreaterThan(200)
+  }
+})
+
+test('S27 a queue is detached at any moment after its drain, and attached again at the same ring', () => {
+  const world = new SimWorker({ tenants: 1 })
+  const [tenant] = world.tenants
+  for (let life = 0; life < 20; life++) {
+    world.attach(tenant)
+    world.run(7 + life)
+    world.worker.receive({ kind: 'drain', name: tenant.name })
+    world.run(40, false)
+    world.worker.receive({ kind: 'detach', name: tenant.name })
+    expect(world.kinds(tenant.name).at(-1)).toBe('detached')
+    expect(world.open).toBe(0)
+  }
+  expect(tenant.front.complaints.filter((text) => !text.includes('holds'))).toEqual([])
+  expect(tenant.front.outstanding.size).toBe(0)
+})
+
+test('an arena without room for a reserve refuses the queue with a sentence, and nothing of it is left', () => {
+  const world = new SimWorker({ tenants: 3, arenaChunks: 2 })
+  for (const tenant of world.tenants) world.attach(tenant)
+  expect(world.posted.map(({ kind }) => kind)).toEqual(['attached', 'attached', 'refused'])
+  const refusal = world.posted[2]
+  expect(refusal.kind === 'refused' && refusal.sentence).toMatch(/raise arena.size or workers/)
+  expect(world.open).toBe(2 * 4)
+})
+
+test('an abandoned queue answers nothing more and is drained when its last I/O has ended', () => {
+  const world = new SimWorker({ tenants: 1, delayMax: 50 })
+  const [tenant] = world.tenants
+  world.attach(tenant)
+  world.run(30)
+  const before = tenant.ring.sharedRspProd
+  world.worker.receive({ kind: 'abandon', name: tenant.name })
+  expect(world.kinds(tenant.name)).not.toContain('drained')
+  world.run(80, false)
+  expect(world.kinds(tenant.name)).toContain('drained')
+  expect(tenant.ring.sharedRspProd).toBe(before)
+  expect(tenant.disk?.inFlight).toBe(0)
+})
