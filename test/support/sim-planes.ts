@@ -107,15 +107,15 @@ export class SimWorker {
     })
   }
 
-  /** Counts an adapter, and discounts it when it is closed. */
+  /** Counts an adapter, and discounts it when it is closed; what stands behind it may be opened again. */
   private opened<T extends { close(): void }>(adapter: T): T {
     this.open++
-    const close = adapter.close.bind(adapter)
-    adapter.close = () => {
+    const opened = Object.create(adapter) as T
+    opened.close = () => {
       this.open--
-      close()
+      adapter.close()
     }
-    return adapter
+    return opened
   }
 
   attach(tenant: SimTenant, extra: Partial<QueueSettings> = {}): void {
