@@ -116,7 +116,7 @@ export class QueueWorker {
     }
   }
 
-  /** When the arena cannot give what was asked for, whoever holds more than the quota of today is asked to return it. */
+  /** When the arena cannot give what was asked for, whoever holds more than today's quota is asked to return it. */
   private borrow(name: QueueName, wanted: number): readonly number[] {
     const lent = this.lender.borrow(name, wanted)
     if (lent.length === wanted) return lent

@@ -110,12 +110,18 @@ export class SimWorker {
   /** Counts an adapter, and discounts it when it is closed; what stands behind it may be opened again. */
   private opened<T extends { close(): void }>(adapter: T): T {
     this.open++
-    const opened = Object.create(adapter) as T
-    opened.close = () => {
+    const close = () => {
       this.open--
       adapter.close()
     }
-    return opened
+    const member = (key: PropertyKey): unknown => {
+      const value: unknown = Reflect.get(adapter, key, adapter)
+      return typeof value === 'function' ? (value.bind(adapter) as unknown) : value
+    }
+    return new Proxy(adapter, {
+      get: (_, key) => (key === 'close' ? close : member(key)),
+      set: (_, key, value) => Reflect.set(adapter, key, value),
+    })
   }
 
   attach(tenant: SimTenant, extra: Partial<QueueSettings> = {}): void {

@@ -2,7 +2,7 @@
  * @packageDocumentation
  * The main job, shown: a guest's disk from image to replay, in three processes on this machine, without Xen.
  *
- *   image ─ host ─ daemon ─ guest ─ attach ─ connect ─ load (three depths) ─ NBD client ─ compare ─ close ─ stop ─ replay
+ *   image ─ host ─ daemon ─ guest ─ attach ─ connect ─ three loads ─ NBD client ─ compare ─ close ─ stop ─ replay
  *
  * It succeeds only if every byte and every transition agreed. A fault planted on purpose must be found, with a sentence
  * that says who found it; then the demo ends with 1, as it would for a real one.

@@ -4,7 +4,7 @@
  * that a demo or a test can run it, kill it, and lose nothing but it.
  *
  *   node front/main.js HOST-DIR [NAME]
- *   stdin   {"do":"connect"} · {"do":"load",…WorkloadOptions} · {"do":"nbd","path":…} · {"do":"digest"} · {"do":"close"}
+ *   stdin   {"do":"connect"} · {"do":"load",…options} · {"do":"nbd","path":…} · {"do":"digest"} · {"do":"close"}
  *   stdout  {"event":"domain","domid":…} · connected · progress · loaded · nbd · digest · closed · failed
  *
  * One command at a time; the next is read when the one before has ended. End of input closes.
