@@ -5,18 +5,22 @@
  *
  *   0 kind · 1 words in all · 2 queue state · 3 digest · 4 queue digest · 5 req_cons · 6 rsp_prod · 7 req_prod seen ·
  *   8 levels · 9 flags (1 sync lost) · 10 short of · 11 chunks · 12 free slots · 13 leaving · 14 line · 15 requests ·
- *   16, 17 sectors of the medium (double);
- *   then chunks, free slots (in order), leaving (in order), line (in order), one word each, made even;
+ *   16 sectors of the medium (double, 2) · 18 digest of effects · 19 0 · 20 short since (double, 2);
+ *   then chunks, free slots (in order, slot|generation), leaving (in order), line (in order), one word each, made even;
  *   then per request: slot|state|kind · op|parts|outstanding|failed · active|verdict|segments|pages · generation ·
  *   page · 0 · id (2) · bytes (2) · sector (2) · taken (2) · its segments (2 each)
+ *
+ * What an invalid request or one without pages left over from the slot's earlier life is written as zero: the same
+ * state gives the same record, whether it was reached by folding or by restoring.
  */
 import { assert } from '../protocol/errors.js'
-import { RequestState } from '../machines/generated/request.js'
+import { queueStateNames } from '../machines/generated/queue.js'
+import { RequestState, requestStateNames } from '../machines/generated/request.js'
 import { RECORD_CHECKPOINT } from './records.js'
 import type { QueueCore } from './queue-core.js'
 import { getDouble, putDouble } from './words.js'
 
-const FIXED_WORDS = 18
+const FIXED_WORDS = 22
 const REQUEST_WORDS = 14
 
 /** An upper bound of the record's length now. */
@@ -38,8 +42,12 @@ export function writeCheckpoint(core: QueueCore, words: Int32Array, at: number):
   ]
   words.set(fixed, at)
   putDouble(words, at + 16, core.disk.sectorCount)
+  words[at + 18] = core.effects.digest
+  words[at + 19] = 0
+  putDouble(words, at + 20, core.shortSinceNs)
   at += FIXED_WORDS
-  for (const list of [lists.chunks, lists.free, lists.leaving, lists.line]) {
+  const free = Array.from(lists.free, (slot) => slot | (core.generation[slot] << 16))
+  for (const list of [lists.chunks, free, lists.leaving, lists.line]) {
     words.set(list, at)
     at += list.length
   }
@@ -50,17 +58,19 @@ export function writeCheckpoint(core: QueueCore, words: Int32Array, at: number):
 }
 
 function writeRequest(core: QueueCore, slot: number, words: Int32Array, at: number): number {
-  words[at] = slot | (core.state[slot] << 16) | (core.kind[slot] << 24)
-  words[at + 1] = core.op[slot] | (core.parts[slot] << 8) | (core.outstanding[slot] << 16) | (core.failed[slot] << 24)
+  const valid = core.verdict[slot] === 0 ? -1 : 0
+  words[at] = slot | (core.state[slot] << 16) | ((core.kind[slot] & valid) << 24)
+  words[at + 1] =
+    core.op[slot] | ((core.parts[slot] & valid) << 8) | (core.outstanding[slot] << 16) | (core.failed[slot] << 24)
   words[at + 2] =
     core.active[slot] | (core.verdict[slot] << 8) | (core.segmentCount[slot] << 16) | (core.pages[slot] << 24)
   words[at + 3] = core.generation[slot]
-  words[at + 4] = core.page[slot]
+  words[at + 4] = core.pages[slot] === 0 ? 0 : core.page[slot]
   words[at + 5] = 0
   words[at + 6] = core.idLow[slot]
   words[at + 7] = core.idHigh[slot]
   putDouble(words, at + 8, core.bytes[slot])
-  putDouble(words, at + 10, core.sector[slot])
+  putDouble(words, at + 10, valid === 0 ? 0 : core.sector[slot])
   putDouble(words, at + 12, core.takenNs[slot])
   at += REQUEST_WORDS
   const segments = slot * core.maxSegments * 2
@@ -72,27 +82,36 @@ function writeRequest(core: QueueCore, slot: number, words: Int32Array, at: numb
 export function restoreCheckpoint(core: QueueCore, words: Int32Array, at: number): void {
   const end = at + words[at + 1]
   const counts = words.subarray(at + 11, at + 16)
-  assert(counts[0] <= core.settings.arenaChunks, 'a checkpoint of a larger arena')
+  assert(end <= words.length && words[at + 1] >= FIXED_WORDS, 'a checkpoint that is cut off')
+  assert(counts[0] >= 0 && counts[0] <= core.settings.arenaChunks, 'a checkpoint of a larger arena')
   const fits = [1, 2, 3, 4].every((index) => counts[index] >= 0 && counts[index] <= core.slots)
-  assert(fits, 'a checkpoint of a larger pool')
+  assert(fits && counts[1] + counts[4] === core.slots, 'a checkpoint of another pool')
+  assert(words[at + 2] >= 0 && words[at + 2] < queueStateNames.length, 'a queue in a state that is none')
   core.restoreScalars(words, at)
+  core.shortSinceNs = getDouble(words, at + 20)
   let from = at + FIXED_WORDS
-  const take = (count: number) => {
+  const take = (count: number, below: number) => {
     const list = words.subarray(from, from + count)
+    assert(from + count <= end && list.every((entry) => (entry & 0xffff) < below), 'a list of impossible numbers')
     from += count
     return list
   }
-  const [chunks, free, leaving, line] = [take(counts[0]), take(counts[1]), take(counts[2]), take(counts[3])]
+  const chunks = take(counts[0], core.settings.arenaChunks)
+  const [free, leaving, line] = [take(counts[1], core.slots), take(counts[2], core.slots), take(counts[3], core.slots)]
   from += (from - at) & 1
   for (let index = 0; index < counts[4]; index++) from = readRequest(core, words, from)
   assert(from === end, 'a checkpoint whose length is not what it says')
-  core.restoreLists(chunks, free, leaving, line)
+  for (const entry of free) core.generation[entry & 0xffff] = entry >>> 16
+  core.restoreLists(chunks, free.map((entry) => entry & 0xffff), leaving, line)
 }
 
 function readRequest(core: QueueCore, words: Int32Array, at: number): number {
   const slot = words[at] & 0xffff
   assert(slot < core.slots, 'a checkpoint of a larger pool')
-  core.state[slot] = (words[at] >>> 16) & 0xff
+  const state = (words[at] >>> 16) & 0xff
+  assert(core.state[slot] === RequestState.Free, `slot ${slot} twice in a checkpoint`)
+  assert(state > RequestState.Free && state < requestStateNames.length, `slot ${slot} in a state that is none`)
+  core.state[slot] = state
   core.kind[slot] = words[at] >>> 24
   core.op[slot] = words[at + 1]
   core.parts[slot] = words[at + 1] >>> 8

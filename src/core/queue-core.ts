@@ -79,7 +79,7 @@ export class QueueCore extends RequestPool implements RequestHost {
   private readonly stepQueue: QueueStepper
   /** What Shortage is for want of (SHORT_OF_*). */
   shortOf: number = SHORT_OF_NOTHING
-  private shortSinceNs = 0
+  shortSinceNs = 0
   private abandonDue = false
   private sizeHigh = 0
   /** What requests are judged by; the size changes when the medium's does. */
@@ -226,6 +226,7 @@ export class QueueCore extends RequestPool implements RequestHost {
     this.syncLost = words[at + 9] !== 0
     this.shortOf = words[at + 10]
     this.disk = { ...this.disk, sectorCount: getDouble(words, at + 16) }
+    this.effects.digest = words[at + 18]
   }
 
   private noEdge(chart: string, state: number, event: number): never {

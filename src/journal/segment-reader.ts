@@ -9,8 +9,8 @@ import { decode } from 'cborg'
 import { getDouble } from '../core/words.js'
 import { sentenceOf } from '../protocol/errors.js'
 import {
-  BATCH_FRAME_WORDS, BATCH_HEAD_WORDS, BATCH_TAIL_WORDS, FORMAT_VERSION, HEADER_FIXED_WORDS, H_BATCH, H_CBOR_BYTES,
-  H_CHAIN, H_CRC, H_SEQUENCE, H_VERSION, H_WORDS, MAGIC_0, MAGIC_1, crcOfHeader, crcOfWords,
+  BATCH_FRAME_WORDS, BATCH_HEAD_WORDS, BATCH_TAIL_WORDS, FORMAT_VERSION, HEADER_FIXED_WORDS, H_BATCH, H_CAPACITY,
+  H_CBOR_BYTES, H_CHAIN, H_CRC, H_SEQUENCE, H_VERSION, H_WORDS, MAGIC_0, MAGIC_1, crcOfHeader, crcOfWords,
 } from './format.js'
 import type { JournalIdentity } from './format.js'
 
@@ -20,6 +20,8 @@ export interface SegmentHeader {
   readonly firstBatch: number
   readonly chain: number
   readonly headerWords: number
+  /** Words of the whole segment, as its header says; the file may be shorter. */
+  readonly capacity: number
 }
 
 export type HeaderResult =
@@ -51,7 +53,7 @@ export interface BatchesEnd {
 }
 
 /** Largest header that is believed: 64 KiB. */
-const HEADER_WORDS_MAX = 1 << 14
+export const HEADER_WORDS_MAX = 1 << 14
 
 export function readHeader(words: Int32Array): HeaderResult {
   if (words.length < HEADER_FIXED_WORDS + BATCH_FRAME_WORDS) return fault('it is too short to be a segment')
@@ -76,6 +78,7 @@ export function readHeader(words: Int32Array): HeaderResult {
       firstBatch: words[H_BATCH] >>> 0,
       chain: words[H_CHAIN],
       headerWords,
+      capacity: words[H_CAPACITY] >>> 0,
     }
     return { ok: true, header }
   } catch (error) {
@@ -116,4 +119,35 @@ function judgeBatch(words: Int32Array, at: number, length: number, number: numbe
   const crc = crcOfWords(words, at + 1, length - 2, chain)
   if (crc !== words[at + length - 1]) return `batch ${number}: its checksum is wrong: a byte of it was changed`
   return undefined
+}
+
+/** What stands behind the last commit word. */
+export interface Tail {
+  /** 'full': no further batch fits; 'clean': nothing was begun; 'torn': a batch was begun and never sealed. */
+  readonly kind: 'full' | 'clean' | 'torn'
+  /** Set when it is no tail: a whole batch stands there whose commit word was taken away. */
+  readonly sentence?: string
+}
+
+/**
+ * Judges the place where reading ended without damage: words[at] is a commit word of zero, or the end.
+ * A batch that is whole in every other respect (number, checksum) tells that its commit word was changed to zero; the
+ * one innocent explanation is a writer that died between its last two stores.
+ */
+export function judgeTail(words: Int32Array, at: number, number: number, chain: number): Tail {
+  if (at + BATCH_FRAME_WORDS > words.length) return { kind: 'full' }
+  if (words[at + 1] >>> 0 === number) {
+    let crc = crcOfWords(words, at + 1, BATCH_FRAME_WORDS - 2, chain)
+    for (let length = BATCH_FRAME_WORDS; at + length <= words.length; length += 2) {
+      if (crc === words[at + length - 1]) return { kind: 'torn', sentence: uncommitted(number) }
+      // Two words more: the one that would have been the checksum, and the one behind it.
+      crc = crcOfWords(words, at + length - 1, 2, crc)
+    }
+  }
+  for (let word = at + 2; word < at + BATCH_FRAME_WORDS; word++) if (words[word] !== 0) return { kind: 'torn' }
+  return { kind: 'clean' }
+}
+
+function uncommitted(number: number): string {
+  return `batch ${number}: whole, but its commit word is zero: it was changed (or its writer died in that instant)`
 }

@@ -1,0 +1,127 @@
+/**
+ * @packageDocumentation
+ * Journals as files: finds the segments in files and directories, believes nothing that is not checked, and hands out
+ * their words when they are asked for, so that a pool of any size is read with the memory of one segment.
+ *
+ *   file    [ segment ][ segment ] …     each as long as its header says (capacity), the last perhaps cut off
+ *   folder  every file below it that is a segment; other files are passed over, empty segments too
+ *
+ * Segment words are a copy: the file may be the living memory of a daemon, which goes on writing.
+ */
+import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { codeOf, sentenceOf, XbbdError } from '../protocol/errors.js'
+import { chainsOf } from './chain.js'
+import type { JournalChain, SegmentView } from './chain.js'
+import { HEADER_FIXED_WORDS, MAGIC_0, MAGIC_1 } from './format.js'
+import { HEADER_WORDS_MAX, readHeader } from './segment-reader.js'
+import type { SegmentHeader } from './segment-reader.js'
+
+/** Something that should be a segment and cannot be read as one. `offset` in bytes. */
+export interface FileProblem {
+  readonly file: string
+  readonly offset: number
+  readonly sentence: string
+}
+
+export interface JournalFiles {
+  readonly chains: readonly JournalChain[]
+  readonly problems: readonly FileProblem[]
+}
+
+/** How journal files are named; in a folder a file of this name that is no segment is a problem, another is not. */
+export const JOURNAL_EXTENSION = '.xbj'
+/** Largest segment that is read: 256 MiB. */
+const SEGMENT_WORDS_MAX = 1 << 26
+const FILES_MAX = 65536
+
+/**
+ * The journals in a file or a directory (not below it).
+ * @throws XbbdError XBBD_NO_INPUT (66) when `path` is not there or cannot be read.
+ */
+export function openJournals(path: string): JournalFiles {
+  const problems: FileProblem[] = []
+  const segments: SegmentView[] = []
+  try {
+    if (!statSync(path).isDirectory()) scanFile(path, true, segments, problems)
+    else for (const file of filesIn(path)) scanFile(file, file.endsWith(JOURNAL_EXTENSION), segments, problems)
+  } catch (error) {
+    const missing = codeOf(error) === 'ENOENT'
+    const sentence = missing ? `${path} does not exist` : `${path} cannot be read: ${sentenceOf(error)}`
+    throw new XbbdError('XBBD_NO_INPUT', sentence, { cause: error, exitCode: 66 })
+  }
+  return { chains: chainsOf(segments), problems }
+}
+
+function filesIn(folder: string): string[] {
+  const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile())
+  return files.slice(0, FILES_MAX).map((entry) => join(folder, entry.name)).sort()
+}
+
+/** @param strict - whether a file that holds no segment at all is a problem. */
+function scanFile(file: string, strict: boolean, segments: SegmentView[], problems: FileProblem[]): void {
+  const descriptor = openSync(file, 'r')
+  try {
+    const { size } = fstatSync(descriptor)
+    let offset = 0
+    while (offset < size) {
+      const words = readWords(descriptor, offset, Math.min(HEADER_WORDS_MAX, (size - offset) >>> 2))
+      // A segment of the pool that nobody has written yet, or one that is being prepared.
+      if (words[0] === 0 && (words[1] === 0 || words[1] === MAGIC_1)) return
+      if (!strict && offset === 0 && words[0] !== MAGIC_0 && words[1] !== MAGIC_1) return
+      const result = readHeader(words)
+      const sentence = result.ok ? impossibleCapacity(result.header) : result.sentence
+      if (!result.ok || sentence !== undefined) {
+        problems.push({ file, offset, sentence: sentence ?? '' })
+        return
+      }
+      const { header } = result
+      const count = Math.min(header.capacity, Math.floor((size - offset) / 4))
+      segments.push(viewOf(file, offset, count, header))
+      offset += header.capacity * 4
+    }
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function impossibleCapacity({ capacity, headerWords }: SegmentHeader): string | undefined {
+  const possible = capacity >= headerWords && capacity <= SEGMENT_WORDS_MAX && (capacity & 1) === 0
+  return possible ? undefined : `its header says that it is ${capacity} words long, which is impossible`
+}
+
+function viewOf(file: string, offset: number, count: number, header: SegmentHeader): SegmentView {
+  const words = () => {
+    const descriptor = openSync(file, 'r')
+    try {
+      return readWords(descriptor, offset, count)
+    } finally {
+      closeSync(descriptor)
+    }
+  }
+  return { file, offset, header, words }
+}
+
+/** Up to `count` words from byte `offset` on; fewer when the file is shorter by now. */
+function readWords(descriptor: number, offset: number, count: number): Int32Array {
+  const words = new Int32Array(Math.max(count, HEADER_FIXED_WORDS))
+  const bytes = new Uint8Array(words.buffer, 0, count * 4)
+  let have = 0
+  while (have < bytes.length) {
+    const got = readSync(descriptor, bytes, have, bytes.length - have, offset + have)
+    if (got === 0) break
+    have += got
+  }
+  return words.subarray(0, have >>> 2)
+}
+
+/**
+ * Segments that are in memory, oldest first, as a simulated world leaves them; `name` stands for a file's name.
+ * What is no segment is passed over.
+ */
+export function segmentsInMemory(all: readonly Int32Array[], name = 'memory'): SegmentView[] {
+  return all.flatMap((words, index) => {
+    const result = readHeader(words)
+    return result.ok ? [{ file: `${name}[${index}]`, offset: 0, header: result.header, words: () => words }] : []
+  })
+}

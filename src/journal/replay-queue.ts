@@ -1,0 +1,287 @@
+/**
+ * @packageDocumentation
+ * Replay of a queue: the recorded inputs go through the very core that recorded them, with the charts beside it, and
+ * whatever comes out otherwise than it was recorded becomes a sentence.
+ *
+ *   batch ─► beginBatch(time) · apply(inputs) · endInputs · applyCopied · settle ─► effects, digest
+ *                 │                                                                  compared with the recorded ones
+ *                 └ every step: generated code | XState's interpreter, compared
+ *
+ * Four kinds of divergence: `chart` (generated code and chart disagree), `effect` (other records), `digest` (other
+ * transitions, I/Os or copies), `input` (the core cannot take an input at all: replay of this journal ends there).
+ * The digest goes on from batch to batch, so only the first one that differs is reported; the next segment starts from
+ * its checkpoint and is compared again. What must never happen: an exception, or memory without bound, for any bytes.
+ */
+import { checkpointWordsMax, restoreCheckpoint, writeCheckpoint } from '../core/checkpoint.js'
+import { EffectLists } from '../core/effect-lists.js'
+import { QueueCore } from '../core/queue-core.js'
+import type { CoreSettings } from '../core/queue-core.js'
+import {
+  RECORD_CHECKPOINT, RECORD_COPIED, RECORD_ENTERED, RECORD_TAKEN, recordWords,
+} from '../core/records.js'
+import type { Steppers } from '../core/steppers.js'
+import { queueChartHash, queueStateNames } from '../machines/generated/queue.js'
+import { requestChartHash } from '../machines/generated/request.js'
+import { codeOf, sentenceOf } from '../protocol/errors.js'
+import { walkChain } from './chain.js'
+import type { ChainStep, JournalChain } from './chain.js'
+import { recordLine } from './describe-record.js'
+import { firstDifference, recordsIn, sameWords } from './replay-compare.js'
+import type { RecordSpan } from './replay-compare.js'
+import { readCoreSettings } from './replay-settings.js'
+import { replaySteppers } from './replay-steppers.js'
+import type { ReplaySteppers } from './replay-steppers.js'
+import type { Batch } from './segment-reader.js'
+
+export type DivergenceKind = 'chart' | 'effect' | 'digest' | 'input'
+
+/** One point at which recording and replay differ. */
+export interface ReplayDivergence {
+  readonly kind: DivergenceKind
+  readonly batch: number
+  readonly timeNs: number
+  readonly sentence: string
+  /** `request.completed`: the event at which they part, when it is known. */
+  readonly event?: string
+}
+
+export interface ReplayOptions {
+  /** Leaves XState's interpreter out: a tenth of the time, and proof only that the compiled charts agree. */
+  readonly compiledOnly?: boolean
+  /** What steps; tests give mutated code. */
+  readonly generated?: Steppers
+}
+
+/** What a replay found. */
+export interface QueueReplay {
+  readonly journal: string
+  readonly run: string
+  /** Recorded with other charts: differences are information, not failure. */
+  readonly otherCharts: boolean
+  readonly segments: number
+  /** Batches before the first that is still there. */
+  readonly recycled: number
+  readonly batches: number
+  readonly requests: number
+  readonly transitions: number
+  /** The first hundred. */
+  readonly divergences: readonly ReplayDivergence[]
+  readonly divergenceCount: number
+  /** Damaged or missing batches; replay goes on at the next checkpoint. */
+  readonly damage: readonly string[]
+  /** The core's counters at the end (core/statistics.ts); absent when nothing could be folded. */
+  readonly statistics?: Float64Array
+  /** Where the queue stands at the end. */
+  readonly final?: { readonly queue: string; readonly inFlight: number; readonly reqCons: number; readonly rspProd: number }
+}
+
+const DIVERGENCES_MAX = 100
+const DAMAGE_MAX = 100
+const INPUTS_SHOWN = 6
+
+/** Whether the replay proves that the recorded run obeyed the charts. */
+export function agrees(replay: QueueReplay): boolean {
+  return replay.damage.length === 0 && replay.batches > 0 && (replay.otherCharts || replay.divergenceCount === 0)
+}
+
+/** Replays one run of one queue. Never throws for what the journal holds. */
+export function replayQueue(chain: JournalChain, options: ReplayOptions = {}): QueueReplay {
+  return new Replay(chain, options).run()
+}
+
+class Replay {
+  private readonly chain: JournalChain
+  private readonly options: ReplayOptions
+  private readonly divergences: ReplayDivergence[] = []
+  private readonly damage: string[] = []
+  private divergenceCount = 0
+  private batches = 0
+  private requests = 0
+  private transitions = 0
+  private core: QueueCore | undefined
+  private stepping: ReplaySteppers | undefined
+  private scratch = new Int32Array(0)
+  private digestAgrees = true
+  private now = { number: 0, timeNs: 0 }
+
+  constructor(chain: JournalChain, options: ReplayOptions) {
+    this.chain = chain
+    this.options = options
+  }
+
+  run(): QueueReplay {
+    const settings = readCoreSettings(this.chain.identity.settings)
+    if (settings.ok) this.fold(settings.settings)
+    else this.diverge('input', settings.sentence)
+    const { chain, core } = this
+    const charts = chain.identity.charts as { readonly [chart: string]: string } | undefined
+    return {
+      journal: chain.journal,
+      run: chain.run,
+      otherCharts: charts?.request !== requestChartHash || charts.queue !== queueChartHash,
+      segments: chain.segments.length,
+      recycled: chain.segments[0].header.firstBatch,
+      batches: this.batches,
+      requests: this.requests,
+      transitions: this.transitions + (this.stepping?.count.transitions ?? 0),
+      divergences: this.divergences,
+      divergenceCount: this.divergenceCount,
+      damage: this.damage,
+      ...(core === undefined ? {} : { statistics: core.statistics, final: finalOf(core) }),
+    }
+  }
+
+  private fold(settings: CoreSettings): void {
+    for (const step of walkChain(this.chain)) {
+      if (step.kind === 'gap' || step.kind === 'damage') this.noteDamage(step)
+      if (step.kind === 'segment' && !step.follows) this.core = undefined
+      if (step.kind !== 'batch') continue
+      this.now = step.batch
+      try {
+        this.batch(settings, step.batch)
+      } catch (error) {
+        // An assertion of the core, or of the chart: this input cannot follow on those before it.
+        const ours = codeOf(error) === 'XBBD_ASSERTION' ? '' : 'cannot be folded: '
+        this.diverge('input', `${ours}${sentenceOf(error)}; the batch has ${inputsText(step.batch)}`)
+        return
+      }
+    }
+  }
+
+  private batch(settings: CoreSettings, batch: Batch): void {
+    const { words, from, to } = batch
+    this.batches++
+    const size = recordWords(words, from, to - from)
+    if (size > 0 && (words[from] & 0xff) === RECORD_CHECKPOINT) {
+      if (from + size !== to) return this.diverge('input', 'something stands behind the checkpoint in its batch')
+      if (this.core === undefined) this.restore(settings, batch)
+      else this.compareCheckpoint(this.core, batch)
+      return
+    }
+    if (this.core === undefined) throw new Error('there is no checkpoint before it')
+    this.round(this.core, batch)
+  }
+
+  private restore(settings: CoreSettings, { words, from }: Batch): void {
+    this.transitions += this.stepping?.count.transitions ?? 0
+    const { compiledOnly, generated } = this.options
+    const stepping = replaySteppers(
+      {
+        shadow: compiledOnly !== true,
+        ...(generated === undefined ? {} : { generated }),
+        onDifference: (chart, { slot, event, generated: did, xstate }) =>
+          this.diverge(
+            'chart',
+            `slot ${slot} on ${event}: the compiled ${chart} chart goes to ${movesText(did)}, XState to ${movesText(xstate)}`,
+            `${chart}.${event}`,
+          ),
+      },
+      () => core,
+    )
+    const core: QueueCore = new QueueCore(settings, stepping.steppers)
+    this.stepping = stepping
+    this.scratch = new Int32Array(EffectLists.wordsMax(core.slots) + settings.arenaChunks)
+    this.digestAgrees = true
+    restoreCheckpoint(core, words, from)
+    this.core = core
+  }
+
+  /**
+   * The recorded core wrote down its whole state: ours must be the same. Rounds that do nothing but free answered slots
+   * leave no batch, so the recorded one may be such a round ahead.
+   */
+  private compareCheckpoint(core: QueueCore, { words, from, to, timeNs }: Batch): void {
+    const recorded = { words, from, to }
+    if (sameWords(recorded, checkpointOf(core))) return
+    core.beginBatch(timeNs)
+    core.endInputs()
+    const silent = core.settle(this.scratch, 0) === 0
+    if (silent && sameWords(recorded, checkpointOf(core))) return
+    if (this.digestAgrees) this.diverge('digest', 'the checkpoint is not the state that the charts have come to')
+    // From here on what was recorded counts, so that the next segment is judged for itself.
+    this.core = undefined
+    this.restore(core.settings, { words, from, to, timeNs } as Batch)
+  }
+
+  private round(core: QueueCore, batch: Batch): void {
+    const { words, from, to, timeNs } = batch
+    const inputsEnd = this.endOfInputs(words, from, to)
+    core.beginBatch(timeNs)
+    core.apply(words, from, inputsEnd)
+    core.endInputs()
+    let effectsAt = inputsEnd
+    if (effectsAt < to && (words[effectsAt] & 0xff) === RECORD_COPIED) {
+      core.applyCopied(words, effectsAt)
+      effectsAt += recordWords(words, effectsAt, to - effectsAt)
+    } else if (core.effects.copyCount > 0) {
+      throw new Error(`the charts ask for ${core.effects.copyCount} copies, the recording has none`)
+    }
+    const end = core.settle(this.scratch, 0)
+    core.effects.forgetSubmits(core.effects.submitCount)
+    this.compare(core, batch, { words, from: effectsAt, to }, { words: this.scratch, from: 0, to: end })
+  }
+
+  /** Inputs end at the first record that is none: the grant copy's outcome, or an effect. */
+  private endOfInputs(words: Int32Array, from: number, to: number): number {
+    let at = from
+    while (at < to) {
+      const kind = words[at] & 0xff
+      if (kind === RECORD_COPIED || kind >= RECORD_ENTERED) break
+      const size = recordWords(words, at, to - at)
+      if (size === 0) throw new Error(`a record of kind ${kind} does not end within the batch`)
+      if (kind === RECORD_TAKEN) this.requests++
+      at += size
+    }
+    return at
+  }
+
+  private compare(core: QueueCore, batch: Batch, recorded: RecordSpan, derived: RecordSpan): void {
+    if (!sameWords(recorded, derived)) {
+      const { sentence, event } = firstDifference(recorded, derived)
+      this.diverge('effect', sentence, event)
+    }
+    const digest = core.batchDigest()
+    if (digest === batch.digest || !this.digestAgrees) return
+    this.digestAgrees = false
+    const sides = `${hex(batch.digest)} in the recording, ${hex(digest)} by the charts`
+    const meaning = 'other transitions, I/Os or copies were recorded than follow from these inputs'
+    this.diverge('digest', `the digest is ${sides}: ${meaning}; the batch has ${inputsText(batch)}`)
+  }
+
+  private diverge(kind: DivergenceKind, text: string, event?: string): void {
+    this.divergenceCount++
+    if (this.divergences.length >= DIVERGENCES_MAX) return
+    const { number, timeNs } = this.now
+    const sentence = `batch ${number}: ${text}`
+    this.divergences.push({ kind, batch: number, timeNs, sentence, ...(event === undefined ? {} : { event }) })
+  }
+
+  private noteDamage(step: Extract<ChainStep, { kind: 'gap' | 'damage' }>): void {
+    if (this.damage.length < DAMAGE_MAX) this.damage.push(`${step.segment.file}: ${step.sentence}`)
+  }
+}
+
+function checkpointOf(core: QueueCore): RecordSpan {
+  const words = new Int32Array(checkpointWordsMax(core))
+  return { words, from: 0, to: writeCheckpoint(core, words, 0) }
+}
+
+function finalOf(core: QueueCore) {
+  const { inFlight, reqCons, rspProd } = core
+  return { queue: queueStateNames[core.queueState], inFlight, reqCons: reqCons >>> 0, rspProd: rspProd >>> 0 }
+}
+
+function movesText({ state, actions }: { readonly state: string; readonly actions: readonly string[] }): string {
+  return actions.length === 0 ? state : `${state} (${actions.join(', ')})`
+}
+
+/** The inputs of a batch, shortened: what someone needs who looks for the cause. */
+function inputsText(batch: Batch): string {
+  const lines = recordsIn(batch).filter(({ kind }) => kind !== 'checkpoint').map(recordLine)
+  const more = lines.length > INPUTS_SHOWN ? ` and ${lines.length - INPUTS_SHOWN} more` : ''
+  return lines.length === 0 ? 'no records' : lines.slice(0, INPUTS_SHOWN).map((line) => `«${line}»`).join(' ') + more
+}
+
+function hex(word: number): string {
+  return (word >>> 0).toString(16).padStart(8, '0')
+}
