@@ -52,6 +52,14 @@ export interface ReplayOptions {
   readonly generated?: Steppers
 }
 
+/** The queue after the last batch; ring indices as unsigned numbers. */
+export interface FinalState {
+  readonly queue: string
+  readonly inFlight: number
+  readonly reqCons: number
+  readonly rspProd: number
+}
+
 /** What a replay found. */
 export interface QueueReplay {
   readonly journal: string
@@ -72,7 +80,7 @@ export interface QueueReplay {
   /** The core's counters at the end (core/statistics.ts); absent when nothing could be folded. */
   readonly statistics?: Float64Array
   /** Where the queue stands at the end. */
-  readonly final?: { readonly queue: string; readonly inFlight: number; readonly reqCons: number; readonly rspProd: number }
+  readonly final?: FinalState
 }
 
 const DIVERGENCES_MAX = 100
@@ -169,12 +177,11 @@ class Replay {
       {
         shadow: compiledOnly !== true,
         ...(generated === undefined ? {} : { generated }),
-        onDifference: (chart, { slot, event, generated: did, xstate }) =>
-          this.diverge(
-            'chart',
-            `slot ${slot} on ${event}: the compiled ${chart} chart goes to ${movesText(did)}, XState to ${movesText(xstate)}`,
-            `${chart}.${event}`,
-          ),
+        onDifference: (chart, difference) => {
+          const { slot, event, generated: did, xstate } = difference
+          const sides = `the compiled ${chart} chart goes to ${movesText(did)}, XState to ${movesText(xstate)}`
+          this.diverge('chart', `slot ${slot} on ${event}: ${sides}`, `${chart}.${event}`)
+        },
       },
       () => core,
     )
@@ -266,7 +273,7 @@ function checkpointOf(core: QueueCore): RecordSpan {
   return { words, from: 0, to: writeCheckpoint(core, words, 0) }
 }
 
-function finalOf(core: QueueCore) {
+function finalOf(core: QueueCore): FinalState {
   const { inFlight, reqCons, rspProd } = core
   return { queue: queueStateNames[core.queueState], inFlight, reqCons: reqCons >>> 0, rspProd: rspProd >>> 0 }
 }
