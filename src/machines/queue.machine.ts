@@ -42,7 +42,11 @@ export const queueMachine = setup({
         short: { target: 'Shortage', actions: ['announceShortage'], description: 'no slot or no buffer is left' },
         drainAsked: { target: 'Draining', description: 'the device closes or parks' },
         frontEndGone: { target: 'Abandoning', actions: ['abandonAll'], description: 'nobody is left to answer' },
-        ringBroken: { target: 'Broken', actions: ['announceBroken', 'abandonAll'], description: 'the producer index lies' },
+        ringBroken: {
+          target: 'Broken',
+          actions: ['announceBroken', 'abandonAll'],
+          description: 'the producer index lies',
+        },
       },
     },
     Shortage: {

@@ -4,8 +4,9 @@
  * One slot of the queue's pool is one such actor; what runs is this chart's compilation (generated/request.ts), one
  * byte of state per slot, and the exhaustive test proves the two equal.
  *
- *   Free ─ Taken ─┬─ Rejected ─────────────────────────────────────────────────────────────────────┐
- *                 └─ (Held) ─ (Waiting) ─ (Granted) ─ (Syncing) ─ Submitted ─ (Syncing | Filled) ─ Copied ─ Answered ─ Free
+ *   Free ─ Taken ─┬─ Rejected ──────────────────────────────────────────────────┬─ Answered ─ Free
+ *                 └─ (Held) ─ (Waiting) ─ (Granted) ─ I/O ─ (Filled) ─ Copied ──┘
+ *   I/O = Submitted, Syncing, or both: a flush with data syncs before it writes, a barrier after it
  *   and from everywhere, when the front end is gone: (Orphaned, while I/O is in flight) ─ Abandoned ─ Free
  *
  * The context is finite and small, because the compiler enumerates it: `kind` and `parts` are written by the intake
@@ -86,12 +87,22 @@ export const requestMachine = setup({
     Taken: {
       description: 'The entry is copied and journalled; it is being judged',
       on: {
-        rejected: { target: 'Rejected', actions: ['queueAnswer'], description: 'nonsense, or an operation not offered' },
-        held: { target: 'Held', description: 'a barrier stands before it, or it is a barrier and others are before it' },
+        rejected: {
+          target: 'Rejected',
+          actions: ['queueAnswer'],
+          description: 'nonsense, or an operation not offered',
+        },
+        held: {
+          target: 'Held',
+          description: 'a barrier stands before it, or it is a barrier and others are before it',
+        },
         waited: { target: 'Waiting', description: 'there are no buffers for its data' },
         admitted: [
           { guard: 'bringsData', target: 'Granted', actions: ['queueCopyFromGuest'], description: 'its data comes in' },
-          { guard: 'syncsFirst', target: 'Syncing', actions: ['queueSync'], description: 'nothing to copy, a sync is due' },
+          {
+            guard: 'syncsFirst', target: 'Syncing', actions: ['queueSync'],
+            description: 'nothing to copy, a sync is due',
+          },
           { target: 'Submitted', actions: ['queueIo'], description: 'nothing to copy in; to the disk' },
         ],
         abandoned: { target: 'Abandoned', actions: ['countAbandoned'], description: 'the front end is gone' },
@@ -110,7 +121,10 @@ export const requestMachine = setup({
         waited: { target: 'Waiting', description: 'its turn has come, but there are no buffers' },
         admitted: [
           { guard: 'bringsData', target: 'Granted', actions: ['queueCopyFromGuest'], description: 'its data comes in' },
-          { guard: 'syncsFirst', target: 'Syncing', actions: ['queueSync'], description: 'nothing to copy, a sync is due' },
+          {
+            guard: 'syncsFirst', target: 'Syncing', actions: ['queueSync'],
+            description: 'nothing to copy, a sync is due',
+          },
           { target: 'Submitted', actions: ['queueIo'], description: 'nothing to copy in; to the disk' },
         ],
         rejected: { target: 'Rejected', actions: ['queueAnswer'], description: 'an earlier sync was lost meanwhile' },
@@ -122,7 +136,10 @@ export const requestMachine = setup({
       on: {
         admitted: [
           { guard: 'bringsData', target: 'Granted', actions: ['queueCopyFromGuest'], description: 'its data comes in' },
-          { guard: 'syncsFirst', target: 'Syncing', actions: ['queueSync'], description: 'nothing to copy, a sync is due' },
+          {
+            guard: 'syncsFirst', target: 'Syncing', actions: ['queueSync'],
+            description: 'nothing to copy, a sync is due',
+          },
           { target: 'Submitted', actions: ['queueIo'], description: 'nothing to copy in; to the disk' },
         ],
         rejected: { target: 'Rejected', actions: ['queueAnswer'], description: 'an earlier sync was lost meanwhile' },
@@ -133,7 +150,10 @@ export const requestMachine = setup({
       description: 'It has buffers, and the grant copy brings its data in',
       on: {
         copied: [
-          { guard: 'syncsFirst', target: 'Syncing', actions: ['queueSync'], description: 'the sync comes before the data' },
+          {
+            guard: 'syncsFirst', target: 'Syncing', actions: ['queueSync'],
+            description: 'the sync comes before the data',
+          },
           { target: 'Submitted', actions: ['queueIo'], description: 'its data is here; to the disk' },
         ],
         copyFailed: {
@@ -160,9 +180,18 @@ export const requestMachine = setup({
       on: {
         completed: [
           { guard: 'moreOutstanding', actions: ['countDown'], description: 'one of several I/Os is done' },
-          { guard: 'hasFailed', target: 'Copied', actions: ['queueAnswer'], description: 'the last is done, another had failed' },
-          { guard: 'syncsAfter', target: 'Syncing', actions: ['queueSync'], description: 'a barrier makes its data durable' },
-          { guard: 'returnsData', target: 'Filled', actions: ['queueCopyToGuest'], description: 'the disk filled the buffer' },
+          {
+            guard: 'hasFailed', target: 'Copied', actions: ['queueAnswer'],
+            description: 'the last is done, another had failed',
+          },
+          {
+            guard: 'syncsAfter', target: 'Syncing', actions: ['queueSync'],
+            description: 'a barrier makes its data durable',
+          },
+          {
+            guard: 'returnsData', target: 'Filled', actions: ['queueCopyToGuest'],
+            description: 'the disk filled the buffer',
+          },
           { target: 'Copied', actions: ['queueAnswer'], description: 'the disk took all of it' },
         ],
         failed: [

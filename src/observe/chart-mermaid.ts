@@ -97,7 +97,8 @@ function bodyOf(node: NodeView, edges: readonly Edge[], indent: string): string[
     ...boxOf(child, edges, indent),
     ...(child.type === 'final' ? [`${indent}${idOf(child)} --> [*]`] : []),
   ])
-  const parted = regions.flatMap((lines, at) => (node.type === 'parallel' && at > 0 ? [`${indent}--`, ...lines] : lines))
+  const separator = node.type === 'parallel' ? [`${indent}--`] : []
+  const parted = regions.flatMap((lines, at) => (at > 0 ? [...separator, ...lines] : lines))
   const own = edges.filter(({ within }) => within === node).map(({ line }) => indent + line)
   return [...entry, ...parted, ...own]
 }
@@ -117,7 +118,8 @@ function noteOf(node: NodeView): string[] {
   })
   const idle = transitionsOf(node).filter(([, transition]) => isIdle(transition))
   const ignored = idle.length === 0 ? [] : [`ignores ${idle.map(([event]) => eventLabel(event)).join(', ')}`]
-  const lines = [...(node.description === undefined ? [] : [short(node.description)]), ...[...effects, ...ignored].map(text)]
+  const described = node.description === undefined ? [] : [short(node.description)]
+  const lines = [...described, ...[...effects, ...ignored].map(text)]
   if (lines.length === 0) return []
   return [`  note right of ${idOf(node)}`, ...lines.map((line) => `    ${line}`), '  end note']
 }

@@ -11,7 +11,10 @@
  */
 const brand = Symbol.for('xbbd.error')
 
-/** sysexits.h: usage 64, data 65, no input 66, unavailable 69, software 70, OS 71, can't create 73, I/O 74, temp 75, config 78. */
+/**
+ * `exitCode` as in sysexits.h: usage 64 · data 65 · no input 66 · unavailable 69 · software 70 (the default) · OS 71 ·
+ * can't create 73 · I/O 74 · not now 75 · protocol 76 · not allowed 77 · configuration 78.
+ */
 export class XbbdError extends Error {
   readonly code: string
   readonly exitCode: number

@@ -72,5 +72,6 @@ function memoryMedium(sectorCount: number, spec: MediumSpec): Opened {
 
 function noMemory(bytes: number, error: unknown): MediumError {
   const reason = codeOf(error) ?? sentenceOf(error)
-  return { code: 'io', sentence: `${bytes} bytes of memory for a medium cannot be had (${reason}): choose a smaller size` }
+  const sentence = `${bytes} bytes of memory for a medium cannot be had (${reason}): choose a smaller size`
+  return { code: 'io', sentence }
 }

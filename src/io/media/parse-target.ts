@@ -41,6 +41,6 @@ function badSpec(sentence: string): ParsedTarget {
 
 /** Shorter than one sector: not a disk. */
 export function tooSmall(name: string, sectorSize: number): MediumError {
-  const sentence = `${name} is shorter than one sector of ${sectorSize} bytes: make it larger, for example with truncate`
-  return { code: 'too-small', sentence }
+  const what = `${name} is shorter than one sector of ${sectorSize} bytes`
+  return { code: 'too-small', sentence: `${what}: make it larger, for example with truncate` }
 }

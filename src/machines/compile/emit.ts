@@ -52,7 +52,8 @@ function cases(compiled: CompiledChart): string[] {
     row.forEach((decision, event) => {
       if (decision.kind === 'none') return
       const body = statements(decision, compiled.states, '      ').join('\n')
-      const label = `    case ${hex((state << bits) | event)}: // ${compiled.states[state]} on ${compiled.events[event]}`
+      const what = `${compiled.states[state]} on ${compiled.events[event]}`
+      const label = `    case ${hex((state << bits) | event)}: // ${what}`
       bodies.set(body, [...(bodies.get(body) ?? []), label])
     }),
   )

@@ -120,7 +120,8 @@ export class Scope {
     }
     this.#scope = {
       id: '', sessionId: '', self: undefined, system,
-      logger: forbidden('log'), defer: forbidden('defer'), emit: forbidden('emit'), stopChild: forbidden('stop a child'),
+      logger: forbidden('log'), defer: forbidden('defer'), emit: forbidden('emit'),
+      stopChild: forbidden('stop a child'),
       actionExecutor: (action: ActionView) => {
         if (action.type !== 'xstate.raise') onAction(action)
       },
