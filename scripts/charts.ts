@@ -40,5 +40,5 @@ try {
   console.log(changes.length === 0 ? `${files.size} files are current` : changes.join('\n'))
 } catch (error) {
   console.error(`xbbd: ${sentenceOf(error)}`)
-  process.exitCode = codeOf(error) === 'CHART_NOT_COMPILABLE' ? 65 : 70
+  process.exitCode = codeOf(error) === 'XBBD_CHART_NOT_COMPILABLE' ? 65 : 70
 }

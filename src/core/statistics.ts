@@ -47,15 +47,16 @@ export function bucketFloorNs(bucket: number): number {
   return (4 + (bucket & 3)) * 2 ** (octave - 2) * QUANTUM_NS
 }
 
-/** The latency below which `share` (0..1) of the requests of the given histograms lie; 0 when there are none. */
-export function percentileNs(statistics: Float64Array, starts: readonly number[], share: number): number {
+/**
+ * The latency below which `share` (0..1) of the requests of `histogram` lie, rounded up to the end of its bucket.
+ * @returns nanoseconds; 0 when there are none.
+ */
+export function percentileNs(histogram: ArrayLike<number>, share: number): number {
   let total = 0
-  for (const at of starts) for (let b = 0; b < LATENCY_BUCKETS; b++) total += statistics[at + b]
+  for (let bucket = 0; bucket < histogram.length; bucket++) total += histogram[bucket]
   let left = Math.ceil(total * share)
-  if (total === 0) return 0
-  for (let b = 0; b < LATENCY_BUCKETS; b++) {
-    for (const at of starts) left -= statistics[at + b]
-    if (left <= 0) return bucketFloorNs(b + 1)
-  }
-  return bucketFloorNs(LATENCY_BUCKETS)
+  if (left === 0) return 0
+  let bucket = 0
+  while (left > histogram[bucket]) left -= histogram[bucket++]
+  return bucketFloorNs(bucket + 1)
 }

@@ -33,7 +33,7 @@ export class HypervisorClient {
       return new HypervisorClient(MessageSocket.connect(path))
     } catch (cause) {
       const sentence = `no embedded host at ${path} (${sentenceOf(cause)}): start one with \`xbbd host --dir ${dir}\``
-      throw new XbbdError('NO_HOST', sentence, { cause, exitCode: 69 })
+      throw new XbbdError('XBBD_NO_HOST', sentence, { cause, exitCode: 69 })
     }
   }
 

@@ -94,4 +94,3 @@ export const deviceMachine = device.createMachine({
   },
 })
 
-export type DeviceMachine = typeof deviceMachine

@@ -16,6 +16,3 @@ export interface ActorJournal {
 
 /** Opens the journal of the actor called `name` (`vbd/5/51712`, `supervisor`); the chart's id goes to its header. */
 export type OpenActorJournal = (name: string, chart: string) => ActorJournal
-
-/** Keeps nothing: for tests and measurements that say so. */
-export const noJournal: OpenActorJournal = () => ({ input: () => undefined, state: () => undefined })

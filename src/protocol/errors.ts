@@ -3,7 +3,8 @@
  * The three kinds of error that are thrown here (a guest's nonsense is a value and never thrown):
  *
  *   XbbdError       an operator's mistake or a failing surrounding: one sentence that says what to do, a stable code
- *                   and the exit status (sysexits) with which the command line ends
+ *                   (`XBBD_…`; an errno's name where a front end's call fails as on a real disk) and the exit
+ *                   status (sysexits) with which the command line ends
  *   XbbdAssertion   a broken invariant: our own fault; it ends the actor in which it is thrown, and nothing else
  *   everything else comes from outside (Node, the addon) and carries `code`
  *

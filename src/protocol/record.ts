@@ -29,7 +29,6 @@ export const RECORD_MIN_WORDS = 8
 export const RECORD_MAX_WORDS = RECORD_MIN_WORDS + 2 * (BLKIF_MAX_SEGMENTS_PER_REQUEST - 1)
 
 /** Where things stand, in words from the record's beginning. */
-export const RECORD_HEAD = 0
 export const RECORD_SLOT = 1
 export const RECORD_ID = 2
 export const RECORD_SECTOR = 4

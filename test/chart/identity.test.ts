@@ -42,5 +42,5 @@ test('generated code of another chart is refused with the cure', () => {
     }
     return 'accepted'
   })()
-  expect(code).toMatch(/^CHART_STALE: .*0123456789abcdef.*run npm run charts$/)
+  expect(code).toMatch(/^XBBD_CHART_STALE: .*0123456789abcdef.*run npm run charts$/)
 })

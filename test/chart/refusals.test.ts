@@ -8,7 +8,7 @@ function refusal(chart: unknown): string {
   try {
     compileChart(chart as Chart)
   } catch (error) {
-    expect(codeOf(error)).toBe('CHART_NOT_COMPILABLE')
+    expect(codeOf(error)).toBe('XBBD_CHART_NOT_COMPILABLE')
     return sentenceOf(error)
   }
   throw new Error('the chart was compiled')

@@ -86,7 +86,7 @@ hostContract('embedded', embeddedWorld)
 test('one host per directory; a dead one leaves nothing in the way', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'xbbd-contract-'))
   const first = await runHost({ dir })
-  await expect(runHost({ dir })).rejects.toMatchObject({ code: 'HOST_RUNS', exitCode: 69 })
+  await expect(runHost({ dir })).rejects.toMatchObject({ code: 'XBBD_HOST_RUNS', exitCode: 69 })
   await first.close()
   const second = await runHost({ dir })
   await second.close()

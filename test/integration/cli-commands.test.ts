@@ -35,7 +35,11 @@ function recordingApi(asked: unknown[]): DaemonApi {
     },
     list: () => [listing],
     statistics: () => [
-      { name: 'vbd/5/51712', domid: 5, vdev: 'xvda', counters: { reads: 12, writes: 0 }, histograms: {} },
+      {
+        name: 'vbd/5/51712', domid: 5, vdev: 'xvda', counters: { reads: 12, writes: 0 },
+        // buckets of a quarter octave: six reads below 256 ns, six in the bucket from 1792 to 2048 ns
+        histograms: { readLatency: [6, 0, 0, 0, 0, 0, 0, 6, 0], writeLatency: [0, 0], rejectedByReason: [3] },
+      },
     ],
     stop: () => Promise.reject(new Error('the process around it stops')),
     abandonStop: () => undefined,
@@ -102,7 +106,8 @@ test('list is a table for people and JSON for programs', async () => {
     'DEVICE       VDEV  STATE      BACK       FRONT        SIZE  MODE  RING  RESTARTS  TARGET\n' +
       'vbd/5/51712  xvda  Connected  Connected  Connected  64 MiB  w      512         0  /srv/a.img\n' +
       '\nvbd/5/51712: its size was rounded\n' +
-      '\nvbd/5/51712  VALUE\nreads           12\n',
+      '\nvbd/5/51712          VALUE\nreads                   12\nreadLatency p50     256 ns\n' +
+      'readLatency p99    2.05 µs\nreadLatency p99.9  2.05 µs\n',
   )
   const { stdout } = await xbbd('list', '--json', '-s', socket)
   expect(JSON.parse(stdout)).toEqual({ devices: [JSON.parse(JSON.stringify(listing))] })

@@ -31,6 +31,18 @@ export function wideLines(source: ts.SourceFile): string[] {
   return lines.length > FILE_LINES_MAX ? [`${lines.length} is the last line: split the file`, ...wide] : wide
 }
 
+/** Codes of our own errors are told from an errno's name, and from other programs' codes, by their prefix. */
+export function errorCodes(source: ts.SourceFile): string[] {
+  const found: string[] = []
+  visit(source, (node) => {
+    if (!ts.isNewExpression(node) || node.expression.getText() !== 'XbbdError') return
+    const code = node.arguments?.[0]
+    if (!code || !ts.isStringLiteral(code) || /^XBBD(_[A-Z]+)+$/.test(code.text)) return
+    found.push(`${source.getLineAndCharacterOfPosition(code.getStart(source)).line + 1} has the code ${code.text}`)
+  })
+  return found
+}
+
 /** Functions fit a screen. */
 export function longFunctions(source: ts.SourceFile): string[] {
   const found: string[] = []

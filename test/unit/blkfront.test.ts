@@ -171,8 +171,8 @@ describe('a back end that goes away', () => {
 
   test('one that has no disk to offer, or never connects, is an error with everything given back', async () => {
     rig = await EmbeddedRig.start({ keys: { sectors: '0' } })
-    await expect(rig.connect()).rejects.toMatchObject({ code: 'NO_DISK' })
-    await expect(rig.connect({ frontend: '/local/domain/1/device/vbd/1' })).rejects.toMatchObject({ code: 'NO_DISK' })
+    await expect(rig.connect()).rejects.toMatchObject({ code: 'XBBD_NO_DISK' })
+    await expect(rig.connect({ frontend: '/local/domain/1/device/vbd/1' })).rejects.toMatchObject({ code: 'XBBD_NO_DISK' })
     expect(rig.guest.memory.freePages).toBe(8192)
   })
 })

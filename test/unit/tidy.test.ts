@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
 import { packageRoot } from '../../src/io/native/load.js'
-import { bannedCalls, essayOf, forbiddenImports, longFunctions, wideLines } from '../support/tidy.js'
+import { bannedCalls, errorCodes, essayOf, forbiddenImports, longFunctions, wideLines } from '../support/tidy.js'
 
 const root = join(packageRoot(), 'src')
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
@@ -42,6 +42,10 @@ test('imports point downwards only', () => {
   expect(findings(forbiddenImports)).toEqual([])
 })
 
+test('codes of our own errors have one prefix', () => {
+  expect(findings(errorCodes)).toEqual([])
+})
+
 describe('the checks themselves find what they are for', () => {
   const source = (text: string) => ts.createSourceFile('x.ts', text, ts.ScriptTarget.ES2023, true)
   test('essays', () => {
@@ -62,6 +66,9 @@ describe('the checks themselves find what they are for', () => {
     expect(bannedCalls(source(text), 'core/x.ts').map((finding) => finding.split(' ')[0])).toEqual(['1', '2', '3', '4', '5', '6'])
     expect(bannedCalls(source(text), 'cli/x.ts')).toEqual([])
     expect(bannedCalls(source('import { setTimeout } from "node:timers/promises"\n'), 'core/x.ts')).toHaveLength(1)
+  })
+  test('codes', () => {
+    expect(errorCodes(source("new XbbdError('XBBD_A_B', '')\nnew XbbdError('EIO', '')\n"))).toEqual(['2 has the code EIO'])
   })
   test('imports', () => {
     const imports = (path: string, ...to: string[]) =>

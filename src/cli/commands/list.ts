@@ -4,9 +4,10 @@
  * cannot hold (why one failed, what was decided on the way). `--statistics` adds what each device did.
  */
 import type { Command } from 'commander'
+import { percentileNs } from '../../core/statistics.js'
 import type { DeviceListing, DeviceStatistics } from '../../ports/daemon-api.js'
 import { renderTable, type Column } from '../table.js'
-import { formatBytes } from '../units.js'
+import { formatBytes, formatNanoseconds } from '../units.js'
 import { json, withDaemon, withDaemonOptions, type CommandContext, type DaemonOptions } from './context.js'
 
 interface Options extends DaemonOptions {
@@ -87,10 +88,17 @@ function row(device: DeviceListing): string[] {
   ]
 }
 
+const PERCENTILES = [50, 99, 99.9] as const
+
 function statisticsText(device: DeviceStatistics): string {
-  const rows = Object.entries(device.counters)
+  const counters = Object.entries(device.counters)
     .filter(([, value]) => value !== 0)
     .map(([name, value]) => [name, `${value}`])
+  const latencies = Object.entries(device.histograms)
+    .filter(([name, counts]) => name.endsWith('Latency') && counts.some((count) => count > 0))
+    .flatMap(([name, counts]) =>
+      PERCENTILES.map((share) => [`${name} p${share}`, formatNanoseconds(percentileNs(counts, share / 100))]),
+    )
   const titles: Column[] = [{ title: device.name }, { title: 'VALUE', align: 'right' }]
-  return renderTable(titles, rows)
+  return renderTable(titles, [...counters, ...latencies])
 }

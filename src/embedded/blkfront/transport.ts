@@ -132,7 +132,7 @@ async function dance(options: TransportOptions, undo: Undo) {
   const backend = await store.read(`${frontend}/backend`)
   const backendId = await features.readNumber(store, `${frontend}/backend-id`, -1)
   if (!backend || backendId < 0)
-    throw new XbbdError('NO_DISK', `there is no disk at ${frontend}: attach one first`, { exitCode: 66 })
+    throw new XbbdError('XBBD_NO_DISK', `there is no disk at ${frontend}: attach one first`, { exitCode: 66 })
   const handle = (await features.readNumber(store, `${frontend}/virtual-device`, 0)) & 0xffff
   await store.write(`${frontend}/state`, String(STATE.Initialising))
   const peer = await Peer.watch(store, backend, (state) => undo.listener(state))
@@ -158,7 +158,7 @@ async function dance(options: TransportOptions, undo: Undo) {
   const state = await peer.until((now) => connected(now) || ended(now), clock, timeoutMs)
   await reached(peer, 'Connected', state, connected, timeoutMs)
   const disk = await features.readDiskOffer(store, backend)
-  if (!disk) throw new XbbdError('NO_DISK', `the back end at ${backend} is connected but offers no disk`)
+  if (!disk) throw new XbbdError('XBBD_NO_DISK', `the back end at ${backend} is connected but offers no disk`)
   await store.write(`${frontend}/state`, String(STATE.Connected))
   undo.done = true
   return { transport: new Transport({ backend, peer, slots, submitter, port, pages }, options, undo), disk }
@@ -194,7 +194,7 @@ async function reached(
   if (state !== undefined && wanted(state)) return
   const what = state === undefined ? `has not reached ${name} within ${timeoutMs / 1000} s` : 'closed the disk'
   const sentence = `the back end ${what} (its state is ${peer.state}): ${await peer.complaint()}`
-  throw new XbbdError('BACKEND', sentence, { exitCode: 69 })
+  throw new XbbdError('XBBD_BACKEND', sentence, { exitCode: 69 })
 }
 
 async function removeKeys(store: XenStore, frontend: string): Promise<void> {

@@ -95,7 +95,7 @@ export class GuestMemory {
   allocate(pages: number): PageRun {
     const frame = this.#runs.take(pages)
     if (frame === undefined)
-      throw new XbbdError('GUEST_MEMORY', `the guest has no ${pages} pages in a row left: give it more memory`)
+      throw new XbbdError('XBBD_GUEST_MEMORY', `the guest has no ${pages} pages in a row left: give it more memory`)
     const bytes = this.#bytes.subarray(frame * PAGE_BYTES, (frame + pages) * PAGE_BYTES)
     bytes.fill(0)
     return { frame, pages, bytes, words: new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4) }
@@ -123,8 +123,10 @@ export class GuestGrants {
   /** `count` references in a row that permit nothing yet; the first of them. Throws when the table is full. */
   claim(count: number): number {
     const gref = this.#runs.take(count)
-    if (gref === undefined)
-      throw new XbbdError('GUEST_GRANTS', `the guest has no ${count} grant references left: give it a larger table`)
+    if (gref === undefined) {
+      const sentence = `the guest has no ${count} grant references left: give it a larger table`
+      throw new XbbdError('XBBD_GUEST_GRANTS', sentence)
+    }
     return gref
   }
 

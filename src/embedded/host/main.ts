@@ -86,9 +86,10 @@ function refuseSecond(path: string): void {
   } catch (error) {
     if (codeOf(error) === 'ECONNREFUSED') return rmSync(path)
     const sentence = `cannot use ${path} (${sentenceOf(error)}): choose another directory with --dir`
-    throw new XbbdError('HOST_DIR', sentence, { cause: error, exitCode: 73 })
+    throw new XbbdError('XBBD_HOST_DIR', sentence, { cause: error, exitCode: 73 })
   }
-  throw new XbbdError('HOST_RUNS', `an embedded host runs already at ${path}: stop it, or use it`, { exitCode: 69 })
+  const sentence = `an embedded host runs already at ${path}: stop it, or use it`
+  throw new XbbdError('XBBD_HOST_RUNS', sentence, { exitCode: 69 })
 }
 
 /** Executes the requests of one connection one after the other. `ended` is called once. */

@@ -45,7 +45,7 @@ export class NbdServer {
       nbd.#server.once('error', (cause) =>
         reject(
           new XbbdError(
-            'NBD_SOCKET',
+            'XBBD_NBD_SOCKET',
             `cannot listen on ${options.path} (${cause.message}): choose another path, or remove what stands there`,
             { cause, exitCode: 73 },
           ),

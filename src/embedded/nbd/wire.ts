@@ -32,7 +32,6 @@ export const REP_INFO = 3
 export const REP_ERR_UNSUP = 0x80000001
 export const REP_ERR_INVALID = 0x80000003
 export const REP_ERR_UNKNOWN = 0x80000006
-export const REP_ERR_TOO_BIG = 0x80000009
 
 export const INFO_EXPORT = 0
 export const INFO_NAME = 1

@@ -24,7 +24,6 @@ export const GTF_readonly = 4
 export const GRANT_ENTRY_BYTES = 8
 
 /** Status words of a copy. */
-export const GNTST_okay = 0
 export const GNTST_general_error = -1
 export const GNTST_bad_gntref = -3
 

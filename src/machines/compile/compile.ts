@@ -217,7 +217,7 @@ function inOrder(enumeration: Enumeration): { values: StateValue[]; cells: Decis
 
 function refuse(chart: Chart, violations: readonly string[]): never {
   const lines = violations.map((violation) => `\n  ${violation}`).join('')
-  throw new XbbdError('CHART_NOT_COMPILABLE', `chart ${chart.id} cannot be compiled:${lines}`)
+  throw new XbbdError('XBBD_CHART_NOT_COMPILABLE', `chart ${chart.id} cannot be compiled:${lines}`)
 }
 
 /**

@@ -34,12 +34,12 @@ export function chartHash(chart: Chart): string {
   return sha256(canonicalJson(chart)).slice(0, 16)
 }
 
-/** To be called at start, before the generated step is used. @throws {XbbdError} CHART_STALE. */
+/** To be called at start, before the generated step is used. @throws {XbbdError} XBBD_CHART_STALE. */
 export function requireCurrentChart(chart: Chart, generatedHash: string): void {
   const hash = chartHash(chart)
   if (hash === generatedHash) return
   throw new XbbdError(
-    'CHART_STALE',
+    'XBBD_CHART_STALE',
     `the generated code of chart ${chart.id} is of ${generatedHash}, the chart is ${hash}: run npm run charts`,
   )
 }
