@@ -16,6 +16,7 @@ const LOCK = 0
 const NEXT_SEQUENCE = 1
 const SEGMENTS_AT = 2
 const SEGMENT_WORDS = 2
+/** Segments that every journal keeps, whatever the others need. */
 const KEPT = 2
 
 export const JOURNALS_MAX = 4096
@@ -28,6 +29,8 @@ export class SegmentTable {
   readonly shared: SharedArrayBuffer
   private readonly table: Int32Array
   private readonly shapes: readonly SegmentShape[]
+  private readonly newest = new Int32Array(JOURNALS_MAX)
+  private readonly second = new Int32Array(JOURNALS_MAX)
 
   constructor(shapes: readonly SegmentShape[], shared?: SharedArrayBuffer) {
     this.shapes = shapes
@@ -73,16 +76,37 @@ export class SegmentTable {
    */
   next(journal: number, atLeastWords: number): { segment: number; sequence: number } | undefined {
     return this.locked(() => {
-      const first = !this.owns(journal)
-      const fitting = this.shapes.map((_, index) => index).filter((index) => this.shapes[index].words >= atLeastWords)
-      const sizes = [...new Set(fitting.map((index) => this.shapes[index].words))]
-      for (const size of sizes.sort((a, b) => (first ? a - b : b - a))) {
-        const ofSize = fitting.filter((index) => this.shapes[index].words === size)
-        const segment = this.oldestSpare(ofSize, journal)
-        if (segment !== undefined) return this.give(segment, journal)
+      this.noteNewest()
+      const smallFirst = this.newest[journal] === 0
+      let best = -1
+      for (let segment = 0; segment < this.shapes.length; segment++) {
+        if (this.shapes[segment].words < atLeastWords || !this.isSpare(segment, journal)) continue
+        if (best < 0 || this.isBetter(segment, best, smallFirst)) best = segment
       }
-      return undefined
+      return best < 0 ? undefined : this.give(best, journal)
     })
+  }
+
+  /** By journal, the sequences of its newest segment and of the one before; one pass over the table. */
+  private noteNewest(): void {
+    const { newest, second } = this
+    newest.fill(0)
+    second.fill(0)
+    for (let segment = 0; segment < this.shapes.length; segment++) {
+      const owner = this.table[this.at(segment)]
+      const sequence = this.sequence(segment)
+      if (sequence > newest[owner]) {
+        second[owner] = newest[owner]
+        newest[owner] = sequence
+      } else if (sequence > second[owner]) second[owner] = sequence
+    }
+  }
+
+  /** The size that is wanted, then the oldest (one never written is older than all). */
+  private isBetter(segment: number, than: number, smallFirst: boolean): boolean {
+    const larger = this.shapes[segment].words - this.shapes[than].words
+    if (larger !== 0) return larger < 0 === smallFirst
+    return this.sequence(segment) < this.sequence(than)
   }
 
   private give(segment: number, journal: number): { segment: number; sequence: number } {
@@ -92,28 +116,11 @@ export class SegmentTable {
     return { segment, sequence }
   }
 
-  /** Among `candidates`: one never written, else the oldest that nobody must keep. */
-  private oldestSpare(candidates: readonly number[], asker: number): number | undefined {
-    let best: number | undefined
-    for (const segment of candidates) {
-      if (!this.isSpare(segment, asker)) continue
-      if (best === undefined || this.sequence(segment) < this.sequence(best)) best = segment
-    }
-    return best
-  }
-
-  /** The asker's new segment will be its newest, so it must keep only one besides. */
+  /** The newest two of every journal are kept; the asker's new segment will be its newest, so it keeps one besides. */
   private isSpare(segment: number, asker: number): boolean {
     const owner = this.table[this.at(segment)]
     if (owner === 0) return true
-    let newer = 0
-    for (let other = 0; other < this.shapes.length; other++)
-      if (this.table[this.at(other)] === owner && this.sequence(other) > this.sequence(segment)) newer++
-    return newer >= (owner === asker ? KEPT - 1 : KEPT)
-  }
-
-  private owns(journal: number): boolean {
-    return this.shapes.some((_, segment) => this.table[this.at(segment)] === journal)
+    return this.sequence(segment) < (owner === asker ? this.newest[owner] : this.second[owner])
   }
 
   private sequence(segment: number): number {
