@@ -16,7 +16,9 @@ import { addConfig } from './commands/config.js'
 import { addDemo } from './commands/demo.js'
 import { addDetach } from './commands/detach.js'
 import { addHost } from './commands/host.js'
+import { addJournal } from './commands/journal.js'
 import { addList } from './commands/list.js'
+import { addReplay } from './commands/replay.js'
 import { addRun } from './commands/run.js'
 import { addStop } from './commands/stop.js'
 import type { CommandContext } from './commands/context.js'
@@ -45,7 +47,7 @@ export function buildProgram(context: CommandContext): Command {
   addRun(program, context, openWorld)
   const commands = [
     addDemo, addHost, addStop, addAttach, addDetach, addList,
-    addChart, addConfig, addCompletion,
+    addJournal, addReplay, addChart, addConfig, addCompletion,
   ]
   for (const add of commands) add(program, context)
   inheritSettings(program)

@@ -2,7 +2,7 @@
  * @packageDocumentation
  * The journals of the control plane's actors: rare events, each one batch of its own, sealed before the chart sees it.
  *
- *   EVENT  kind · bytes · CBOR { actor, event }, padded to 8        STATE  kind · bytes · CBOR { actor, state }
+ *   EVENT  kind · bytes · CBOR { actor, chart, event }, padded to 8   STATE  kind · bytes · CBOR { actor, state }
  *
  * The actors of one device (supervisor, device, medium) share one journal, in the order in which things happened.
  * States are a help for readers; a replay derives them from the events and compares.
@@ -39,8 +39,8 @@ export class ActorJournals {
   }
 
   /** Throws XbbdError when the pool cannot keep two segments for one more device. */
-  readonly open: OpenActorJournal = (actor) =>
-    new WrittenActorJournal(actor, this.writerOf(deviceOf(actor)), this.parts.nowNs)
+  readonly open: OpenActorJournal = (actor, chart) =>
+    new WrittenActorJournal(actor, chart, this.writerOf(deviceOf(actor)), this.parts.nowNs)
 
   /** The device is gone: its journal stays for readers until the segments are needed. */
   readonly close = (device: string): void => {
@@ -74,17 +74,19 @@ function deviceOf(actor: string): string {
 
 class WrittenActorJournal implements ActorJournal {
   private readonly actor: string
+  private readonly chart: string
   private readonly writer: BatchWriter
   private readonly nowNs: () => number
 
-  constructor(actor: string, writer: BatchWriter, nowNs: () => number) {
+  constructor(actor: string, chart: string, writer: BatchWriter, nowNs: () => number) {
     this.actor = actor
+    this.chart = chart
     this.writer = writer
     this.nowNs = nowNs
   }
 
   input(event: object): void {
-    this.write(RECORD_EVENT, { actor: this.actor, event })
+    this.write(RECORD_EVENT, { actor: this.actor, chart: this.chart, event })
   }
 
   state(path: string): void {

@@ -48,7 +48,7 @@ export type ChainStep =
 
 /** `1234@98765` */
 export function runOf(identity: JournalIdentity): string {
-  return `${String(identity.pid)}@${String(identity.monotonicNs)}`
+  return `${identity.pid}@${identity.monotonicNs}`
 }
 
 /** Groups segments by journal and run, and orders each group. Chains are ordered by name, then by time. */
@@ -66,7 +66,7 @@ export function chainsOf(segments: Iterable<SegmentView>): JournalChain[] {
     const { identity } = group[0].header
     return { journal: identity.journal, run: runOf(identity), identity, segments: group }
   })
-  const begun = (chain: JournalChain) => Number(chain.identity.monotonicNs)
+  const begun = (chain: JournalChain) => chain.identity.monotonicNs
   return chains.sort((a, b) => (a.journal < b.journal ? -1 : a.journal > b.journal ? 1 : begun(a) - begun(b)))
 }
 

@@ -151,7 +151,7 @@ function checkpointFields(words: Int32Array, at: number) {
 function cborFields(words: Int32Array, at: number): Record<string, unknown> {
   const bytes = new Uint8Array(words.buffer, words.byteOffset + (at + 2) * 4, words[at + 1])
   try {
-    return { value: decode(bytes) as unknown }
+    return { value: decode(bytes, { allowBigInt: false }) as unknown }
   } catch {
     return { undecodable: `${bytes.length} bytes that are not CBOR` }
   }

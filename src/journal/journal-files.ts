@@ -53,6 +53,21 @@ export function openJournals(path: string): JournalFiles {
   return { chains: chainsOf(segments), problems }
 }
 
+/**
+ * The chains of one journal, or of all whose names begin with `name/`; all of them without a name.
+ * @throws XbbdError XBBD_NO_INPUT (66) when there are none.
+ */
+export function chainsNamed({ chains }: JournalFiles, path: string, name?: string): readonly JournalChain[] {
+  const named = chains.filter(({ journal }) => name === undefined || journal === name || journal.startsWith(`${name}/`))
+  if (named.length > 0) return named
+  const known = [...new Set(chains.map(({ journal }) => journal))].slice(0, 8)
+  const sentence =
+    known.length === 0
+      ? `${path} holds no journal: name a journal file or the folder of the pool`
+      : `${path} holds no journal ${name}; it holds ${known.join(', ')}`
+  throw new XbbdError('XBBD_NO_INPUT', sentence, { exitCode: 66 })
+}
+
 function filesIn(folder: string): string[] {
   const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile())
   return files.slice(0, FILES_MAX).map((entry) => join(folder, entry.name)).sort()

@@ -88,7 +88,9 @@ const DAMAGE_MAX = 100
 const INPUTS_SHOWN = 6
 
 /** Whether the replay proves that the recorded run obeyed the charts. */
-export function agrees(replay: QueueReplay): boolean {
+export function agrees(
+  replay: Pick<QueueReplay, 'damage' | 'batches' | 'otherCharts' | 'divergenceCount'>,
+): boolean {
   return replay.damage.length === 0 && replay.batches > 0 && (replay.otherCharts || replay.divergenceCount === 0)
 }
 
@@ -122,11 +124,11 @@ class Replay {
     if (settings.ok) this.fold(settings.settings)
     else this.diverge('input', settings.sentence)
     const { chain, core } = this
-    const charts = chain.identity.charts as { readonly [chart: string]: string } | undefined
+    const { charts } = chain.identity
     return {
       journal: chain.journal,
       run: chain.run,
-      otherCharts: charts?.request !== requestChartHash || charts.queue !== queueChartHash,
+      otherCharts: charts.request !== requestChartHash || charts.queue !== queueChartHash,
       segments: chain.segments.length,
       recycled: chain.segments[0].header.firstBatch,
       batches: this.batches,

@@ -69,9 +69,8 @@ export function readHeader(words: Int32Array): HeaderResult {
   if (words[H_CRC] !== crcOfHeader(words, headerWords)) return fault('the checksum of its header is wrong')
   try {
     const bytes = new Uint8Array(words.buffer, words.byteOffset + HEADER_FIXED_WORDS * 4, cborBytes)
-    const identity = decode(bytes) as JournalIdentity
-    if (typeof identity !== 'object' || identity === null || typeof identity.journal !== 'string')
-      return fault('its header names no journal')
+    const identity = decode(bytes, { allowBigInt: false }) as unknown
+    if (!isIdentity(identity)) return fault('its header does not say whose journal it is')
     const header = {
       identity,
       sequence: words[H_SEQUENCE] >>> 0,
@@ -84,6 +83,17 @@ export function readHeader(words: Int32Array): HeaderResult {
   } catch (error) {
     return fault(`its header cannot be decoded: ${sentenceOf(error)}`)
   }
+}
+
+/** Whether the types are those of {@link JournalIdentity}; `settings` is judged by whoever uses it. */
+function isIdentity(value: unknown): value is JournalIdentity {
+  if (typeof value !== 'object' || value === null) return false
+  const { journal, kind, charts, program, boot, pid, wallMs, monotonicNs } = value as Record<string, unknown>
+  const texts = [journal, program, boot].every((text) => typeof text === 'string')
+  const numbers = [pid, wallMs, monotonicNs].every((number) => typeof number === 'number')
+  const known = kind === 'queue' || kind === 'actor'
+  if (!texts || !numbers || !known || typeof charts !== 'object' || charts === null) return false
+  return Object.values(charts).every((hash) => typeof hash === 'string')
 }
 
 function fault(sentence: string): HeaderResult {
