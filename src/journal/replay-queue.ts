@@ -22,7 +22,7 @@ import {
 import type { Steppers } from '../core/steppers.js'
 import { queueChartHash, queueStateNames } from '../machines/generated/queue.js'
 import { requestChartHash } from '../machines/generated/request.js'
-import { codeOf, sentenceOf } from '../protocol/errors.js'
+import { sentenceOf } from '../protocol/errors.js'
 import { walkChain } from './chain.js'
 import type { ChainStep, JournalChain } from './chain.js'
 import { recordLine } from './describe-record.js'
@@ -85,7 +85,7 @@ export interface QueueReplay {
 
 const DIVERGENCES_MAX = 100
 const DAMAGE_MAX = 100
-const INPUTS_SHOWN = 6
+const INPUTS_SHOWN = 12
 
 /** Whether the replay proves that the recorded run obeyed the charts. */
 export function agrees(
@@ -151,8 +151,7 @@ class Replay {
         this.batch(settings, step.batch)
       } catch (error) {
         // An assertion of the core, or of the chart: this input cannot follow on those before it.
-        const ours = codeOf(error) === 'XBBD_ASSERTION' ? '' : 'cannot be folded: '
-        this.diverge('input', `${ours}${sentenceOf(error)}; the batch has ${inputsText(step.batch)}`)
+        this.diverge('input', `${sentenceOf(error)}; the batch has ${inputsText(step.batch)}`)
         return
       }
     }
@@ -206,7 +205,7 @@ class Replay {
     core.endInputs()
     const silent = core.settle(this.scratch, 0) === 0
     if (silent && sameWords(recorded, checkpointOf(core))) return
-    if (this.digestAgrees) this.diverge('digest', 'the checkpoint is not the state that the charts have come to')
+    if (this.digestAgrees) this.diverge('digest', checkpointText(recorded, checkpointOf(core)))
     // From here on what was recorded counts, so that the next segment is judged for itself.
     this.core = undefined
     this.restore(core.settings, { words, from, to, timeNs } as Batch)
@@ -220,6 +219,8 @@ class Replay {
     core.endInputs()
     let effectsAt = inputsEnd
     if (effectsAt < to && (words[effectsAt] & 0xff) === RECORD_COPIED) {
+      const [asked, copied] = [core.effects.copyCount, words[effectsAt + 1]]
+      if (asked !== copied) throw new Error(`the recording copied ${copied} segments, the charts ask for ${asked}`)
       core.applyCopied(words, effectsAt)
       effectsAt += recordWords(words, effectsAt, to - effectsAt)
     } else if (core.effects.copyCount > 0) {
@@ -273,6 +274,14 @@ class Replay {
 function checkpointOf(core: QueueCore): RecordSpan {
   const words = new Int32Array(checkpointWordsMax(core))
   return { words, from: 0, to: writeCheckpoint(core, words, 0) }
+}
+
+/** Which word of the state differs first; the words are those of docs/journal-format.md. */
+function checkpointText(recorded: RecordSpan, derived: RecordSpan): string {
+  let word = 0
+  while (recorded.words[recorded.from + word] === derived.words[derived.from + word] && word < derived.to) word++
+  const [there, here] = [recorded.words[recorded.from + word], derived.words[derived.from + word]]
+  return `the checkpoint's word ${word} is ${there} in the recording, the charts come to ${here}`
 }
 
 function finalOf(core: QueueCore): FinalState {

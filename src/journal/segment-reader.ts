@@ -150,6 +150,7 @@ export function judgeTail(words: Int32Array, at: number, number: number, chain: 
     let crc = crcOfWords(words, at + 1, BATCH_FRAME_WORDS - 2, chain)
     for (let length = BATCH_FRAME_WORDS; at + length <= words.length; length += 2) {
       if (crc === words[at + length - 1]) return { kind: 'torn', sentence: uncommitted(number) }
+      if (at + length + 2 > words.length) break
       // Two words more: the one that would have been the checksum, and the one behind it.
       crc = crcOfWords(words, at + length - 1, 2, crc)
     }

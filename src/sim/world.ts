@@ -146,7 +146,7 @@ export class World {
   }
 
   private nextSegment(words: number, atLeast: number): SegmentMemory {
-    const memory = { words: new Int32Array(Math.max(words, atLeast)), sequence: this.segments.length }
+    const memory = { words: new Int32Array((Math.max(words, atLeast) + 1) & ~1), sequence: this.segments.length }
     this.segments.push(memory.words)
     return memory
   }

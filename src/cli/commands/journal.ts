@@ -1,8 +1,8 @@
 /**
  * @packageDocumentation
- * `xbbd journal cat` and `xbbd journal check`: what a journal holds, and whether it is what was written. Both read files
- * or the pool's folder while a daemon writes there; neither changes anything. `cat` prints as it reads, a few thousand
- * lines at a time, and stops quietly when nobody reads on (`| head`).
+ * `xbbd journal cat` and `xbbd journal check`: what a journal holds, and whether it is what was written. Both read
+ * files or the pool's folder while a daemon writes there; neither changes anything. `cat` prints as it reads, some
+ * hundred lines at a time.
  */
 import { InvalidArgumentError, type Command } from 'commander'
 import type { CatEntry } from '../../journal/cat.js'

@@ -1,7 +1,7 @@
 /**
  * @packageDocumentation
- * `xbbd replay`: folds recorded journals through the charts again and says whether the run obeyed them. Ends with 0 when
- * all agree, with 1 when one does not; a journal of other charts is a comparison, its differences are information.
+ * `xbbd replay`: folds recorded journals through the charts again and says whether the run obeyed them. Ends with 0
+ * when all agree, with 1 when one does not; a journal of other charts is a comparison, its differences are information.
  */
 import type { Command } from 'commander'
 import type { ReplayReport } from '../../journal/replay.js'
