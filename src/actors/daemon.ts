@@ -29,7 +29,8 @@ export interface DaemonOptions {
   readonly backendDomid: number
   /** The directory below `backend/` that is served: `vbd`. */
   readonly type: string
-  readonly settings: DeviceSettings
+  /** Of the device with that name, such as `vbd/5/51712`. */
+  readonly settings: (device: string) => DeviceSettings
   readonly supervision: Omit<SupervisorInput, 'child'>
   /** How often media are asked for their size, milliseconds; 0 = never. */
   readonly sizePollMs: number
@@ -50,7 +51,7 @@ export class Daemon implements DaemonApi {
   #cancelPoll: (() => void) | undefined
   #stopping: Promise<StopOutcome> | undefined
   #mode: StopMode = 'park'
-  #settings: DeviceSettings
+  #settings: DaemonOptions['settings']
 
   constructor(options: DaemonOptions) {
     this.#options = options
@@ -77,7 +78,7 @@ export class Daemon implements DaemonApi {
   }
 
   /** For devices that are attached from now on. */
-  apply(settings: DeviceSettings): void {
+  apply(settings: DaemonOptions['settings']): void {
     this.#settings = settings
   }
 
@@ -192,9 +193,9 @@ export class Daemon implements DaemonApi {
 
   #begin({ domid, devid }: { domid: number; devid: number }): void {
     const { world, backendDomid, type, supervision } = this.#options
-    const settings = this.#settings
     const name = this.#nameOf({ domid, devid })
     if (this.#devices.has(name)) return
+    const settings = this.#settings(name)
     const device = new SupervisedDevice({
       world, bounds: supervision,
       input: { name, domid, devid, settings },

@@ -310,7 +310,12 @@ export class QueuePlane {
     const { plant, sink } = this.parts
     if (!plant || this.core.statistics[COUNTER.taken] < plant.after || this.planted) return
     if (plant.kind === 'throw') throw new Error('a planted fault: the queue throws')
-    if (plant.kind === 'journal') {
+    if (plant.kind === 'die') {
+      this.planted = true
+      queueMicrotask(() => {
+        throw new Error('a planted fault: the Worker dies')
+      })
+    } else if (plant.kind === 'journal') {
       // The last word of the batch just sealed is its CRC; two words before is the time stamp.
       sink.words[sink.at - 8] ^= 1
       this.planted = true

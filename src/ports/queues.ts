@@ -15,7 +15,7 @@ import type { MediumPlan } from './medium.js'
 export type QueueName = string
 
 /** Faults that `xbbd demo --break` and tests plant in a queue; never set otherwise. */
-export type QueuePlant = 'throw' | 'answer' | 'journal'
+export type QueuePlant = 'throw' | 'die' | 'answer' | 'journal'
 
 /** All that a queue must know; plain data, journalled as it is. */
 export interface QueueSettings {

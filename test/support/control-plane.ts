@@ -111,7 +111,7 @@ export class ControlPlane {
         openJournal: (name) => this.#journal(name),
         mediumPatience: { retryMs: 200, attempts: 5, sayAfter: 2 },
       },
-      backendDomid: 0, type: 'vbd', settings: input.settings,
+      backendDomid: 0, type: 'vbd', settings: () => input.settings,
       supervision: { maxRestarts: 2, periodMs: 60_000, firstPauseMs: 100, maxPauseMs: 1000 },
       sizePollMs: 60_000,
       failed: (error) => {
