@@ -7,6 +7,7 @@
  */
 import type { Clock } from '../../ports/clock.js'
 import type { XenStore } from '../../ports/xenstore.js'
+import { codeOf } from '../../protocol/errors.js'
 import { readNumber } from './features.js'
 
 /** XenbusState (xen/include/public/io/xenbus.h), as numbers, because the dance compares them. */
@@ -83,12 +84,19 @@ export class Peer {
     this.#reading = true
     do {
       this.#again = false
-      const state = await readNumber(this.#store, `${this.#directory}/state`, STATE.Unknown).catch(() => undefined)
+      const state = await this.#read()
       if (this.#closed) break
       if (state === undefined) this.#lose()
       else this.#saw(state)
     } while (this.#again)
     this.#reading = false
+  }
+
+  /** A directory that is gone reads as EACCES to a guest: what is above it is not the guest's to see. */
+  #read(): Promise<number | undefined> {
+    return readNumber(this.#store, `${this.#directory}/state`, STATE.Unknown).catch((error: unknown) =>
+      codeOf(error) === 'EACCES' ? STATE.Unknown : undefined,
+    )
   }
 
   #saw(state: number): void {
@@ -99,6 +107,7 @@ export class Peer {
 
   #lose(): void {
     this.lost = true
+    this.#changed(this.state)
     for (const waiter of [...this.#waiters]) waiter.done(undefined)
   }
 }
