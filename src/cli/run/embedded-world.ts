@@ -32,9 +32,10 @@ import type { Log } from './log.js'
 import { startWorkers } from './start-workers.js'
 import type { World } from './world.js'
 
-/** How long a lock of another process on an image is waited for, and how often a medium is asked for its size. */
+/** How long a lock of another process on an image is waited for, and how often a medium is asked for its size:
+ * rarely, for an idle daemon shall sleep. */
 const MEDIUM_PATIENCE = { retryMs: 250, attempts: 40, sayAfter: 8 }
-const SIZE_POLL_MS = 2000
+const SIZE_POLL_MS = 60_000
 const SUPERVISION = { firstPauseMs: 100, maxPauseMs: 5000 }
 
 export async function openEmbeddedWorld(settings: Settings, log: Log): Promise<World> {
