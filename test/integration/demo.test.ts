@@ -11,6 +11,7 @@ test('the demo runs from image to replay and everything agrees', async () => {
   expect(status).toBe(0)
   expect(stdout).toContain('every byte is what the guest sees')
   expect(stdout).toMatch(/replay of vbd\/1\/51712\/q0: .*: agrees/)
+  expect(stdout).toMatch(/replay of vbd\/1\/51712: .* events: agrees/)
   expect(stdout).toContain('every byte and every transition agreed')
 }, 60_000)
 

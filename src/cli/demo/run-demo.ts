@@ -12,13 +12,14 @@ import { closeSync, createReadStream, ftruncateSync, mkdtempSync, openSync, rmSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { WorkloadFigures } from '../../embedded/workload.js'
+import { openJournals } from '../../journal/journal-files.js'
+import { replayJournals } from '../../journal/replay.js'
 import { ControlClient } from '../control/client.js'
 import type { Terminal } from '../terminal.js'
 import { formatBytes, formatCount } from '../units.js'
 import { runNbdClient } from './nbd-client.js'
 import { Child, FrontChild } from './processes.js'
 import type { FrontEvent } from './processes.js'
-import { replayAll } from './replay-all.js'
 
 export type DemoBreak = 'read' | 'answer' | 'journal'
 
@@ -162,13 +163,15 @@ class Demo {
   }
 
   private replay(): void {
-    const replayed = replayAll(join(this.stage.dir, 'run/journal'))
-    for (const { journal, batches, requests, faults } of replayed) {
-      const what = `${journal}: ${formatCount(batches)} batches, ${formatCount(requests)} requests`
-      if (faults.length === 0) this.tell(`replay of ${what}: agrees`)
+    const { journals, problems } = replayJournals(openJournals(join(this.stage.dir, 'run/journal')))
+    for (const { journal, batches, requests, steps, agrees, ...replay } of journals) {
+      const what = requests === undefined ? `${formatCount(steps)} events` : `${formatCount(requests)} requests`
+      if (agrees) this.tell(`replay of ${journal}: ${formatCount(batches)} batches, ${what}: agrees`)
+      const faults = agrees ? [] : [...replay.damage, ...replay.divergences.map(({ sentence }) => sentence)]
       for (const fault of faults.slice(0, 3)) this.findings.push(`the replay of ${journal} found: ${fault}`)
     }
-    if (replayed.length === 0) this.findings.push('there is no journal to replay')
+    for (const problem of problems) this.findings.push(`a journal cannot be read: ${problem}`)
+    if (journals.length === 0) this.findings.push('there is no journal to replay')
   }
 }
 
