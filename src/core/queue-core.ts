@@ -292,11 +292,13 @@ export class QueueCore extends RequestPool implements RequestHost {
     this.disk = { ...this.disk, sectorCount }
   }
 
+  /** As many as are free and as one batch can note; who wants more asks again. */
   private giveBack(wanted: number): void {
-    for (let index = 0; index < wanted; index++) {
+    const { effects } = this
+    for (let index = 0; index < wanted && effects.returnedCount < effects.returned.length; index++) {
       const chunk = this.extents.takeBack(this.settings.reserveChunks)
       if (chunk < 0) return
-      this.effects.noteReturned(chunk)
+      effects.noteReturned(chunk)
     }
   }
 
