@@ -72,6 +72,24 @@ void CopyOnce(uint8_t* to, const uint8_t* from, uint32_t bytes) {
   }
 }
 
+/// Bytes of an entry that mean something, from its first word as it was copied: the segments that it has, eleven at
+/// most, and at least the eight bytes behind sector_number. What lies behind them is not worth a cache line.
+uint32_t UsedBytes(uint32_t head, uint32_t stride) {
+  const uint32_t op = head & 0xff, count = head >> 8 & 0xff;
+  const uint32_t first = stride == 112 ? 24 : 20;
+  const uint32_t segments = op > 3 || count == 0 ? 1 : count > 11 ? 11 : count;
+  return first + 8 * segments;
+}
+
+/// Copies what of one entry means something: its first word decides, and is not read again.
+template <typename Word>
+void CopyUsed(uint8_t* to, const uint8_t* from, uint32_t stride) {
+  CopyOnce<Word>(to, from, sizeof(Word));
+  uint32_t head;
+  memcpy(&head, to, sizeof head);
+  CopyOnce<Word>(to + sizeof(Word), from + sizeof(Word), UsedBytes(head, stride) - static_cast<uint32_t>(sizeof(Word)));
+}
+
 /// RING_PUSH_…_AND_CHECK_NOTIFY: publishes, then asks whether the other side wanted to hear about it.
 bool Publish(uint32_t* prod, const uint32_t* event, uint32_t before, uint32_t after) {
   StoreIndex(prod, after);
@@ -202,9 +220,9 @@ napi_value RingTake(napi_env env, napi_callback_info info) {
   uint8_t* to = ring->entries;
   for (uint32_t i = 0; i < count; i++, to += ring->stride) {
     if (ring->stride == 112)
-      CopyOnce<uint64_t>(to, ring->Slot(cons + i), 112);
+      CopyUsed<uint64_t>(to, ring->Slot(cons + i), 112);
     else
-      CopyOnce<uint32_t>(to, ring->Slot(cons + i), 108);
+      CopyUsed<uint32_t>(to, ring->Slot(cons + i), 108);
   }
   return Signed(env, static_cast<int32_t>(count));
 }

@@ -102,11 +102,13 @@ export class QueuePlane {
   round(): number {
     const { core, parts } = this
     const { sink } = parts
+    const reaped = this.medium.inFlight > 0 ? this.medium.reap(this.results, RESULTS_MAX) : 0
+    if (reaped === 0 && this.isQuiet()) return 0
     const now = parts.nowNs()
     const backlog = core.effects.submitCount
     sink.begin(this.room, now)
     core.beginBatch(now)
-    const done = this.collect()
+    const done = this.collect(reaped)
     const taken = this.take()
     core.endInputs()
     if (core.effects.copyCount > 0) this.copy()
@@ -157,13 +159,20 @@ export class QueuePlane {
     return this.medium.reap(this.results, RESULTS_MAX)
   }
 
-  private collect(): number {
+  /** Nothing to do but what the medium may hand back. Spinning goes through here, so it must cost next to nothing. */
+  private isQuiet(): boolean {
+    const { core } = this
+    if (core.restless || core.effects.submitCount > 0 || this.commands.length > 0) return false
+    if (this.lent.length > 0 || this.recall > 0) return false
+    return core.queueState !== QueueState.Running || this.parts.ring.peek(core.reqCons) === 0
+  }
+
+  private collect(count: number): number {
     const { core } = this
     const { sink } = this.parts
     const { words } = sink
     const from = sink.at
     let at = from
-    const count = this.medium.inFlight > 0 ? this.medium.reap(this.results, RESULTS_MAX) : 0
     for (let index = 0; index < count; index++) {
       const token = this.results[index * RESULT_WORDS]
       words[at] = RECORD_COMPLETED | ((token & 0xffff) << 16)

@@ -37,6 +37,8 @@ export interface WorkerWorld extends PlaneWorld {
 
 /** The event loop is entered at least so often. */
 const SLICE_NS = 500_000
+/** Looks at quiet queues between two looks at the clock. */
+const LOOKS = 32
 
 interface Queue extends OpenPlane {
   readonly name: QueueName
@@ -56,6 +58,8 @@ export class QueueWorker {
   private readonly spin: SpinGovernor
   private awake = false
   private lastWorkNs = 0
+  /** When the last batch began, as its journal has it: one reading of the clock serves both. */
+  private workedNs = 0
 
   constructor(world: WorkerWorld) {
     this.world = world
@@ -174,18 +178,29 @@ export class QueueWorker {
     let now = began
     let quietSince = began
     while (now - began < SLICE_NS) {
-      const worked = this.goRound()
-      now = nowNs()
+      const worked = this.lookForWork()
       if (worked > 0) {
+        now = this.workedNs > now ? this.workedNs : nowNs()
         this.spin.noteGap(now - this.lastWorkNs)
         this.lastWorkNs = now
         quietSince = now
-      } else if (now - Math.max(quietSince, this.lastWorkNs) >= this.spin.budgetNs && !this.armAll()) {
+        continue
+      }
+      now = nowNs()
+      if (now - Math.max(quietSince, this.lastWorkNs) >= this.spin.budgetNs && !this.armAll()) {
         this.awake = false
         return
       }
     }
     this.world.soon(() => this.turn())
+  }
+
+  /** Goes round until there is work, a few times at most if it may spin: a look is cheaper than the clock. */
+  private lookForWork(): number {
+    let worked = this.goRound()
+    if (worked > 0 || this.spin.budgetNs === 0) return worked
+    for (let looks = LOOKS; worked === 0 && looks > 0; looks -= this.queues.size + 1) worked = this.goRound()
+    return worked
   }
 
   /** One batch of every queue. @returns how much was done. */
@@ -200,6 +215,7 @@ export class QueueWorker {
     try {
       const worked = queue.plane.round()
       this.tellEdges(queue)
+      if (worked > 0) this.workedNs = queue.plane.core.nowNs
       return worked
     } catch (error) {
       this.crashed(queue, error)

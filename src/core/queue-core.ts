@@ -105,6 +105,15 @@ export class QueueCore extends RequestPool implements RequestHost {
     return (this.digest ^ Math.imul(this.life.digest, 0x85ebca6b) ^ Math.imul(this.effects.digest, 0x9e3779b1)) | 0
   }
 
+  /** Whether a batch without any input would change something: someone leaves, or a state has become untrue. */
+  get restless(): boolean {
+    if (this.leavingCount > 0) return true
+    const state = this.queueState
+    if (state === QueueState.Running) return false
+    if (state === QueueState.Shortage) return this.freeCount > 0 && !this.gate.starved
+    return this.freeCount === this.slots && this.isEmptying()
+  }
+
   /** How many ring entries may be taken now. */
   intakeRoom(): number {
     if (this.life.state[0] !== QueueState.Running) return 0
@@ -157,6 +166,8 @@ export class QueueCore extends RequestPool implements RequestHost {
   /** All inputs of the batch are in: admit what became possible, and see whether the ring outran the pool. */
   endInputs(): void {
     if (this.gate.length > 0) this.gate.admitWaiting()
+    const inFlight = this.slots - this.freeCount
+    if (inFlight > this.statistics[COUNTER.inFlightMax]) this.statistics[COUNTER.inFlightMax] = inFlight
     if (this.queueState !== QueueState.Running) return
     const more = this.reqProdSeen !== this.reqCons
     if (more && this.freeCount === 0) this.runShort(SHORT_OF_SLOTS)
@@ -246,8 +257,6 @@ export class QueueCore extends RequestPool implements RequestHost {
     this.reqCons = (this.reqCons + 1) | 0
     const verdict = takeUp(this, words, at, slot)
     this.fire(slot, RequestEvent.taken)
-    const inFlight = this.slots - this.freeCount
-    if (inFlight > this.statistics[COUNTER.inFlightMax]) this.statistics[COUNTER.inFlightMax] = inFlight
     if (verdict === 0) this.gate.arrive(slot)
     else this.fire(slot, RequestEvent.rejected)
   }

@@ -38,11 +38,6 @@ export abstract class RequestPool extends RequestGuards {
     return this.slots - this.freeCount
   }
 
-  /** Whether a batch without any input would change something. */
-  get restless(): boolean {
-    return this.leavingCount > 0
-  }
-
   /** The slot that the `index`-th entry taken in this batch goes to. */
   slotForTake(index: number): number {
     return this.freeSlots[this.freeCount - 1 - index]

@@ -4,7 +4,8 @@
  * Every call is batch-shaped: numbers in, a number out, bulk data in typed arrays that were agreed on beforehand;
  * nothing here allocates, returns a promise or throws for anything that a guest or a disk can do.
  *
- *   entries   Int32Array, one ring entry per `entryWords` words, exactly as the guest wrote it (private copy)
+ *   entries   Int32Array, one ring entry per `entryWords` words, as the guest wrote it (private copy; words that its
+ *             operation and segment count do not use are left as they were)
  *   answers   Int32Array, 4 words each:  idLow · idHigh · operation · status (0, -1, -2)
  *   copies    Int32Array, 4 words each:  gref · offset | length << 16 · arena byte offset · direction
  *             after the call the fourth word of each is its status (0 = done, < 0 = GNTST_*)

@@ -24,6 +24,8 @@ function bench(pages = 1, abi: BlkifAbiName = 'x86_64') {
   return { mapping, back, front, shared, close, startAt, words: entryBytes(abi) / 4 }
 }
 
+/** The first word of an entry that uses all of its place: a read of eleven segments. */
+const FULL = 0x0b00
 const u32 = (n: number) => n >>> 0
 const abis: BlkifAbiName[] = ['x86_64', 'x86_32']
 const REQ_PROD = 0
@@ -72,7 +74,7 @@ describe.each(abis)('indices wrap in the ABI %s', (abi) => {
       let index = start
       // Three rounds of differing length, so that the slots shift against the wrap.
       for (const count of [size, 5, size]) {
-        for (let i = 0; i < entries.length; i++) entries[i] = (index + i * 2654435761) | 0
+        for (let i = 0; i < entries.length; i++) entries[i] = i % words === 0 ? FULL : (index + i * 2654435761) | 0
         expect(front.put(entries, count, index)).toBe(true)
         expect(back.peek(index)).toBe(count)
         expect(back.take(index, index, size)).toBe(count)
@@ -150,12 +152,29 @@ test('a back end that claims more answers than the ring holds is a lie', () => {
 
 test('what the guest changes after the take is not seen', () => {
   const { back, front, shared, close, words } = bench()
-  front.put(new Int32Array(words).fill(0x11111111), 1, 0)
+  front.put(new Int32Array(words).fill(0x11111111).fill(FULL, 0, 1), 1, 0)
   back.take(0, 0, 1)
   shared.fill(0x22222222, 16)
-  expect([...new Set(back.entries.slice(0, words))]).toEqual([0x11111111])
+  expect([...new Set(back.entries.slice(0, words))]).toEqual([FULL, 0x11111111])
   back.entries.fill(0x33333333)
   expect(shared[16]).toBe(0x22222222)
+  close()
+})
+
+test.each([
+  ['a read of one segment', 0x0100, 8],
+  ['a write of three', 0x0301, 12],
+  ['a flush without any', 0x0003, 8],
+  ['a discard with its flag', 0x0105, 8],
+  ['an operation nobody knows', 0xffff, 8],
+  ['a read that lies about its segments', 0xff00, 28],
+])('of %s only the words that it has are copied', (_, head, used) => {
+  const { back, front, close, words } = bench()
+  back.entries.fill(-1)
+  front.put(new Int32Array(words).fill(7).fill(head, 0, 1), 1, 0)
+  back.take(0, 0, 1)
+  const expected = new Int32Array(words).fill(-1).fill(7, 0, used).fill(head, 0, 1)
+  expect(back.entries.slice(0, words)).toEqual(expected)
   close()
 })
 
