@@ -6,6 +6,7 @@ import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import type { FrontLoadAddress, FrontLoadOptions, LoadPlan, LoadResult, LoadRun } from '../src/embedded/front-load.js'
 import type { FrontReply, FrontRequest } from './front-process.js'
+import { pin } from './pin.js'
 
 export class Front {
   readonly address: FrontLoadAddress
@@ -19,6 +20,7 @@ export class Front {
   /** Starts the process and its guest. Rejects when the guest cannot be made. */
   static async start(options: FrontLoadOptions): Promise<Front> {
     const child = fork(new URL('./front-process.js', import.meta.url))
+    if (child.pid !== undefined) pin(child.pid, 'front')
     const reply = await ask(child, { kind: 'create', options })
     if (reply.kind !== 'created') throw new Error('the front end answered with something else')
     return new Front(child, reply.address)

@@ -8,6 +8,7 @@ import { benchLockstep } from './lockstep.js'
 import { benchPlane } from './plane.js'
 import type { PlaneLoad } from './plane.js'
 import type { Pace } from './pace.js'
+import { pinNote } from './pin.js'
 import { columns } from './report.js'
 import type { Say, Section } from './report.js'
 
@@ -47,6 +48,7 @@ export async function planeSection(loads: readonly PlaneLoad[], pace: Pace, say:
     notes: [
       'a0: a discard of 4 KiB, one I/O in which no byte moves; a1, a11: a write of 1 or 11 pages, each copied by grant.',
       'CPU: of the daemon per request, polling included. Ceiling: the same front end, answered at once; ratio to the figure.',
+      pinNote,
       'Work: CPU per request with front end and plane in turn on one thread, the front end subtracted; per core = 1 s / work.',
     ],
     rows,

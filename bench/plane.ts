@@ -19,6 +19,7 @@ import type { EchoData } from './echo-worker.js'
 import { Front } from './front.js'
 import { median } from './median.js'
 import type { Pace } from './pace.js'
+import { pin } from './pin.js'
 
 export type PlaneLoad = 'a0' | 'a1' | 'a11'
 
@@ -52,6 +53,7 @@ export function planOf(load: PlaneLoad, depth: number): LoadPlan {
 
 /** One row: warm up, measure the plane and the ceiling in turn, take medians. */
 export async function benchPlane(load: PlaneLoad, depth: number, journal: 'inputs' | 'off', pace: Pace): Promise<PlaneRow> {
+  pin(process.pid, 'daemon')
   const back = await Back.start()
   const ringPages = ringPagesFor(depth)
   const front = await Front.start({ dir: back.dir, ringPages, depth, segments: Math.max(1, SEGMENTS[load]) })

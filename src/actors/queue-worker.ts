@@ -188,6 +188,7 @@ export class QueueWorker {
       }
       now = nowNs()
       if (now - Math.max(quietSince, this.lastWorkNs) >= this.spin.budgetNs && !this.armAll()) {
+        this.spin.noteSleep()
         this.awake = false
         return
       }

@@ -2,10 +2,29 @@
  * @packageDocumentation
  * How long it is worth to spin before sleeping. A wake-up costs 30 to 40 µs; spinning costs a processor. So: spin only
  * when the gaps of late (a moving average) were shorter than the most that may be spun, and then for twice such a gap.
+ *
+ *   work ── gap, found by spinning ──► work            counts as it is
+ *   work ── sleep ── wake-up ── work                   the wake-up's own share is taken off
+ *   now and then, while not spinning: one spin as a probe; what it finds decides at once, a probe in vain makes the
+ *   next one rarer
+ *
+ * What must never happen: that having slept is the reason to sleep again. Without probe and discount it is: each gap is
+ * as long as a wake-up, so a queue that once fell asleep under a busy front end would never spin again.
  */
+
+/** What a wake-up takes at least, from the eventfd to JavaScript. */
+const WAKE_UP_NS = 40_000
+/** Sleeps between two probes: at first, and when probes keep failing. */
+const PROBE_FIRST = 8
+const PROBE_LAST = 512
+
 export class SpinGovernor {
   private readonly maxNs: number
   private averageNs: number
+  private slept = false
+  private sleeps = 0
+  private probeAfter = PROBE_FIRST
+  private probing = false
 
   constructor(maxNs: number) {
     this.maxNs = maxNs
@@ -14,13 +33,30 @@ export class SpinGovernor {
 
   /** Work came `gapNs` after the work before it. */
   noteGap(gapNs: number): void {
+    const waited = this.slept ? gapNs - WAKE_UP_NS : gapNs
     // A long silence must not take long to forget: what is beyond the limit counts as four times the limit.
-    const gap = gapNs < this.maxNs * 4 ? gapNs : this.maxNs * 4
-    this.averageNs += (gap - this.averageNs) / 8
+    const gap = waited < 0 ? 0 : waited < this.maxNs * 4 ? waited : this.maxNs * 4
+    if (this.probing && !this.slept) {
+      this.probing = false
+      this.probeAfter = PROBE_FIRST
+      this.averageNs = gap
+    } else this.averageNs += (gap - this.averageNs) / 8
+    this.slept = false
+  }
+
+  /** Nothing came: everyone was asked for a wake-up. */
+  noteSleep(): void {
+    this.slept = true
+    if (this.probing) this.probeAfter = Math.min(this.probeAfter * 2, PROBE_LAST)
+    this.probing = false
+    if (this.averageNs <= this.maxNs || ++this.sleeps < this.probeAfter) return
+    this.sleeps = 0
+    this.probing = true
   }
 
   get budgetNs(): number {
-    if (this.maxNs === 0 || this.averageNs > this.maxNs) return 0
+    if (this.maxNs === 0) return 0
+    if (this.averageNs > this.maxNs) return this.probing ? this.maxNs : 0
     return Math.min(this.maxNs, this.averageNs * 2 + 2000)
   }
 }
