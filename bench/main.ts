@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs'
 import { renderTable } from '../src/cli/table.js'
 import { XbbdError, sentenceOf } from '../src/protocol/errors.js'
 import { fileSection, journalSection } from './file-section.js'
+import { footprintSection } from './footprint.js'
 import { describe, machine } from './machine.js'
 import { USAGE, parseOptions } from './options.js'
 import { FULL, QUICK } from './pace.js'
@@ -31,6 +32,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (loads.length > 0) add(await planeSection(loads, pace, say))
   if (only.has('b')) add(await fileSection(before.fio !== undefined, pace, say))
   if (only.has('c')) add(await journalSection(pace, say))
+  if (only.has('d')) add(await footprintSection(pace, say))
   const after = machine()
   const steal = (after.stealTicks - before.stealTicks) / 100
   process.stdout.write(`\nload at the end ${after.load[0].toFixed(2)}, ${steal.toFixed(1)} s stolen by the hypervisor\n`)
