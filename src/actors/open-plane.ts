@@ -109,6 +109,7 @@ export function coreSettings(
     buffered: geometry.buffered,
     arenaChunks,
     reserveChunks: chunksForRequest(settings.maxSegments),
+    trace: settings.journal === 'full',
     disk: {
       sectorCount: geometry.sectorCount,
       sectorSize: geometry.sectorSize,

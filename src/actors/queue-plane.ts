@@ -13,7 +13,6 @@ import type { QueueCore } from '../core/queue-core.js'
 import {
   COMMAND_RING_BROKEN, RECORD_COMMAND, RECORD_COMPLETED, RECORD_COPIED, RECORD_INTAKE, RECORD_LENT, RECORD_RECALLED,
 } from '../core/records.js'
-import { EffectLists } from '../core/effect-lists.js'
 import { COUNTER } from '../core/statistics.js'
 import { QueueState } from '../machines/generated/queue.js'
 import type { AbiLayout } from '../protocol/abi.js'
@@ -75,7 +74,7 @@ export class QueuePlane {
     this.medium = parts.medium
     const { slots, batch } = parts.core.settings
     const inputs = 2 * COMMANDS_MAX + (2 + LENT_MAX) + 2 + 4 * RESULTS_MAX + 2 + RECORD_MAX_WORDS * batch
-    this.room = inputs + 2 + 2 * slots + EffectLists.wordsMax(slots)
+    this.room = inputs + 2 + 2 * slots + parts.core.effectWordsMax()
   }
 
   /** For the next round. `attach`, `drain`, … (core/records.ts COMMAND_*). */

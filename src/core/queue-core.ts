@@ -25,6 +25,7 @@ import { REASONS } from '../protocol/validate.js'
 import type { DiskLimits } from '../protocol/validate.js'
 import { u64ToDouble } from '../protocol/u64.js'
 import { AdmissionGate } from './admission.js'
+import { EffectLists } from './effect-lists.js'
 import { judgeResult } from './completion.js'
 import { takeUp } from './intake.js'
 import {
@@ -39,6 +40,7 @@ import { recordAnswer } from './account.js'
 import { queueLife } from './queue-life.js'
 import { COUNTER, STATISTICS_LENGTH } from './statistics.js'
 import { getDouble } from './words.js'
+import { StepTrace } from './step-trace.js'
 import type { QueueStepper, RequestStepper, Steppers } from './steppers.js'
 
 export interface CoreSettings {
@@ -53,6 +55,8 @@ export interface CoreSettings {
   readonly arenaChunks: number
   /** Chunks that are never taken back: room for one largest request. */
   readonly reserveChunks: number
+  /** Every transition becomes a record (`journal = full`); absent = not. */
+  readonly trace?: boolean
 }
 
 /** States in which there is nothing left to abandon. */
@@ -75,6 +79,7 @@ export class QueueCore extends RequestPool implements RequestHost {
   syncLost = false
   /** Chunks that the gate would need to go on; the shell asks the Worker's arena for them. */
   wantedChunks = 0
+  private readonly trace: StepTrace | undefined
   private readonly stepRequest: RequestStepper
   private readonly stepQueue: QueueStepper
   /** What Shortage is for want of (SHORT_OF_*). */
@@ -91,13 +96,20 @@ export class QueueCore extends RequestPool implements RequestHost {
     this.settings = settings
     this.disk = settings.disk
     this.gate = new AdmissionGate(this, settings.slots)
-    this.stepRequest = steppers.request
-    this.stepQueue = steppers.queue
+    this.trace = settings.trace ? new StepTrace(settings.slots) : undefined
+    const { request, queue } = this.trace?.around(steppers) ?? steppers
+    this.stepRequest = request
+    this.stepQueue = queue
     this.life = queueLife(this)
   }
 
   get queueState(): number {
     return this.life.state[0]
+  }
+
+  /** Words that {@link QueueCore.settle} writes at most. */
+  effectWordsMax(): number {
+    return EffectLists.wordsMax(this.slots) + (this.trace === undefined ? 0 : StepTrace.wordsMax(this.slots))
   }
 
   /** All transitions and effects so far, in 32 bits; closes the batch in the journal. */
@@ -202,7 +214,8 @@ export class QueueCore extends RequestPool implements RequestHost {
   settle(words: Int32Array, at: number): number {
     const { effects } = this
     for (let index = 0; index < effects.answerCount; index++) this.answer(effects.answerSlots[index], index)
-    const end = effects.write(words, at, this.rspProd)
+    const from = this.trace === undefined ? at : this.trace.write(words, at)
+    const end = effects.write(words, from, this.rspProd)
     this.rspProd = (this.rspProd + effects.answerCount) | 0
     const statistics = this.statistics
     statistics[COUNTER.batches]++

@@ -13,7 +13,6 @@
  * its checkpoint and is compared again. What must never happen: an exception, or memory without bound, for any bytes.
  */
 import { checkpointWordsMax, restoreCheckpoint, writeCheckpoint } from '../core/checkpoint.js'
-import { EffectLists } from '../core/effect-lists.js'
 import { QueueCore } from '../core/queue-core.js'
 import type { CoreSettings } from '../core/queue-core.js'
 import {
@@ -188,7 +187,7 @@ class Replay {
     )
     const core: QueueCore = new QueueCore(settings, stepping.steppers)
     this.stepping = stepping
-    this.scratch = new Int32Array(EffectLists.wordsMax(core.slots) + settings.arenaChunks)
+    this.scratch = new Int32Array(core.effectWordsMax() + settings.arenaChunks)
     this.digestAgrees = true
     restoreCheckpoint(core, words, from)
     this.core = core

@@ -43,6 +43,8 @@ export interface WorldOptions {
   readonly syncErrorShare?: number
   readonly buffered?: boolean
   readonly segmentWords?: number
+  /** `journal = full`: every transition is recorded. */
+  readonly trace?: boolean
   readonly steppers?: Steppers
   /** Changes the plane's inside before it runs: how tests plant faults. */
   readonly sabotage?: (plane: QueuePlane) => void
@@ -90,7 +92,7 @@ export class World {
     const guest = new SimGuest(size * 11, size * 11)
     this.ring = new SimRing(size, layout)
     this.disk = new SimDisk({ bytes: SECTORS * 512, delayMax: 4, ...options }, arena, this.random)
-    const settings = worldSettings(slots, chunks, options.buffered ?? false)
+    const settings = worldSettings(slots, chunks, options)
     this.core = new QueueCore(settings, options.steppers ?? compiledSteppers)
     this.laws = new LawBook(layout, this.disk, settings.buffered)
     const lender = new ArenaLender(chunks)
@@ -152,11 +154,12 @@ export class World {
   }
 }
 
-function worldSettings(slots: number, arenaChunks: number, buffered: boolean): CoreSettings {
+function worldSettings(slots: number, arenaChunks: number, options: WorldOptions): CoreSettings {
   return {
+    trace: options.trace ?? false,
+    buffered: options.buffered ?? false,
     slots,
     batch: 16,
-    buffered,
     arenaChunks,
     reserveChunks: chunksForRequest(11),
     disk: {

@@ -17,6 +17,7 @@ const worlds: [string, Partial<WorldOptions>][] = [
   ['a small arena', { arenaChunks: 1, segmentWords: 2048 }],
   ['a failing disk', { errorShare: 0.1, shortShare: 0.05, syncErrorShare: 0.2, segmentWords: 4096 }],
   ['a failing buffered disk', { errorShare: 0.1, syncErrorShare: 0.2, buffered: true, segmentWords: 4096 }],
+  ['every transition recorded', { trace: true, errorShare: 0.05 }],
   ['a slow disk', { delayMax: 40, slots: 16, segmentWords: 2048 }],
 ]
 

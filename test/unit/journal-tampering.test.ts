@@ -129,6 +129,13 @@ describe('a fault in the generated step function', () => {
     expect(replay.divergences[0].sentence).toMatch(/^batch \d+: /)
   })
 
+  test('is named by its event when every transition is recorded (journal = full)', () => {
+    const traced = runWorld({ seed: 4, steps: 300, errorShare: 0.2, steppers: faulty, trace: true }).segments
+    const named = replayQueue(chainIn(traced)).divergences.find(({ event }) => event !== undefined)
+    expect(named).toMatchObject({ kind: 'effect', event: 'request.failed' })
+    expect(named?.sentence).toMatch(/Submitted on failed to Filled.*Submitted on failed to Copied/)
+  })
+
   test('that runs again in the replay is found by XState beside it', () => {
     const replay = replayQueue(chainIn(faultyRun), { generated: faulty })
     expect(replay.divergences[0]).toMatchObject({ kind: 'chart', event: 'request.failed' })
