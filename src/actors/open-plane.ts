@@ -4,7 +4,7 @@
  * order; when one of them fails, those before are closed again in reverse. Nothing of a refused queue is left.
  */
 import { checkpointWordsMax, writeCheckpoint } from '../core/checkpoint.js'
-import { chunksForRequest } from '../core/extent-pool.js'
+import { CHUNK_BYTES, chunksForRequest } from '../core/extent-pool.js'
 import { QueueCore } from '../core/queue-core.js'
 import type { CoreSettings } from '../core/queue-core.js'
 import type { Steppers } from '../core/steppers.js'
@@ -67,7 +67,7 @@ export function openPlane(
     const medium = world.openMedium(attachment.medium, world.arena)
     let closeMedium = () => medium.close()
     undo.unshift(() => closeMedium())
-    const chunkCount = Math.floor(world.arena.bytes.length / (128 * 1024))
+    const chunkCount = Math.floor(world.arena.bytes.length / CHUNK_BYTES)
     const forCore = coreSettings(settings, attachment.medium.geometry, ring.size, chunkCount)
     const core = new QueueCore(forCore, world.steppers(), new Float64Array(statistics))
     const sink = journal === 0 ? new ScratchSink() : journalOf(world, attachment, core, journal)

@@ -9,8 +9,9 @@
  * Only the head of the line is ever looked at, so admission costs nothing per round, and whoever waits longest is next.
  */
 import { RequestEvent, RequestState } from '../machines/generated/request.js'
+import { PAGE_BYTES } from '../protocol/blkif.js'
 import { assert } from '../protocol/errors.js'
-import { chunksForRequest, PAGE_BYTES } from './extent-pool.js'
+import { chunksForRequest } from './extent-pool.js'
 import type { QueueCore } from './queue-core.js'
 import { KIND } from './request-columns.js'
 import { SlotQueue } from './slot-queue.js'

@@ -13,12 +13,11 @@
 import {
   ANSWER_WORDS, COPY_WORDS, IO_DISCARD, IO_READ, IO_SYNC, IO_WORDS, IO_WRITE,
 } from '../ports/data-path.js'
-import { PAGE_BYTES } from './extent-pool.js'
+import { PAGE_BYTES, SECTOR_BYTES } from '../protocol/blkif.js'
 import { RECORD_ANSWERED, RECORD_ENTERED, RECORD_RETURNED } from './records.js'
 import { KIND, tokenOf } from './request-columns.js'
 import type { RequestColumns } from './request-columns.js'
 
-const SECTOR_BYTES = 512
 const TWO_32 = 4294967296
 /** States entered and chunks returned in one batch: far more than a batch can cause. */
 const NOTES_MAX = 64

@@ -10,10 +10,10 @@
  * the working set of a shallow queue stays in the processor's cache. What must never happen: an extent given out twice,
  * or a chunk returned while one of its pages is in use.
  */
+import { PAGE_BYTES } from '../protocol/blkif.js'
 import { assert } from '../protocol/errors.js'
 
 export const PAGES_PER_CHUNK = 32
-export const PAGE_BYTES = 4096
 export const CHUNK_BYTES = PAGES_PER_CHUNK * PAGE_BYTES
 
 /** Chunks that hold one request of `maxSegments` pages. */

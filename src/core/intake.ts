@@ -4,7 +4,7 @@
  * and what was judged here is what is carried out.
  */
 import {
-  BLKIF_OP_DISCARD, BLKIF_OP_FLUSH_DISKCACHE, BLKIF_OP_READ, BLKIF_OP_WRITE,
+  BLKIF_OP_DISCARD, BLKIF_OP_FLUSH_DISKCACHE, BLKIF_OP_READ, BLKIF_OP_WRITE, SECTOR_BYTES,
 } from '../protocol/blkif.js'
 import { REASONS_AT } from './statistics.js'
 import {
@@ -14,8 +14,6 @@ import { u64ToDouble } from '../protocol/u64.js'
 import { validateRequest } from '../protocol/validate.js'
 import { KIND } from './request-columns.js'
 import type { QueueCore } from './queue-core.js'
-
-const SECTOR_BYTES = 512
 
 /** Fills the columns of `slot` from words[at..] and judges the request. @returns the verdict, 0 = valid. */
 export function takeUp(core: QueueCore, words: Int32Array, at: number, slot: number): number {

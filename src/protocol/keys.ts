@@ -8,6 +8,9 @@
  *   /local/domain/FE/device/vbd/DEVID          the front end's: transport, state; guest-writable, never trusted
  */
 
+/** Highest domid that is a domain: DOMID_FIRST_RESERVED - 1, xen/include/public/xen.h. */
+export const DOMID_MAX = 0x7fef
+
 /** Written by the back end, or by the toolstack into its directory. */
 export const BACKEND_KEYS = {
   frontend: 'frontend',

@@ -9,6 +9,7 @@
 import type { AbiLayout } from '../protocol/abi.js'
 import {
   BLKIF_OP_DISCARD, BLKIF_OP_FLUSH_DISKCACHE, BLKIF_OP_READ, BLKIF_OP_WRITE, BLKIF_OP_WRITE_BARRIER, BLKIF_RSP_OKAY,
+  SECTOR_BYTES,
 } from '../protocol/blkif.js'
 import { encodeEntry } from '../protocol/entry.js'
 import type { BlkifSegment } from '../protocol/entry.js'
@@ -17,8 +18,6 @@ import { ANSWER_WORDS } from '../ports/data-path.js'
 import type { Random } from './random.js'
 import type { SimGuest } from './sim-guest.js'
 import type { SimRing } from './sim-ring.js'
-
-const SECTOR_BYTES = 512
 
 /** One request that waits for its answer. */
 export interface Outstanding {

@@ -5,8 +5,8 @@
  */
 import { COPY_FROM_GUEST, COPY_WORDS } from '../ports/data-path.js'
 import type { BufferArena, GrantCopier } from '../ports/data-path.js'
+import { PAGE_BYTES } from '../protocol/blkif.js'
 
-const PAGE_BYTES = 4096
 /** GNTST_bad_gntref and GNTST_general_error of xen/include/public/grant_table.h. */
 const BAD_GREF = -3
 const GENERAL_ERROR = -1

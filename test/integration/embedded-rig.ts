@@ -6,11 +6,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { makeDevice, placeOf, type DevicePlace } from '../../src/actors/xenbus/toolstack.js'
 import { Blkfront, type BlkfrontOptions } from '../../src/embedded/blkfront/blkfront.js'
 import { GuestDomain } from '../../src/embedded/guest/guest-domain.js'
 import { EmbeddedHostClient } from '../../src/embedded/host-client.js'
 import { runHost, type RunningHost } from '../../src/embedded/host/main.js'
-import { attachVbd } from '../../src/embedded/toolstack.js'
 import { nowNs } from '../../src/io/native/clock.js'
 import { connectXenStore, type XenStoreClient } from '../../src/io/xenstore/client.js'
 import type { Clock } from '../../src/ports/clock.js'
@@ -30,8 +30,6 @@ export async function eventually(holds: () => boolean | Promise<boolean>): Promi
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 2))
 }
 
-const DEVID = 51712
-
 export class EmbeddedRig {
   readonly dir = mkdtempSync(join(tmpdir(), 'xbbd-host-'))
   host!: RunningHost
@@ -40,7 +38,7 @@ export class EmbeddedRig {
   guestStore!: XenStoreClient
   hostClient!: EmbeddedHostClient
   backend!: TestBackend
-  #paths!: { backend: string; frontend: string }
+  #paths!: DevicePlace
 
   static async start(options: Partial<TestBackendOptions> = {}): Promise<EmbeddedRig> {
     const rig = new EmbeddedRig()
@@ -49,7 +47,9 @@ export class EmbeddedRig {
     rig.guest = await GuestDomain.create({ dir: rig.dir, name: 'guest' })
     rig.guestStore = await rig.guest.connectXenStore()
     rig.hostClient = EmbeddedHostClient.connect(rig.dir)
-    rig.#paths = await attachVbd(rig.store, { domid: rig.guest.domid, devid: DEVID, params: 'memory:4M' })
+    const disk = { domid: rig.guest.domid, vdev: 'xvda', target: 'memory:4M', mode: 'w' } as const
+    rig.#paths = placeOf(0, 'vbd', disk)
+    await makeDevice(rig.store, rig.#paths, disk, 0)
     rig.backend = await rig.newBackend(options)
     return rig
   }
@@ -61,7 +61,7 @@ export class EmbeddedRig {
   /** A back end for the rig's disk; the earlier one must have vanished. */
   async newBackend(options: Partial<TestBackendOptions> = {}): Promise<TestBackend> {
     const backend = new TestBackend({
-      store: this.store, host: this.hostClient, domid: this.guest.domid, sizeBytes: 4 << 20, ...this.#paths, ...options,
+      store: this.store, host: this.hostClient, sizeBytes: 4 << 20, ...this.#paths, ...options,
     })
     await backend.start()
     return backend

@@ -10,7 +10,7 @@
 import type { AttachSpec } from '../../ports/daemon-api.js'
 import type { XenStore, XenStoreOps } from '../../ports/xenstore.js'
 import { XbbdError } from '../../protocol/errors.js'
-import { BACKEND_KEYS as K, backendPath, frontendPath } from '../../protocol/keys.js'
+import { BACKEND_KEYS as K, DOMID_MAX, backendPath, frontendPath } from '../../protocol/keys.js'
 import { parseVdev, vdevName } from '../../protocol/vdev.js'
 
 export interface DevicePlace {
@@ -20,13 +20,11 @@ export interface DevicePlace {
   readonly frontend: string
 }
 
-const LAST_DOMID = 0x7fef
-
 /** Where a device's two directories are. @throws XbbdError for a domain or name that cannot be. */
 export function placeOf(backendDomid: number, type: string, spec: { domid: number; vdev: string }): DevicePlace {
   const { domid } = spec
-  if (!Number.isInteger(domid) || domid < 0 || domid > LAST_DOMID)
-    throw new XbbdError('XBBD_USAGE', `${domid} is no domain: use a number from 0 to ${LAST_DOMID}`, { exitCode: 64 })
+  if (!Number.isInteger(domid) || domid < 0 || domid > DOMID_MAX)
+    throw new XbbdError('XBBD_USAGE', `${domid} is no domain: use a number from 0 to ${DOMID_MAX}`, { exitCode: 64 })
   const vdev = parseVdev(spec.vdev)
   if (!vdev.ok) throw new XbbdError('XBBD_USAGE', vdev.sentence, { exitCode: 64 })
   const devid = vdev.value
@@ -45,8 +43,10 @@ export async function makeDevice(
 ): Promise<boolean> {
   return store.transaction(async (ops) => {
     if ((await ops.read(`${place.backend}/${K.state}`)) !== undefined) return existing(ops, place, spec)
-    if ((await ops.list(`/local/domain/${place.domid}`)) === undefined)
-      throw new XbbdError('XBBD_NO_DOMAIN', `domain ${place.domid} does not exist: see \`xl list\``, { exitCode: 69 })
+    if ((await ops.list(`/local/domain/${place.domid}`)) === undefined) {
+      const sentence = `domain ${place.domid} does not exist: start the guest first`
+      throw new XbbdError('XBBD_NO_DOMAIN', sentence, { exitCode: 69 })
+    }
     for (const directory of [place.backend, place.frontend]) {
       await ops.remove(directory)
       await ops.mkdir(directory)

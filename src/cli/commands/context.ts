@@ -7,6 +7,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander'
 import { controlSocketOf } from '../config/cross-check.js'
 import { loadSettings, readConfigFile, settingsOrThrow } from '../config/load.js'
 import { ControlClient } from '../control/client.js'
+import { DOMID_MAX } from '../../protocol/keys.js'
 import type { Terminal } from '../terminal.js'
 import { parseDuration } from '../units.js'
 
@@ -65,8 +66,8 @@ function socketPath(options: DaemonOptions): string {
 /** Reads the number of a domain. */
 function readDomid(text: string): number {
   const domid = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
-  if (domid >= 0 && domid <= 0x7fef) return domid
-  throw new InvalidArgumentError('a domid is a number from 0 to 32751 (`xl list` shows them)')
+  if (domid >= 0 && domid <= DOMID_MAX) return domid
+  throw new InvalidArgumentError(`a domid is a number from 0 to ${DOMID_MAX} (on Xen \`xl list\` shows them)`)
 }
 
 /** Reads a duration option into milliseconds. */

@@ -11,6 +11,7 @@
  *
  * A setting that no code reads must not stand here, and no limit or pool of the daemon may live outside of it.
  */
+import { DOMID_MAX } from '../../protocol/keys.js'
 import type { Kind, ValueOf } from './kinds.js'
 
 /** One setting. */
@@ -58,7 +59,7 @@ export const schema = {
   },
   'backend.domid': {
     ...fixed,
-    kind: { type: 'integer', min: 0, max: 32751 },
+    kind: { type: 'integer', min: 0, max: DOMID_MAX },
     fallback: '0',
     doc: 'Domain in which the daemon runs: 0, or the number of a driver domain.',
   },

@@ -15,13 +15,12 @@
  */
 import type { AttachSpec, DaemonApi, DetachSpec, PendingDevice, StopMode, StopOutcome } from '../../ports/daemon-api.js'
 import type { ReloadPlan } from '../config/reload.js'
+import { DOMID_MAX } from '../../protocol/keys.js'
 import type { Origins } from '../config/load.js'
 import type { Settings } from '../config/schema.js'
 import { Params } from './params.js'
 import type { ControlHandlers } from './server.js'
 
-/** Highest domid that is a domain (DOMID_FIRST_RESERVED - 1, xen/include/public/xen.h). */
-const DOMID_MAX = 0x7fef
 const WAIT_MS_MAX = 24 * 3_600_000
 
 export interface DaemonStatus {
