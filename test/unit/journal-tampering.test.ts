@@ -130,10 +130,13 @@ describe('a fault in the generated step function', () => {
   })
 
   test('is named by its event when every transition is recorded (journal = full)', () => {
-    const traced = runWorld({ seed: 4, steps: 300, errorShare: 0.2, steppers: faulty, trace: true }).segments
+    const confused = (host: RequestHost, slot: number, event: number) =>
+      compiledSteppers.request(host, slot, event === RequestEvent.held ? RequestEvent.waited : event)
+    const steppers = { ...compiledSteppers, request: confused }
+    const traced = runWorld({ seed: 4, steps: 300, steppers, trace: true }).segments
     const named = replayQueue(chainIn(traced)).divergences.find(({ event }) => event !== undefined)
-    expect(named).toMatchObject({ kind: 'effect', event: 'request.failed' })
-    expect(named?.sentence).toMatch(/Submitted on failed to Filled.*Submitted on failed to Copied/)
+    expect(named).toMatchObject({ kind: 'effect', event: 'request.held' })
+    expect(named?.sentence).toMatch(/Taken on held to Waiting.*Taken on held to Held/)
   })
 
   test('that runs again in the replay is found by XState beside it', () => {
