@@ -21,6 +21,7 @@ import { BLKIF_RSP_ERROR, BLKIF_RSP_OKAY } from '../protocol/blkif.js'
 import { assert } from '../protocol/errors.js'
 import { ANSWER_WORDS } from '../ports/data-path.js'
 import { LEVEL_BROKEN, LEVEL_BUSY, LEVEL_MEDIUM_GONE, LEVEL_SHORTAGE } from '../ports/queues.js'
+import { recordWords as takenWords } from '../protocol/record.js'
 import { REASONS } from '../protocol/validate.js'
 import type { DiskLimits } from '../protocol/validate.js'
 import { u64ToDouble } from '../protocol/u64.js'
@@ -147,31 +148,40 @@ export class QueueCore extends RequestPool implements RequestHost {
   /** Folds the input records in words[at, end). */
   apply(words: Int32Array, at: number, end: number): void {
     while (at < end) {
-      switch (words[at] & 0xff) {
+      const head = words[at]
+      switch (head & 0xff) {
         case RECORD_TAKEN:
           this.take(words, at)
+          at += takenWords(words, at)
           break
         case RECORD_COMPLETED:
           this.complete(words[at + 1], words[at + 2])
+          at += 4
           break
         case RECORD_INTAKE:
           this.reqProdSeen = words[at + 1]
-          break
-        case RECORD_COMMAND:
-          this.command((words[at] >>> 8) & 0xff, words[at + 1])
-          break
-        case RECORD_LENT:
-          for (let index = 0; index < words[at] >>> 16; index++) this.extents.lend(words[at + 2 + index])
-          break
-        case RECORD_RECALLED:
-          this.giveBack(words[at + 1])
+          at += 2
           break
         default:
-          assert(false, `record of kind ${words[at] & 0xff} among the inputs`)
+          this.applyRare(words, at)
+          at += recordWords(words, at, end - at) || Infinity
       }
-      const size = recordWords(words, at, end - at)
-      assert(size > 0, 'an input record that does not end')
-      at += size
+    }
+    assert(at === end, 'every input record ends')
+  }
+
+  private applyRare(words: Int32Array, at: number): void {
+    const head = words[at]
+    switch (head & 0xff) {
+      case RECORD_COMMAND:
+        return this.command((head >>> 8) & 0xff, words[at + 1])
+      case RECORD_LENT:
+        for (let index = 0; index < head >>> 16; index++) this.extents.lend(words[at + 2 + index])
+        return
+      case RECORD_RECALLED:
+        return this.giveBack(words[at + 1])
+      default:
+        assert(false, `record of kind ${head & 0xff} among the inputs`)
     }
   }
 

@@ -68,64 +68,117 @@ export interface QueueHost {
  */
 export function stepQueue(host: QueueHost, slot: number, event: number): number {
   let next: number
-  switch ((host.state[slot] << 3) | event) {
-    case 0x0: // Detached on attached
-      next = 1 // Running
+  switch (host.state[slot]) {
+    case 0: // Detached
+      switch (event) {
+        case 0: // attached
+          next = 1 // Running
+          break
+        default:
+          return -1
+      }
       break
-    case 0x9: // Running on short
-      host.announceShortage(slot)
-      next = 2 // Shortage
+    case 1: // Running
+      switch (event) {
+        case 1: // short
+          host.announceShortage(slot)
+          next = 2 // Shortage
+          break
+        case 2: // drainAsked
+          next = 3 // Draining
+          break
+        case 3: // frontEndGone
+          host.abandonAll(slot)
+          next = 4 // Abandoning
+          break
+        case 4: // ringBroken
+          host.announceBroken(slot)
+          host.abandonAll(slot)
+          next = 5 // Broken
+          break
+        default:
+          return -1
+      }
       break
-    case 0xa: // Running on drainAsked
-    case 0x1a: // Draining on drainAsked
-      next = 3 // Draining
+    case 2: // Shortage
+      switch (event) {
+        case 2: // drainAsked
+          host.announceRelief(slot)
+          next = 3 // Draining
+          break
+        case 3: // frontEndGone
+          host.announceRelief(slot)
+          host.abandonAll(slot)
+          next = 4 // Abandoning
+          break
+        case 5: // relieved
+          host.announceRelief(slot)
+          next = 1 // Running
+          break
+        default:
+          return -1
+      }
       break
-    case 0xb: // Running on frontEndGone
-    case 0x1b: // Draining on frontEndGone
-      host.abandonAll(slot)
-      next = 4 // Abandoning
+    case 3: // Draining
+      switch (event) {
+        case 2: // drainAsked
+          next = 3 // Draining
+          break
+        case 3: // frontEndGone
+          host.abandonAll(slot)
+          next = 4 // Abandoning
+          break
+        case 6: // emptied
+          host.announceDrained(slot)
+          next = 6 // Drained
+          break
+        default:
+          return -1
+      }
       break
-    case 0xc: // Running on ringBroken
-      host.announceBroken(slot)
-      host.abandonAll(slot)
-      next = 5 // Broken
+    case 4: // Abandoning
+      switch (event) {
+        case 2: // drainAsked
+        case 3: // frontEndGone
+          next = 4 // Abandoning
+          break
+        case 6: // emptied
+          host.announceDrained(slot)
+          next = 6 // Drained
+          break
+        default:
+          return -1
+      }
       break
-    case 0x12: // Shortage on drainAsked
-      host.announceRelief(slot)
-      next = 3 // Draining
+    case 5: // Broken
+      switch (event) {
+        case 2: // drainAsked
+        case 3: // frontEndGone
+          next = 5 // Broken
+          break
+        case 6: // emptied
+          host.announceDrained(slot)
+          next = 6 // Drained
+          break
+        default:
+          return -1
+      }
       break
-    case 0x13: // Shortage on frontEndGone
-      host.announceRelief(slot)
-      host.abandonAll(slot)
-      next = 4 // Abandoning
-      break
-    case 0x15: // Shortage on relieved
-      host.announceRelief(slot)
-      next = 1 // Running
-      break
-    case 0x1e: // Draining on emptied
-    case 0x26: // Abandoning on emptied
-    case 0x2e: // Broken on emptied
-      host.announceDrained(slot)
-      next = 6 // Drained
-      break
-    case 0x22: // Abandoning on drainAsked
-    case 0x23: // Abandoning on frontEndGone
-      next = 4 // Abandoning
-      break
-    case 0x2a: // Broken on drainAsked
-    case 0x2b: // Broken on frontEndGone
-      next = 5 // Broken
-      break
-    case 0x32: // Drained on drainAsked
-    case 0x33: // Drained on frontEndGone
-      next = 6 // Drained
-      break
-    case 0x37: // Drained on detached
-      next = 0 // Detached
+    case 6: // Drained
+      switch (event) {
+        case 2: // drainAsked
+        case 3: // frontEndGone
+          next = 6 // Drained
+          break
+        case 7: // detached
+          next = 0 // Detached
+          break
+        default:
+          return -1
+      }
       break
     default:
-      return -1
+      return -1 // no such state
   }
   host.state[slot] = next
   const mixed = Math.imul(host.digest ^ ((slot << 16) | (event << 8) | next), 0x9e3779b1)

@@ -100,135 +100,272 @@ export interface RequestHost {
  */
 export function stepRequest(host: RequestHost, slot: number, event: number): number {
   let next: number
-  switch ((host.state[slot] << 4) | event) {
-    case 0x0: // Free on taken
-      host.begin(slot)
-      next = 1 // Taken
-      break
-    case 0x11: // Taken on rejected
-    case 0x31: // Held on rejected
-    case 0x41: // Waiting on rejected
-      host.queueAnswer(slot)
-      next = 2 // Rejected
-      break
-    case 0x12: // Taken on held
-      next = 3 // Held
-      break
-    case 0x13: // Taken on waited
-    case 0x33: // Held on waited
-      next = 4 // Waiting
-      break
-    case 0x14: // Taken on admitted
-    case 0x34: // Held on admitted
-    case 0x44: // Waiting on admitted
-      if (host.bringsData(slot)) {
-        host.queueCopyFromGuest(slot)
-        next = 5 // Granted
-      } else if (host.syncsFirst(slot)) {
-        host.queueSync(slot)
-        next = 6 // Syncing
-      } else {
-        host.queueIo(slot)
-        next = 7 // Submitted
+  switch (host.state[slot]) {
+    case 0: // Free
+      switch (event) {
+        case 0: // taken
+          host.begin(slot)
+          next = 1 // Taken
+          break
+        default:
+          return -1
       }
       break
-    case 0x15: // Taken on abandoned
-    case 0x25: // Rejected on abandoned
-    case 0x35: // Held on abandoned
-    case 0x45: // Waiting on abandoned
-    case 0x55: // Granted on abandoned
-    case 0x85: // Filled on abandoned
-    case 0x95: // Copied on abandoned
-      host.countAbandoned(slot)
-      next = 12 // Abandoned
-      break
-    case 0x26: // Rejected on answered
-    case 0x96: // Copied on answered
-      next = 10 // Answered
-      break
-    case 0x57: // Granted on copied
-      if (host.syncsFirst(slot)) {
-        host.queueSync(slot)
-        next = 6 // Syncing
-      } else {
-        host.queueIo(slot)
-        next = 7 // Submitted
+    case 1: // Taken
+      switch (event) {
+        case 1: // rejected
+          host.queueAnswer(slot)
+          next = 2 // Rejected
+          break
+        case 2: // held
+          next = 3 // Held
+          break
+        case 3: // waited
+          next = 4 // Waiting
+          break
+        case 4: // admitted
+          if (host.bringsData(slot)) {
+            host.queueCopyFromGuest(slot)
+            next = 5 // Granted
+          } else if (host.syncsFirst(slot)) {
+            host.queueSync(slot)
+            next = 6 // Syncing
+          } else {
+            host.queueIo(slot)
+            next = 7 // Submitted
+          }
+          break
+        case 5: // abandoned
+          host.countAbandoned(slot)
+          next = 12 // Abandoned
+          break
+        default:
+          return -1
       }
       break
-    case 0x58: // Granted on copyFailed
-      host.markFailed(slot)
-      host.queueAnswer(slot)
-      next = 2 // Rejected
-      break
-    case 0x65: // Syncing on abandoned
-    case 0x75: // Submitted on abandoned
-      next = 11 // Orphaned
-      break
-    case 0x69: // Syncing on completed
-      if (host.writesAfterSync(slot)) {
-        host.queueIo(slot)
-        next = 7 // Submitted
-      } else {
-        host.queueAnswer(slot)
-        next = 9 // Copied
+    case 2: // Rejected
+      switch (event) {
+        case 5: // abandoned
+          host.countAbandoned(slot)
+          next = 12 // Abandoned
+          break
+        case 6: // answered
+          next = 10 // Answered
+          break
+        default:
+          return -1
       }
       break
-    case 0x6a: // Syncing on failed
-    case 0x88: // Filled on copyFailed
-      host.markFailed(slot)
-      host.queueAnswer(slot)
-      next = 9 // Copied
-      break
-    case 0x79: // Submitted on completed
-      if (host.moreOutstanding(slot)) {
-        host.countDown(slot)
-        next = 7 // Submitted
-      } else if (host.hasFailed(slot)) {
-        host.queueAnswer(slot)
-        next = 9 // Copied
-      } else if (host.syncsAfter(slot)) {
-        host.queueSync(slot)
-        next = 6 // Syncing
-      } else if (host.returnsData(slot)) {
-        host.queueCopyToGuest(slot)
-        next = 8 // Filled
-      } else {
-        host.queueAnswer(slot)
-        next = 9 // Copied
+    case 3: // Held
+      switch (event) {
+        case 1: // rejected
+          host.queueAnswer(slot)
+          next = 2 // Rejected
+          break
+        case 3: // waited
+          next = 4 // Waiting
+          break
+        case 4: // admitted
+          if (host.bringsData(slot)) {
+            host.queueCopyFromGuest(slot)
+            next = 5 // Granted
+          } else if (host.syncsFirst(slot)) {
+            host.queueSync(slot)
+            next = 6 // Syncing
+          } else {
+            host.queueIo(slot)
+            next = 7 // Submitted
+          }
+          break
+        case 5: // abandoned
+          host.countAbandoned(slot)
+          next = 12 // Abandoned
+          break
+        default:
+          return -1
       }
       break
-    case 0x7a: // Submitted on failed
-      if (host.moreOutstanding(slot)) {
-        host.countDown(slot)
-        host.markFailed(slot)
-        next = 7 // Submitted
-      } else {
-        host.markFailed(slot)
-        host.queueAnswer(slot)
-        next = 9 // Copied
+    case 4: // Waiting
+      switch (event) {
+        case 1: // rejected
+          host.queueAnswer(slot)
+          next = 2 // Rejected
+          break
+        case 4: // admitted
+          if (host.bringsData(slot)) {
+            host.queueCopyFromGuest(slot)
+            next = 5 // Granted
+          } else if (host.syncsFirst(slot)) {
+            host.queueSync(slot)
+            next = 6 // Syncing
+          } else {
+            host.queueIo(slot)
+            next = 7 // Submitted
+          }
+          break
+        case 5: // abandoned
+          host.countAbandoned(slot)
+          next = 12 // Abandoned
+          break
+        default:
+          return -1
       }
       break
-    case 0x87: // Filled on copied
-      host.queueAnswer(slot)
-      next = 9 // Copied
+    case 5: // Granted
+      switch (event) {
+        case 5: // abandoned
+          host.countAbandoned(slot)
+          next = 12 // Abandoned
+          break
+        case 7: // copied
+          if (host.syncsFirst(slot)) {
+            host.queueSync(slot)
+            next = 6 // Syncing
+          } else {
+            host.queueIo(slot)
+            next = 7 // Submitted
+          }
+          break
+        case 8: // copyFailed
+          host.markFailed(slot)
+          host.queueAnswer(slot)
+          next = 2 // Rejected
+          break
+        default:
+          return -1
+      }
       break
-    case 0xab: // Answered on freed
-    case 0xcb: // Abandoned on freed
-      host.release(slot)
-      next = 0 // Free
+    case 6: // Syncing
+      switch (event) {
+        case 5: // abandoned
+          next = 11 // Orphaned
+          break
+        case 9: // completed
+          if (host.writesAfterSync(slot)) {
+            host.queueIo(slot)
+            next = 7 // Submitted
+          } else {
+            host.queueAnswer(slot)
+            next = 9 // Copied
+          }
+          break
+        case 10: // failed
+          host.markFailed(slot)
+          host.queueAnswer(slot)
+          next = 9 // Copied
+          break
+        default:
+          return -1
+      }
       break
-    case 0xb9: // Orphaned on completed
-    case 0xba: // Orphaned on failed
-      if (host.moreOutstanding(slot)) {
-        host.countDown(slot)
-        next = 11 // Orphaned
-      } else {
-        host.countAbandoned(slot)
-        next = 12 // Abandoned
+    case 7: // Submitted
+      switch (event) {
+        case 5: // abandoned
+          next = 11 // Orphaned
+          break
+        case 9: // completed
+          if (host.moreOutstanding(slot)) {
+            host.countDown(slot)
+            next = 7 // Submitted
+          } else if (host.hasFailed(slot)) {
+            host.queueAnswer(slot)
+            next = 9 // Copied
+          } else if (host.syncsAfter(slot)) {
+            host.queueSync(slot)
+            next = 6 // Syncing
+          } else if (host.returnsData(slot)) {
+            host.queueCopyToGuest(slot)
+            next = 8 // Filled
+          } else {
+            host.queueAnswer(slot)
+            next = 9 // Copied
+          }
+          break
+        case 10: // failed
+          if (host.moreOutstanding(slot)) {
+            host.countDown(slot)
+            host.markFailed(slot)
+            next = 7 // Submitted
+          } else {
+            host.markFailed(slot)
+            host.queueAnswer(slot)
+            next = 9 // Copied
+          }
+          break
+        default:
+          return -1
+      }
+      break
+    case 8: // Filled
+      switch (event) {
+        case 5: // abandoned
+          host.countAbandoned(slot)
+          next = 12 // Abandoned
+          break
+        case 7: // copied
+          host.queueAnswer(slot)
+          next = 9 // Copied
+          break
+        case 8: // copyFailed
+          host.markFailed(slot)
+          host.queueAnswer(slot)
+          next = 9 // Copied
+          break
+        default:
+          return -1
+      }
+      break
+    case 9: // Copied
+      switch (event) {
+        case 5: // abandoned
+          host.countAbandoned(slot)
+          next = 12 // Abandoned
+          break
+        case 6: // answered
+          next = 10 // Answered
+          break
+        default:
+          return -1
+      }
+      break
+    case 10: // Answered
+      switch (event) {
+        case 11: // freed
+          host.release(slot)
+          next = 0 // Free
+          break
+        default:
+          return -1
+      }
+      break
+    case 11: // Orphaned
+      switch (event) {
+        case 9: // completed
+        case 10: // failed
+          if (host.moreOutstanding(slot)) {
+            host.countDown(slot)
+            next = 11 // Orphaned
+          } else {
+            host.countAbandoned(slot)
+            next = 12 // Abandoned
+          }
+          break
+        default:
+          return -1
+      }
+      break
+    case 12: // Abandoned
+      switch (event) {
+        case 11: // freed
+          host.release(slot)
+          next = 0 // Free
+          break
+        default:
+          return -1
       }
       break
     default:
-      return -1
+      return -1 // no such state
   }
   host.state[slot] = next
   const mixed = Math.imul(host.digest ^ ((slot << 16) | (event << 8) | next), 0x9e3779b1)
