@@ -252,7 +252,6 @@ export class QueuePlane {
     for (let index = 0; index < count; index++)
       at += canonicalise(entries, index * entryWords, layout, sink.words, at, core.slotForTake(index))
     sink.at = at
-    core.statistics[COUNTER.taken] += count
   }
 
   private copy(): void {

@@ -120,11 +120,7 @@ export class QueueCore extends RequestPool implements RequestHost {
 
   /** Whether a batch without any input would change something: someone leaves, or a state has become untrue. */
   get restless(): boolean {
-    if (this.leavingCount > 0) return true
-    const state = this.queueState
-    if (state === QueueState.Running) return false
-    if (state === QueueState.Shortage) return this.freeCount > 0 && !this.gate.starved
-    return this.freeCount === this.slots && this.isEmptying()
+    return this.leavingCount > 0 || this.isRelieved() || this.isEmptied()
   }
 
   /** How many ring entries may be taken now. */
@@ -140,9 +136,8 @@ export class QueueCore extends RequestPool implements RequestHost {
     for (let index = 0; index < this.leavingCount; index++) this.fire(this.leaving[index], RequestEvent.freed)
     this.leavingCount = 0
     if (this.gate.length > 0) this.gate.admitWaiting()
-    const short = this.queueState === QueueState.Shortage
-    if (short && this.freeCount > 0 && !this.gate.starved) this.turn(QueueEvent.relieved)
-    if (this.freeCount === this.slots && this.isEmptying()) this.turn(QueueEvent.emptied)
+    if (this.isRelieved()) this.turn(QueueEvent.relieved)
+    if (this.isEmptied()) this.turn(QueueEvent.emptied)
   }
 
   /** Folds the input records in words[at, end). */
@@ -267,7 +262,12 @@ export class QueueCore extends RequestPool implements RequestHost {
     assert(false, `the ${chart} chart has no edge for event ${event} in state ${state}`)
   }
 
-  private isEmptying(): boolean {
+  private isRelieved(): boolean {
+    return this.queueState === QueueState.Shortage && this.freeCount > 0 && !this.gate.starved
+  }
+
+  private isEmptied(): boolean {
+    if (this.freeCount < this.slots) return false
     const state = this.queueState
     return state === QueueState.Draining || state === QueueState.Abandoning || state === QueueState.Broken
   }
@@ -277,6 +277,7 @@ export class QueueCore extends RequestPool implements RequestHost {
     // No template here and below: it would be built for every request, whether the assertion holds or not.
     assert(this.freeCount > 0 && slot === this.freeSlots[this.freeCount - 1], 'a request goes to the next free slot')
     this.freeCount--
+    this.statistics[COUNTER.taken]++
     this.reqCons = (this.reqCons + 1) | 0
     const verdict = takeUp(this, words, at, slot)
     this.fire(slot, RequestEvent.taken)

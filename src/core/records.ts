@@ -115,7 +115,7 @@ function sizeOf(words: Int32Array, at: number): number {
       return boundedWords(words[at + 1])
     case RECORD_EVENT:
     case RECORD_STATE:
-      return boundedWords(2 + (((words[at + 1] + 7) >>> 3) << 1))
+      return words[at + 1] < 0 ? Infinity : boundedWords(2 + (((words[at + 1] + 7) >>> 3) << 1))
     default:
       return Infinity
   }

@@ -6,8 +6,8 @@
  *
  *   [ scalars ][ rejected by reason: 32 ][ read latency: 128 ][ write latency: 128 ][ other latency: 128 ]
  *
- * Latency buckets: four to the octave of microquanta of 256 ns, so that a percentile is right to 19 %; bucket b covers
- * [bucketFloorNs(b), bucketFloorNs(b + 1)).
+ * Latency buckets: four equal ones to the octave of quanta of 256 ns; bucket b covers [bucketFloorNs(b),
+ * bucketFloorNs(b + 1)). A percentile is the end of its bucket: never short of the truth, at most 25 % beyond it.
  */
 export const COUNTERS = [
   'reads', 'writes', 'flushes', 'barriers', 'discards', 'readBytes', 'writtenBytes', 'discardedBytes',
@@ -30,10 +30,12 @@ export const OTHER_LATENCY_AT = WRITE_LATENCY_AT + LATENCY_BUCKETS
 export const STATISTICS_LENGTH = OTHER_LATENCY_AT + LATENCY_BUCKETS
 
 const QUANTUM_NS = 256
+const LATENCY_LIMIT_NS = QUANTUM_NS * 4294967296
 
 /** The bucket of a latency in nanoseconds. */
 export function latencyBucket(ns: number): number {
-  const quanta = (ns / QUANTUM_NS) >>> 0
+  // Beyond 18 minutes the quanta leave 32 bits: all that is longer is in the last bucket of those.
+  const quanta = ns < LATENCY_LIMIT_NS ? (ns / QUANTUM_NS) >>> 0 : 0xffffffff
   if (quanta < 4) return quanta
   const octave = 31 - Math.clz32(quanta)
   const bucket = (octave - 1) * 4 + ((quanta >>> (octave - 2)) & 3)

@@ -4,26 +4,32 @@
  * world. They see what crosses the borders (entries taken, copies, I/Os, results, answers, seals) and nothing of the
  * plane's inside, so that a fault anywhere inside cannot hide from them.
  *
- *   answered-once        every answer is for a request taken and not yet answered; at the end none is missing
- *   no-grant-kept        a grant is touched only between the taking and the answer of the request that names it
+ *   answered-once        every answer is for a request taken and not yet answered; at the end none is missing; once
+ *                        the front end is gone nothing is answered, and what was owed is counted as abandoned
+ *   no-grant-kept        a grant is touched only between the taking and the answer of the request that names it, and
+ *                        only the bytes that it names
  *   flush-is-durable     when a flush is answered, every write answered before it was taken is on the platter
  *   barrier-orders       a barrier's I/O starts after all taken before it has completed, nothing taken later starts
  *                        before it has completed, and all of it is durable when it is answered
  *   lost-sync-sticks     on a buffered medium nothing that promises durability succeeds after one has failed
- *   only-own-read        what is copied to a guest was filled by this request's own, whole read
- *   journal-first        no answer and no I/O leaves while a batch is open
- *   closed-is-empty      drained means: nothing in flight, nothing mapped
+ *   only-own-read        what is copied to a guest was filled by this request's own, whole read, and is still that; no
+ *                        buffer serves two at once
+ *   journal-first        no answer and no new I/O leaves unless the batch that holds its cause was sealed
+ *   closed-is-empty      drained means: nothing in flight, nothing mapped; and it comes as soon as that is so
+ *
+ * Requests are told apart by their id, and I/Os by their place: the front end must be an honest one (honest-front.ts).
  */
 import {
-  ANSWER_WORDS, COPY_TO_GUEST, COPY_WORDS, IO_READ, IO_SYNC, IO_WORDS, RESULT_WORDS,
+  ANSWER_WORDS, COPY_FROM_GUEST, COPY_WORDS, IO_READ, IO_SYNC, IO_WORDS, IO_WRITE, RESULT_WORDS,
 } from '../ports/data-path.js'
 import type { BackRing, GrantCopier, MediumPort } from '../ports/data-path.js'
 import type { BatchSink } from '../actors/queue-plane.js'
 import type { AbiLayout } from '../protocol/abi.js'
-import { BLKIF_OP_DISCARD, BLKIF_OP_FLUSH_DISKCACHE, BLKIF_OP_WRITE_BARRIER } from '../protocol/blkif.js'
+import { BLKIF_OP_DISCARD, BLKIF_OP_READ, BLKIF_OP_WRITE_BARRIER } from '../protocol/blkif.js'
 import { canonicalise } from '../protocol/entry.js'
-import { segmentGref, recordOp, recordedSegments, requestSectors } from '../protocol/record.js'
-import { u64ToDouble } from '../protocol/u64.js'
+import { AnsweredWrites } from './answered-writes.js'
+import { promises, takenFrom, wantsSync } from './law-facts.js'
+import type { Segment, Taken } from './law-facts.js'
 import type { SimDisk } from './sim-disk.js'
 
 export const LAWS = [
@@ -32,52 +38,50 @@ export const LAWS = [
 ] as const
 export type Law = (typeof LAWS)[number]
 
-interface Taken {
-  readonly order: number
-  readonly key: string
-  readonly op: number
-  readonly sector: number
-  readonly sectors: number
-  readonly grefs: ReadonlySet<number>
-  /** Writes that were answered well before this was taken. */
-  readonly answeredWrites: number
-  /** Its I/O tokens that were submitted and have not come back. */
-  readonly tokens: Set<number>
-  submitted: boolean
-  completed: boolean
+/** A violation of a law. */
+export interface Violation {
+  readonly law: Law
+  readonly text: string
 }
 
-interface AnsweredWrite {
-  readonly order: number
-  readonly offset: number
-  readonly bytes: Uint8Array
-  /** A later overlapping write or discard makes this content obsolete. */
-  superseded: boolean
+/** An I/O in flight. */
+interface Flight {
+  readonly taken: Taken | undefined
+  readonly op: number
+  readonly arenaAt: number
+  readonly length: number
 }
 
 export class LawBook {
-  readonly violations: { law: Law; text: string }[] = []
+  readonly violations: Violation[] = []
   private readonly layout: AbiLayout
-  private readonly disk: SimDisk
   private readonly buffered: boolean
+  private readonly disk: SimDisk
+  private readonly writes: AnsweredWrites
   private readonly record = new Int32Array(32)
   private readonly outstanding = new Map<string, Taken>()
-  private readonly byOrder: Taken[] = []
-  private readonly writes: AnsweredWrite[] = []
-  private readonly tokens = new Map<number, { taken: Taken | undefined; op: number; arenaAt: number; length: number }>()
-  /** Arena ranges filled by a whole read: start → end and token. */
-  private readonly filled = new Map<number, number>()
+  private readonly byGref = new Map<number, Taken[]>()
+  private readonly flights = new Map<number, Flight>()
+  private readonly tokenOwners = new Map<number, Taken>()
   private taken = 0
+  /** I/Os that the medium did not take: they may be offered again without a new batch. */
+  private backlog = 0
+  /** Where the open batch's first record goes; whether one was written; whether the round's batch was sealed. */
+  private recordsFrom = 0
   private open = false
+  private sealed = false
   private syncLost = false
+  private frontEndGone = false
 
   constructor(layout: AbiLayout, disk: SimDisk, buffered: boolean) {
     this.layout = layout
     this.disk = disk
     this.buffered = buffered
+    this.writes = new AnsweredWrites(disk)
   }
 
-  private blame(law: Law, text: string): void {
+  /** A law was broken; the world may find that too. Only the first hundred are kept. */
+  blame(law: Law, text: string): void {
     if (this.violations.length < 100) this.violations.push({ law, text })
   }
 
@@ -94,12 +98,17 @@ export class LawBook {
       },
       take: (reqCons, rspProd, max) => {
         const count = ring.take(reqCons, rspProd, max)
+        if (count < 0) this.gone()
         for (let index = 0; index < count; index++) this.noteTaken(ring, index)
         return count
       },
-      peek: (reqCons) => ring.peek(reqCons),
+      peek: (reqCons) => {
+        const waiting = ring.peek(reqCons)
+        if (waiting > ring.size) this.gone()
+        return waiting
+      },
       answer: (answers, count, rspProd) => {
-        if (this.open) this.blame('journal-first', 'an answer was published while its batch was open')
+        if (this.open || !this.sealed) this.blame('journal-first', 'an answer left before its batch was sealed')
         for (let index = 0; index < count; index++) this.noteAnswer(answers, index * ANSWER_WORDS)
         return ring.answer(answers, count, rspProd)
       },
@@ -122,8 +131,11 @@ export class LawBook {
   watchMedium(medium: MediumPort): MediumPort {
     return {
       submit: (requests, count) => {
+        if (this.open || (count > this.backlog && !this.sealed))
+          this.blame('journal-first', 'an I/O was submitted before its batch was sealed')
         const taken = medium.submit(requests, count)
         for (let index = 0; index < taken; index++) this.noteSubmit(requests, index * IO_WORDS)
+        this.backlog = count - taken
         return taken
       },
       reap: (results, max) => {
@@ -140,7 +152,11 @@ export class LawBook {
     }
   }
 
+  /** A batch is open from its first record to its seal. */
   watchSink(sink: BatchSink): BatchSink {
+    const wrote = (at: number) => {
+      if (at > this.recordsFrom) this.open = true
+    }
     return {
       get words() {
         return sink.words
@@ -153,171 +169,177 @@ export class LawBook {
       },
       set at(value) {
         sink.at = value
+        wrote(value)
       },
       get dirty() {
         return sink.dirty
       },
       begin: (room, now) => {
         sink.begin(room, now)
+        this.recordsFrom = sink.at
         this.open = false
+        this.sealed = false
       },
       seal: (time, digest) => {
         sink.seal(time, digest)
         this.open = false
+        this.sealed = true
       },
     }
   }
 
-  /** Whether the plane has written records that are not sealed; asked by the plane's world before effects. */
-  noteOpen(dirty: boolean): void {
-    this.open = dirty
+  /** The front end has vanished or its ring is broken: from now on it gets no answer, and its pages are not touched. */
+  gone(): void {
+    this.frontEndGone = true
   }
 
-  /** The queue says that it is drained. `abandoned`: the front end was gone, answers are not owed. */
-  drained(inFlightIo: number, mapped: number, abandoned: boolean): void {
-    if (inFlightIo > 0 || this.tokens.size > 0)
-      this.blame('closed-is-empty', `${this.tokens.size} I/Os in flight at Drained`)
+  /** The medium was opened anew: a lost sync is forgiven. */
+  mediumReopened(): void {
+    this.syncLost = false
+  }
+
+  /** Whether nothing is with the medium, and no answer is owed. */
+  get quiet(): boolean {
+    return this.flights.size === 0 && this.backlog === 0 && (this.frontEndGone || this.outstanding.size === 0)
+  }
+
+  /** The queue says that it is drained. `abandoned`: how many requests it counted as ended without an answer. */
+  drained(inFlightIo: number, mapped: number, abandoned: number): void {
+    if (inFlightIo > 0 || this.flights.size > 0)
+      this.blame('closed-is-empty', `${this.flights.size} I/Os in flight at Drained`)
     if (mapped > 0) this.blame('closed-is-empty', `${mapped} mappings at Drained`)
-    if (abandoned) return
-    for (const { key } of this.outstanding.values()) this.blame('answered-once', `request ${key} was never answered`)
+    if (this.outstanding.size === abandoned) return
+    const missing = [...this.outstanding.keys()].slice(0, 4).join(' ')
+    this.blame('answered-once', `${this.outstanding.size} not answered (${missing}), ${abandoned} counted as abandoned`)
   }
 
   private noteTaken(ring: BackRing, index: number): void {
     canonicalise(ring.entries, index * ring.entryWords, this.layout, this.record, 0, 0)
-    const words = this.record
-    const key = `${words[2] >>> 0}:${words[3] >>> 0}`
-    const taken: Taken = {
-      order: this.taken++,
-      key,
-      op: recordOp(words, 0),
-      sector: u64ToDouble(words[4], words[5]),
-      sectors: requestSectors(words, 0),
-      grefs: new Set(Array.from({ length: recordedSegments(words, 0) }, (_, at) => segmentGref(words, 0, at))),
-      answeredWrites: this.writes.length,
-      tokens: new Set(),
-      submitted: false,
-      completed: false,
-    }
-    this.outstanding.set(key, taken)
-    this.byOrder.push(taken)
+    const taken = takenFrom(this.record, this.taken++, this.writes.count)
+    this.outstanding.set(taken.key, taken)
+    for (const { gref } of taken.segments) this.byGref.set(gref, [...(this.byGref.get(gref) ?? []), taken])
   }
 
   private noteCopy(copies: Int32Array, at: number): void {
     const gref = copies[at] >>> 0
-    const owner = [...this.outstanding.values()].find(({ grefs }) => grefs.has(gref))
-    if (owner === undefined)
+    if (this.frontEndGone) return this.blame('no-grant-kept', `gref ${gref} is touched, its front end is gone`)
+    const owners = this.byGref.get(gref) ?? []
+    if (owners.length === 0)
       return this.blame('no-grant-kept', `gref ${gref} is touched, no unanswered request names it`)
-    if (copies[at + 3] !== COPY_TO_GUEST) return
-    const start = copies[at + 2]
+    const offset = copies[at + 1] & 0xffff
     const length = copies[at + 1] >>> 16
-    const whole = [...this.filled].some(([from, end]) => start >= from && start + length <= end)
-    if (!whole) this.blame('only-own-read', `bytes at ${start} go to gref ${gref}, no whole read filled them`)
+    const start = copies[at + 2]
+    const names = (segment: Segment) => segment.gref === gref && segment.offset === offset && segment.length === length
+    const owner = owners.find(({ segments }) => segments.some(names))
+    if (owner === undefined)
+      return this.blame('no-grant-kept', `bytes ${offset}+${length} of gref ${gref} are touched, no segment names them`)
+    if (copies[at + 3] === COPY_FROM_GUEST) return this.spoil(start, length)
+    const filled = owner.segments.some((segment) => names(segment) && start === owner.readAt + segment.at)
+    if (owner.readAt < 0 || !filled)
+      this.blame('only-own-read', `bytes at ${start} go to gref ${gref}, no whole read of ${owner.key} filled them`)
+  }
+
+  /** Something else goes into this part of the arena: what reads had put there is there no more. */
+  private spoil(start: number, length: number): void {
+    const overlaps = (from: number, bytes: number) => from < start + length && start < from + bytes
+    for (const taken of this.outstanding.values())
+      if (taken.readAt >= 0 && overlaps(taken.readAt, taken.sectors * 512)) taken.readAt = -1
+    for (const { op, arenaAt, length, taken } of this.flights.values())
+      if ((op === IO_READ || op === IO_WRITE) && overlaps(arenaAt, length))
+        this.blame('only-own-read', `the buffer of ${taken?.key ?? 'an I/O'}, in flight, is given to another`)
   }
 
   private noteSubmit(requests: Int32Array, at: number): void {
-    if (this.open) this.blame('journal-first', 'an I/O was submitted while its batch was open')
     const op = requests[at]
-    const offset = (requests[at + 4] >>> 0) + (requests[at + 5] >>> 0) * 4294967296
+    const token = requests[at + 1]
     const arenaAt = requests[at + 2]
     const length = requests[at + 3] >>> 0
-    for (const from of [...this.filled.keys()]) if (from >= arenaAt && from < arenaAt + length) this.filled.delete(from)
-    if (op !== IO_READ && op !== IO_SYNC) this.supersede(offset, length)
-    const taken = this.ownerOf(op, offset / 512, requests[at + 1])
-    this.tokens.set(requests[at + 1], { taken, op, arenaAt, length })
+    const sector = ((requests[at + 4] >>> 0) + (requests[at + 5] >>> 0) * 4294967296) / 512
+    if (op === IO_READ) this.spoil(arenaAt, length)
+    else if (op !== IO_SYNC) this.writes.forgive(sector, length / 512)
+    const taken = this.ownerOf(op, sector, token)
+    this.flights.set(token, { taken, op, arenaAt, length })
     if (taken === undefined) return
     taken.submitted = true
-    taken.tokens.add(requests[at + 1])
-    for (const other of this.byOrder) {
-      if (other === taken || other.completed || !this.outstanding.has(other.key)) continue
-      if (taken.op === BLKIF_OP_WRITE_BARRIER && other.order < taken.order)
-        this.blame('barrier-orders', `barrier ${taken.key} starts before ${other.key}, taken earlier, has completed`)
-      if (other.op === BLKIF_OP_WRITE_BARRIER && other.order < taken.order)
-        this.blame('barrier-orders', `${taken.key} starts before barrier ${other.key}, taken earlier, has completed`)
-    }
+    taken.tokens.add(token)
+    for (const other of this.outstanding.values())
+      if (other !== taken && !other.completed) this.judgeOrder(taken, other)
   }
 
-  /** I/Os name no request; data is recognised by its place, a sync by the slot that its token carries. */
+  private judgeOrder(taken: Taken, other: Taken): void {
+    if (other.order > taken.order) return
+    if (taken.op === BLKIF_OP_WRITE_BARRIER)
+      this.blame('barrier-orders', `barrier ${taken.key} starts before ${other.key}, taken earlier, has completed`)
+    if (other.op === BLKIF_OP_WRITE_BARRIER)
+      this.blame('barrier-orders', `${taken.key} starts before barrier ${other.key}, taken earlier, has completed`)
+  }
+
+  /** I/Os name no request; data is recognised by its place, a sync by its token or by who must want one next. */
   private ownerOf(op: number, sector: number, token: number): Taken | undefined {
-    const bySlot = this.slotOwners.get(token)
-    if (op === IO_SYNC) return bySlot ?? this.byOrder.find((t) => this.isSyncing(t) && this.outstanding.has(t.key))
-    const data = this.byOrder.find((t) => this.outstanding.has(t.key) && t.sectors > 0 && t.sector === sector)
-    if (data) this.slotOwners.set(token, data)
-    return data
-  }
-
-  private readonly slotOwners = new Map<number, Taken>()
-
-  private isSyncing(taken: Taken): boolean {
-    return (taken.op === BLKIF_OP_FLUSH_DISKCACHE || taken.op === BLKIF_OP_WRITE_BARRIER) && !taken.submitted
+    const known = this.tokenOwners.get(token)
+    if (known !== undefined) return known
+    for (const taken of this.outstanding.values()) {
+      const fits = op === IO_SYNC ? wantsSync(taken) : taken.sectors > 0 && taken.sector === sector
+      if (!fits || taken.submitted) continue
+      this.tokenOwners.set(token, taken)
+      return taken
+    }
+    return undefined
   }
 
   private noteResult(results: Int32Array, at: number): void {
     const token = results[at]
-    const io = this.tokens.get(token)
-    this.tokens.delete(token)
-    if (io === undefined) return
-    if (io.op === IO_READ && results[at + 1] === io.length) this.filled.set(io.arenaAt, io.arenaAt + io.length)
-    io.taken?.tokens.delete(token)
-    const more = io.taken?.op === BLKIF_OP_WRITE_BARRIER && io.op !== IO_SYNC && results[at + 1] >= 0
-    if (io.taken && io.taken.tokens.size === 0 && !more) io.taken.completed = true
+    const flight = this.flights.get(token)
+    this.flights.delete(token)
+    if (flight === undefined) return
+    const { op, arenaAt, length, taken } = flight
+    const result = results[at + 1]
+    if (op === IO_SYNC && result < 0 && this.buffered) this.syncLost = true
+    if (taken === undefined) return
+    if (op === IO_READ && result === length) taken.readAt = arenaAt
+    taken.clean = !this.syncLost
+    taken.tokens.delete(token)
+    const firstOp = taken.op === BLKIF_OP_WRITE_BARRIER ? op !== IO_SYNC : op === IO_SYNC
+    const more = promises(taken) && taken.sectors > 0 && firstOp && result >= 0
+    if (taken.tokens.size === 0 && !more) taken.completed = true
   }
 
   private noteAnswer(answers: Int32Array, at: number): void {
     const key = `${answers[at] >>> 0}:${answers[at + 1] >>> 0}`
+    if (this.frontEndGone) return this.blame('answered-once', `request ${key} is answered, its front end is gone`)
     const taken = this.outstanding.get(key)
     if (taken === undefined) return this.blame('answered-once', `request ${key} is answered, but none is outstanding`)
-    this.outstanding.delete(key)
-    taken.completed = true
-    const okay = answers[at + 3] === 0
-    this.forget()
-    const promises = taken.op === BLKIF_OP_FLUSH_DISKCACHE || taken.op === BLKIF_OP_WRITE_BARRIER
-    if (promises) this.judgePromise(taken, okay)
-    if (okay && taken.sectors > 0 && taken.op !== 0) this.noteWrite(taken)
+    this.forget(taken)
+    if (answers[at + 3] !== 0) return
+    if (promises(taken)) this.judgePromise(taken)
+    if (taken.sectors > 0 && taken.op !== BLKIF_OP_READ && taken.op !== BLKIF_OP_DISCARD)
+      this.writes.answered(taken.sector, taken.sectors)
   }
 
-  private judgePromise(taken: Taken, okay: boolean): void {
-    if (!okay) {
-      this.syncLost = this.syncLost || (this.buffered && taken.submitted)
-      return
-    }
-    if (this.syncLost) this.blame('lost-sync-sticks', `${taken.key} succeeds after a sync was lost`)
+  /** A flush or barrier was answered with success. */
+  private judgePromise(taken: Taken): void {
+    if (this.syncLost && !taken.clean) this.blame('lost-sync-sticks', `${taken.key} succeeds after a sync was lost`)
     const barrier = taken.op === BLKIF_OP_WRITE_BARRIER
     const law: Law = barrier ? 'barrier-orders' : 'flush-is-durable'
-    const until = barrier ? this.writes.length : taken.answeredWrites
-    for (let index = 0; index < until; index++) {
-      const write = this.writes[index]
-      if (write.superseded || this.isOnPlatter(write)) continue
-      this.blame(law, `${taken.key} is answered, but the write at ${write.offset} answered before is not durable`)
-      return
-    }
-    if (barrier && taken.sectors > 0 && !this.sameOnPlatter(taken.sector * 512, taken.sectors * 512))
+    const lost = this.writes.findLost(barrier ? this.writes.count : taken.answeredWrites)
+    if (lost >= 0) this.blame(law, `${taken.key} is answered, but sector ${lost}, written before, is not durable`)
+    if (barrier && taken.sectors > 0 && !this.isOnPlatter(taken))
       this.blame(law, `barrier ${taken.key} is answered, but its own data is not durable`)
   }
 
-  private isOnPlatter({ offset, bytes }: AnsweredWrite): boolean {
-    return Buffer.compare(bytes, this.disk.platter.subarray(offset, offset + bytes.length)) === 0
+  private isOnPlatter({ sector, sectors }: Taken): boolean {
+    const from = sector * 512
+    const to = from + sectors * 512
+    return Buffer.compare(this.disk.cache.subarray(from, to), this.disk.platter.subarray(from, to)) === 0
   }
 
-  private sameOnPlatter(offset: number, length: number): boolean {
-    const cache = this.disk.cache.subarray(offset, offset + length)
-    return Buffer.compare(cache, this.disk.platter.subarray(offset, offset + length)) === 0
-  }
-
-  private noteWrite(taken: Taken): void {
-    const offset = taken.sector * 512
-    const length = taken.sectors * 512
-    if (taken.op === BLKIF_OP_DISCARD) return
-    const bytes = this.disk.cache.slice(offset, offset + length)
-    this.writes.push({ order: taken.order, offset, bytes, superseded: false })
-  }
-
-  /** What an I/O submitted later changes cannot be held against a flush. */
-  private supersede(offset: number, length: number): void {
-    for (const write of this.writes)
-      if (write.offset < offset + length && offset < write.offset + write.bytes.length) write.superseded = true
-  }
-
-  private forget(): void {
-    while (this.byOrder.length > 0 && !this.outstanding.has(this.byOrder[0].key)) this.byOrder.shift()
+  private forget(taken: Taken): void {
+    this.outstanding.delete(taken.key)
+    for (const { gref } of taken.segments) {
+      const owners = (this.byGref.get(gref) ?? []).filter((owner) => owner !== taken)
+      if (owners.length > 0) this.byGref.set(gref, owners)
+      else this.byGref.delete(gref)
+    }
+    for (const [token, owner] of this.tokenOwners) if (owner === taken) this.tokenOwners.delete(token)
   }
 }

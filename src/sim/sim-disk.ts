@@ -32,6 +32,8 @@ export interface SimDiskOptions {
 export class SimDisk implements MediumPort {
   readonly cache: Uint8Array
   readonly platter: Uint8Array
+  /** While true nothing completes. */
+  hanging = false
   private readonly pending: Pending[] = []
   private readonly done: number[] = []
   private readonly arena: BufferArena
@@ -69,6 +71,7 @@ export class SimDisk implements MediumPort {
 
   /** One step of time: some requests complete, in any order. */
   tick(): void {
+    if (this.hanging) return
     for (let index = this.pending.length - 1; index >= 0; index--) {
       if (this.pending[index].left-- > 0) continue
       const [request] = this.pending.splice(index, 1)

@@ -31,6 +31,11 @@ export class SimGuest {
     this.frames[gref] = -1
   }
 
+  /** The guest is gone, and every grant with it. */
+  revokeAll(): void {
+    this.frames.fill(-1)
+  }
+
   page(frame: number): Uint8Array {
     return this.memory.subarray(frame * PAGE_BYTES, (frame + 1) * PAGE_BYTES)
   }

@@ -31,7 +31,9 @@ export class SimRing implements BackRing {
 
   take(reqCons: number, rspProd: number, max: number): number {
     this.reqProd = this.sharedReqProd
-    if ((this.reqProd - rspProd) >>> 0 > this.size) return -1
+    // What is consumed lies between rspProd and reqProd: who is a ring ahead lies, and so does who went back.
+    const produced = (this.reqProd - rspProd) >>> 0
+    if (produced > this.size || (reqCons - rspProd) >>> 0 > produced) return -1
     const count = Math.min((this.reqProd - reqCons) >>> 0, max)
     for (let index = 0; index < count; index++) {
       const from = ((reqCons + index) & (this.size - 1)) * this.entryWords

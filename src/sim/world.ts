@@ -5,25 +5,31 @@
  *
  *   step:  front end puts requests and consumes answers · disk completes some · plane makes a round · 1 µs passes
  *
- * The laws watch at every border (laws.ts). A run ends with a drain and a report.
+ * The laws watch at every border (laws.ts). A run ends in one of three ways: it drains, the
+ * front end vanishes, the ring's producer lies; and each also while the disk hangs.
  */
 import { QueuePlane } from '../actors/queue-plane.js'
+import type { BatchSink } from '../actors/queue-plane.js'
 import { ArenaLender } from '../core/arena-lender.js'
 import { checkpointWordsMax, writeCheckpoint } from '../core/checkpoint.js'
 import { CHUNK_BYTES, chunksForRequest } from '../core/extent-pool.js'
 import { QueueCore } from '../core/queue-core.js'
 import type { CoreSettings } from '../core/queue-core.js'
-import { COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN } from '../core/records.js'
+import { COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN } from '../core/records.js'
+import { COUNTER } from '../core/statistics.js'
 import { compiledSteppers } from '../core/steppers.js'
 import type { Steppers } from '../core/steppers.js'
 import { BatchWriter } from '../journal/batch-writer.js'
 import { queueIdentity } from '../journal/queue-identity.js'
 import type { SegmentMemory } from '../journal/batch-writer.js'
 import { QueueState } from '../machines/generated/queue.js'
+import type { BackRing, BufferArena, GrantCopier, MediumPort } from '../ports/data-path.js'
 import { abiLayout } from '../protocol/abi.js'
-import type { BlkifAbiName } from '../protocol/abi.js'
+import type { AbiLayout, BlkifAbiName } from '../protocol/abi.js'
+import type { DiskLimits } from '../protocol/validate.js'
 import { HonestFront } from './honest-front.js'
 import { LawBook } from './laws.js'
+import type { Violation } from './laws.js'
 import { Random } from './random.js'
 import { SimDisk } from './sim-disk.js'
 import { SimGuest } from './sim-guest.js'
@@ -41,18 +47,36 @@ export interface WorldOptions {
   readonly errorShare?: number
   readonly shortShare?: number
   readonly syncErrorShare?: number
+  /** I/Os that the disk takes at a time. */
+  readonly diskDepth?: number
   readonly buffered?: boolean
   readonly segmentWords?: number
   /** `journal = full`: every transition is recorded. */
   readonly trace?: boolean
   readonly steppers?: Steppers
+  /** What the disk offers, where it is not the usual. */
+  readonly limits?: Partial<DiskLimits>
+  /** The front end does not keep the rules by which the laws tell requests apart: they do not watch. */
+  readonly lawless?: boolean
   /** Changes the plane's inside before it runs: how tests plant faults. */
   readonly sabotage?: (plane: QueuePlane) => void
+  /** Layers between the plane and what the laws watch: how tests plant faults at the borders. */
+  readonly seams?: Seams
 }
+
+export interface Seams {
+  readonly ring?: (ring: BackRing) => BackRing
+  readonly grants?: (grants: GrantCopier) => GrantCopier
+  readonly medium?: (medium: MediumPort) => MediumPort
+  readonly sink?: (sink: BatchSink) => BatchSink
+}
+
+/** How a run ends. */
+export type Ending = 'drain' | 'abandon' | 'break'
 
 export interface WorldReport {
   readonly complaints: readonly string[]
-  readonly violations: readonly { law: string; text: string }[]
+  readonly violations: readonly Violation[]
   readonly answered: number
   readonly core: QueueCore
   readonly plane: QueuePlane
@@ -62,13 +86,9 @@ export interface WorldReport {
 }
 
 const SECTORS = 4096
-/** Nobody sleeps in this world, so nobody needs to be woken. */
-const SILENT_CHANNEL = {
-  notify: () => undefined,
-  onNotified: () => undefined,
-  unmask: () => undefined,
-  close: () => undefined,
-}
+/** Rounds after the last I/O within which the queue must have noticed that it is empty. */
+const ROUNDS_TO_DRAINED = 2
+const NAME = 'vbd/1/51712/q0'
 
 export class World {
   readonly plane: QueuePlane
@@ -77,74 +97,134 @@ export class World {
   readonly laws: LawBook
   readonly disk: SimDisk
   readonly ring: SimRing
+  readonly guest: SimGuest
+  readonly layout: AbiLayout
+  readonly arena: BufferArena
+  readonly lender: ArenaLender
   readonly segments: Int32Array[] = []
   readonly writer: BatchWriter
+  /** Nobody sleeps in this world, so nobody needs to be woken; how often the front end was is counted. */
+  notified = 0
+  nowNs = 1_000_000
   private readonly random: Random
-  private nowNs = 1_000_000
+  private frontEndGone = false
+  private ending = false
+  private quietRounds = 0
 
   constructor(options: WorldOptions) {
-    const layout = abiLayout(options.abi ?? 'x86_64')
+    this.layout = abiLayout(options.abi ?? 'x86_64')
     const size = options.ringEntries ?? 32
-    const slots = options.slots ?? size
     const chunks = options.arenaChunks ?? 16
     this.random = new Random(options.seed)
-    const arena = { bytes: new Uint8Array(chunks * CHUNK_BYTES), handle: 0 }
-    const guest = new SimGuest(size * 11, size * 11)
-    this.ring = new SimRing(size, layout)
-    this.disk = new SimDisk({ bytes: SECTORS * 512, delayMax: 4, ...options }, arena, this.random)
-    const settings = worldSettings(slots, chunks, options)
+    this.arena = { bytes: new Uint8Array(chunks * CHUNK_BYTES), handle: 0 }
+    this.guest = new SimGuest(size * 11, size * 11)
+    this.ring = new SimRing(size, this.layout)
+    const diskOptions = { bytes: SECTORS * 512, delayMax: 4, ...options, depth: options.diskDepth ?? Infinity }
+    this.disk = new SimDisk(diskOptions, this.arena, this.random)
+    const settings = worldSettings(options, options.slots ?? size, chunks)
     this.core = new QueueCore(settings, options.steppers ?? compiledSteppers)
-    this.laws = new LawBook(layout, this.disk, settings.buffered)
-    const lender = new ArenaLender(chunks)
-    const name = 'vbd/1/51712/q0'
-    const origin = { program: 'sim', boot: 'sim', pid: 0, wallMs: 0, monotonicNs: 0 }
-    const source = { next: (_: string, least: number) => this.nextSegment(options.segmentWords ?? 16384, least) }
-    this.writer = new BatchWriter(queueIdentity({ journal: name, settings, ...origin }), source, {
-      wordsMax: () => checkpointWordsMax(this.core),
-      write: (words, at) => writeCheckpoint(this.core, words, at),
-    })
-    const sink = this.laws.watchSink(this.writer)
-    this.plane = new QueuePlane({
-      core: this.core,
-      ring: this.laws.watchRing(this.ring),
-      layout,
-      grants: this.laws.watchGrants(guest.copier(arena)),
-      channel: SILENT_CHANNEL,
-      medium: this.laws.watchMedium(this.disk),
-      sink,
-      chunks: {
-        borrow: (wanted) => lender.borrow(name, wanted),
-        giveBack: (chunk) => lender.giveBack(name, chunk),
-      },
-      nowNs: () => this.nowNs,
-    })
+    this.laws = new LawBook(this.layout, this.disk, settings.buffered)
+    this.lender = new ArenaLender(chunks)
+    this.writer = this.makeWriter(settings, options.segmentWords ?? 16384)
+    this.plane = this.makePlane(options.seams ?? {}, options.lawless ?? false)
     const errorsExpected = (options.errorShare ?? 0) + (options.shortShare ?? 0) + (options.syncErrorShare ?? 0) > 0
-    this.front = new HonestFront(this.ring, guest, layout, this.random, {
+    this.front = new HonestFront(this.ring, this.guest, this.layout, this.random, {
       sectorCount: SECTORS, depth: options.depth ?? size, maxSegments: 11, discards: true, errorsExpected,
     })
     options.sabotage?.(this.plane)
     this.plane.command(COMMAND_ATTACH, this.ring.published())
-    this.plane.lend(lender.attach(name, settings.reserveChunks) ?? [])
+    this.plane.lend(this.lender.attach(NAME, settings.reserveChunks) ?? [])
   }
 
   step(put: boolean): void {
     this.nowNs += 1000
-    if (put && this.random.chance(0.8)) this.front.put(1 + this.random.below(8))
-    if (this.random.chance(0.9)) this.disk.tick()
-    if (this.random.chance(0.9)) this.plane.round()
-    if (this.random.chance(0.8)) this.front.consume()
+    const { random, front } = this
+    if (put && !this.frontEndGone && random.chance(0.8)) front.put(1 + random.below(8))
+    if (random.chance(0.9)) this.disk.tick()
+    if (random.chance(0.9)) this.round()
+    if (!this.frontEndGone && random.chance(0.8)) front.consume()
   }
 
-  /** Drains and detaches. @returns whether it came to an end within `limit` steps. */
-  drain(limit = 10_000): boolean {
+  /** Asks for a drain. */
+  drain(): void {
+    this.ending = true
     this.plane.command(COMMAND_DRAIN)
+  }
+
+  /** The front end vanishes as it stands: its grants with it, and nobody reads the ring any more. */
+  abandon(): void {
+    this.ending = true
+    this.frontEndGone = true
+    this.guest.revokeAll()
+    this.laws.gone()
+    this.plane.command(COMMAND_ABANDON)
+  }
+
+  /** The front end's producer index leaves the ring; noticed when the ring is looked at next. */
+  breakRing(): void {
+    this.ending = true
+    this.frontEndGone = true
+    this.ring.sharedReqProd = (this.ring.sharedRspProd + 3 * this.ring.size) | 0
+  }
+
+  /** Begins the end. */
+  end(ending: Ending): void {
+    if (ending === 'drain') this.drain()
+    else if (ending === 'abandon') this.abandon()
+    else this.breakRing()
+  }
+
+  /** Runs to Drained and detaches. @returns whether it came to that within `limit` steps. */
+  finish(limit = 10_000): boolean {
     for (let step = 0; step < limit && this.core.queueState !== QueueState.Drained; step++) this.step(false)
     if (this.core.queueState !== QueueState.Drained) return false
-    this.laws.drained(this.plane.inFlightIo, 0, false)
+    this.laws.drained(this.plane.inFlightIo, 0, this.core.statistics[COUNTER.abandoned])
     this.plane.command(COMMAND_DETACH)
     this.plane.round()
-    this.front.consume()
+    if (!this.frontEndGone) this.front.consume()
     return true
+  }
+
+  private round(): void {
+    this.plane.round()
+    const late = this.ending && this.laws.quiet && this.core.queueState !== QueueState.Drained
+    this.quietRounds = late ? this.quietRounds + 1 : 0
+    if (this.quietRounds === ROUNDS_TO_DRAINED + 1)
+      this.laws.blame('closed-is-empty', 'nothing is in flight or owed, and the queue does not say that it is drained')
+  }
+
+  private makeWriter(settings: CoreSettings, segmentWords: number): BatchWriter {
+    const origin = { program: 'sim', boot: 'sim', pid: 0, wallMs: 0, monotonicNs: 0 }
+    const source = { next: (_: string, least: number) => this.nextSegment(segmentWords, least) }
+    return new BatchWriter(queueIdentity({ journal: NAME, settings, ...origin }), source, {
+      wordsMax: () => checkpointWordsMax(this.core),
+      write: (words, at) => writeCheckpoint(this.core, words, at),
+    })
+  }
+
+  private makePlane(seams: Seams, lawless: boolean): QueuePlane {
+    const { laws, lender } = this
+    const watched = <Port>(port: Port, watch: (port: Port) => Port) => (lawless ? port : watch.call(laws, port))
+    const through = <Port>(seam: ((port: Port) => Port) | undefined, port: Port) => (seam ? seam(port) : port)
+    return new QueuePlane({
+      core: this.core,
+      ring: through(seams.ring, watched<BackRing>(this.ring, laws.watchRing)),
+      layout: this.layout,
+      grants: through(seams.grants, watched<GrantCopier>(this.guest.copier(this.arena), laws.watchGrants)),
+      channel: {
+        notify: () => void this.notified++,
+        onNotified: () => undefined,
+        unmask: () => undefined,
+        close: () => undefined,
+      },
+      medium: through(seams.medium, watched<MediumPort>(this.disk, laws.watchMedium)),
+      sink: through(seams.sink, watched<BatchSink>(this.writer, laws.watchSink)),
+      chunks: {
+        borrow: (wanted) => lender.borrow(NAME, wanted),
+        giveBack: (chunk) => lender.giveBack(NAME, chunk),
+      },
+      nowNs: () => this.nowNs,
+    })
   }
 
   private nextSegment(words: number, atLeast: number): SegmentMemory {
@@ -154,7 +234,7 @@ export class World {
   }
 }
 
-function worldSettings(slots: number, arenaChunks: number, options: WorldOptions): CoreSettings {
+function worldSettings(options: WorldOptions, slots: number, arenaChunks: number): CoreSettings {
   return {
     trace: options.trace ?? false,
     buffered: options.buffered ?? false,
@@ -170,15 +250,21 @@ function worldSettings(slots: number, arenaChunks: number, options: WorldOptions
       offersBarrier: true,
       offersDiscard: true,
       maxSegments: 11,
+      ...options.limits,
     },
   }
 }
 
 /** Runs one world to its end. */
-export function runWorld(options: WorldOptions): WorldReport {
+export function runWorld(options: WorldOptions, ending: Ending = 'drain'): WorldReport {
   const world = new World(options)
   for (let step = 0; step < options.steps; step++) world.step(true)
-  const drained = world.drain()
+  world.end(ending)
+  return report(world, world.finish())
+}
+
+/** What a world can say of itself. */
+export function report(world: World, drained: boolean): WorldReport {
   return {
     complaints: world.front.complaints,
     violations: world.laws.violations,
