@@ -3,8 +3,9 @@
  * All Workers together, as the device actors see them: gives each new queue to the Worker with the fewest, passes
  * commands down and edges up, and owns what a Worker's death must not take along (counters, journal numbers).
  *
- * A Worker that dies takes its queues with it: each is reported as crashed, once the I/O that its engines still owe has
- * come back. Its successor is started at once, for queues attached later.
+ * A Worker that dies takes its queues with it. Its arena is the target of I/O that the kernel still has, so its
+ * successor starts, and its queues are reported as crashed, only when the last of that has come back; what is attached
+ * meanwhile waits for the successor.
  */
 import { Subject } from 'rxjs'
 import { STATISTICS_LENGTH } from '../core/statistics.js'
@@ -37,6 +38,13 @@ interface Assigned {
   readonly worker: number
   readonly statistics: SharedArrayBuffer
   readonly journal: number
+}
+
+/** Stands where a Worker died, until its successor starts. */
+const nobody: Omit<WorkerHandle, 'post'> = {
+  onMessage: () => undefined,
+  onDeath: () => undefined,
+  end: () => Promise.resolve(),
 }
 
 export class WorkerQueuePool implements QueuePool {
@@ -109,8 +117,12 @@ export class WorkerQueuePool implements QueuePool {
   private died(index: number, sentence: string): void {
     if (this.closing) return
     const lost = [...this.assigned].filter(([, { worker }]) => worker === index).map(([name]) => name)
-    this.start(index)
+    const kept: DownMessage[] = []
+    this.workers[index] = { ...nobody, post: (message) => void kept.push(message) }
     this.whenReaped(() => {
+      if (this.closing) return
+      this.start(index)
+      for (const message of kept) this.workers[index].post(message)
       for (const name of lost) this.heard({ kind: 'crashed', name, sentence: `its Worker died: ${sentence}` })
     })
   }
