@@ -13,8 +13,8 @@ import { filter, firstValueFrom, map, merge, Subject, take, type Subscription } 
 import type { DeviceSettings } from '../machines/device/types.js'
 import type { SupervisorInput } from '../machines/supervisor.machine.js'
 import type {
-  AttachOutcome, AttachSpec, DaemonApi, DetachOutcome, DetachSpec, DeviceListing, DeviceStatistics, PendingDevice,
-  StopMode, StopOutcome,
+  AttachOutcome, AttachSpec, DaemonApi, DetachOutcome, DetachSpec, DeviceListing, DeviceStatistics, HeldMappings,
+  PendingDevice, StopMode, StopOutcome,
 } from '../ports/daemon-api.js'
 import { XbbdError } from '../protocol/errors.js'
 import { backendPath, backendRoot, deviceOfPath } from '../protocol/keys.js'
@@ -155,6 +155,10 @@ export class Daemon implements DaemonApi {
     return [...this.#devices.values()].filter((device) => !device.resting(this.#mode)).map((device) => device.pending)
   }
 
+  held(): HeldMappings {
+    return this.#options.world.host.held()
+  }
+
   async #stop(mode: StopMode): Promise<StopOutcome> {
     this.#mode = mode
     this.#cancelPoll?.()
@@ -166,7 +170,7 @@ export class Daemon implements DaemonApi {
     for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe()
     if (clean) for (const device of this.#devices.values()) await device.idle()
     for (const device of this.#devices.values()) device.dispose()
-    return { mode, devices: this.#devices.size, left, held: this.#options.world.host.held() }
+    return { mode, devices: this.#devices.size, left, held: this.held() }
   }
 
   #nameOf({ domid, devid }: Pick<DevicePlace, 'domid' | 'devid'>): string {

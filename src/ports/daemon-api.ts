@@ -122,7 +122,14 @@ export interface StopOutcome {
   /** Devices given up because a second stop did not want to wait: empty after a clean stop. */
   readonly left: readonly PendingDevice[]
   /** Rings, channels and grants still held: zero after a clean stop. */
-  readonly held: { readonly rings: number; readonly channels: number; readonly grants: number }
+  readonly held: HeldMappings
+}
+
+/** What is held of guests: all zero when every device is Closed, parked or Failed. */
+export interface HeldMappings {
+  readonly rings: number
+  readonly channels: number
+  readonly grants: number
 }
 
 /** `park`: drain, let rings go, front ends stay Connected, a next start goes on. `close`: the devices go to Closed. */
@@ -139,4 +146,5 @@ export interface DaemonApi {
   /** A second signal: stop waiting for a medium that hangs; `stop` resolves with what is left. */
   abandonStop(): void
   pending(): readonly PendingDevice[]
+  held(): HeldMappings
 }

@@ -20,6 +20,9 @@ const listing: DeviceListing = {
   notes: ['its size was rounded'], restarts: 0, gaveUp: false, connections: 1,
 }
 
+const held = { rings: 0, channels: 0, grants: 0 }
+const owned = { descriptors: 0, mappings: 0 }
+
 /** Remembers what it was asked; the commands' side of the socket is what is tested here. */
 function recordingApi(asked: unknown[]): DaemonApi {
   return {
@@ -44,13 +47,14 @@ function recordingApi(asked: unknown[]): DaemonApi {
     stop: () => Promise.reject(new Error('the process around it stops')),
     abandonStop: () => undefined,
     pending: () => [],
+    held: () => held,
   }
 }
 
 function recordingDaemon(asked: unknown[]): ControlledDaemon {
   return {
     api: recordingApi(asked),
-    status: () => ({ version: '0', pid: 1, world: 'embedded', since: '', devices: 1, state: 'running' }),
+    status: () => ({ version: '0', pid: 1, world: 'embedded', since: '', devices: 1, held, owned, state: 'running' }),
     config: () => settingsOrThrow(loadSettings({})),
     reload: () => ({ changed: [], waiting: [] }),
     stop: (mode, timeoutMs, progress) => {
@@ -58,7 +62,7 @@ function recordingDaemon(asked: unknown[]): ControlledDaemon {
       progress({ pending: [] })
       const left = mode === 'close' ? [{ name: 'vbd/5/51712', state: 'Closing', inFlight: 3 }] : []
       setImmediate(() => void server?.close())
-      return Promise.resolve({ mode, devices: 1, left, held: { rings: 0, channels: 0, grants: 0 } })
+      return Promise.resolve({ mode, devices: 1, left, held })
     },
   }
 }

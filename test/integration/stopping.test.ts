@@ -2,6 +2,7 @@
  * Ending a daemon that has its hands full: everything that was taken is answered, nothing stays mapped, and a parked
  * device's front end notices nothing but a pause. Front ends live in the test; the daemon is a process.
  */
+import type { BlockDevice } from '../../src/embedded/block-device.js'
 import { runWorkload } from '../../src/embedded/workload.js'
 import { systemClock } from '../../src/io/native/system-clock.js'
 import { statesEntered, timesOf } from '../support/queue-journal.js'
@@ -17,7 +18,7 @@ afterAll(() => world.close())
 const queueOf = (domid: number): string => `vbd/${domid}/${devidOf('xvda')}/q0`
 
 /** 200 reads and writes of 4 KiB at once. @returns their outcomes, later. */
-function twoHundred(front: { write(at: number, data: Buffer): Promise<void>; read(at: number, length: number): Promise<Buffer> }) {
+function twoHundred(front: BlockDevice) {
   const calls = Array.from({ length: 200 }, (_, index) =>
     index % 2 ? front.read(index * 4096, 4096) : front.write(index * 4096, Buffer.alloc(4096, index)),
   )

@@ -22,7 +22,9 @@ import type {
 import { startScript, type Running } from './xbbd-process.js'
 
 /** Resolves when `holds` does; fails with `what` after a time that only a fault can take. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, patienceMs = 20_000): Promise<void> {
+export async function until(
+  what: string, holds: () => boolean | undefined | Promise<boolean | undefined>, patienceMs = 20_000,
+): Promise<void> {
   const began = performance.now()
   while (!(await holds())) {
     if (performance.now() - began > patienceMs) throw new Error(`it never came true that ${what}`)

@@ -33,6 +33,7 @@ function idleWorld(): World {
       stop,
       abandonStop: () => abandon(),
       pending: () => left,
+      held: () => held,
     },
     apply: (settings) => process.stdout.write(`applied depth ${settings['medium.depth']}\n`),
     lost: new Promise(() => undefined),

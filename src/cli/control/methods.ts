@@ -2,7 +2,7 @@
  * @packageDocumentation
  * What can be asked over the control socket, by name:
  *
- *   status                              version, process, world, since when, how many devices
+ *   status                              version, process, world, since when, how many devices, what is held
  *   attach {domid, vdev, target, …}     AttachOutcome
  *   detach {domid, vdev, force, …}      DetachOutcome
  *   list                                DeviceListing[]
@@ -13,7 +13,9 @@
  *
  * Each method reads its parameters through `Params` and calls one function of the daemon; nothing is decided here.
  */
-import type { AttachSpec, DaemonApi, DetachSpec, PendingDevice, StopMode, StopOutcome } from '../../ports/daemon-api.js'
+import type {
+  AttachSpec, DaemonApi, DetachSpec, HeldMappings, PendingDevice, StopMode, StopOutcome,
+} from '../../ports/daemon-api.js'
 import type { ReloadPlan } from '../config/reload.js'
 import { DOMID_MAX } from '../../protocol/keys.js'
 import type { Origins } from '../config/load.js'
@@ -30,6 +32,10 @@ export interface DaemonStatus {
   /** ISO 8601. */
   readonly since: string
   readonly devices: number
+  /** Rings, channels and grants of guests. */
+  readonly held: HeldMappings
+  /** Entries in the process's table of owners. */
+  readonly owned: { readonly descriptors: number; readonly mappings: number }
   /** `running`, or how it stops. */
   readonly state: 'running' | 'parking' | 'closing'
 }

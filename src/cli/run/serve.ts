@@ -11,6 +11,7 @@
  */
 import type { EventEmitter } from 'node:events'
 import type { StopOutcome } from '../../ports/daemon-api.js'
+import { owned as ownedEntries } from '../../io/native/owners.js'
 import { sentenceOf, XbbdError } from '../../protocol/errors.js'
 import { controlSocketOf } from '../config/cross-check.js'
 import { loadSettings, settingsOrThrow, type Layers, type Origins } from '../config/load.js'
@@ -133,12 +134,16 @@ class Service implements ControlledDaemon {
   }
 
   status() {
+    const owned = ownedEntries()
+    const count = (kind: string) => owned.filter((entry) => entry.kind === kind).length
     return {
       version: this.options.version,
       pid: process.pid,
       world: this.settings.world,
       since: this.since,
       devices: this.api.list().length,
+      held: this.api.held(),
+      owned: { descriptors: count('descriptor'), mappings: count('mapping') },
       state: this.stopper.state,
     }
   }
