@@ -77,9 +77,10 @@ export class Daemon implements DaemonApi {
     await first
   }
 
-  /** For devices that are attached from now on. */
+  /** For devices that are attached from now on. Media are asked for their size at once: it may be why one reloads. */
   apply(settings: DaemonOptions['settings']): void {
     this.#settings = settings
+    for (const device of this.#devices.values()) device.checkMedium()
   }
 
   list(): readonly DeviceListing[] {

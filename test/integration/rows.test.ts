@@ -198,12 +198,13 @@ test('S24: a medium that is gone (ENXIO): the device asks its front end to close
   await daemon.detach({ domid: guest.domid, vdev })
 })
 
-test('a file that grows while it is used: the front end hears of the new size and can use it', async () => {
+test('a file that grows while it is used: at a reload the front end hears of the new size, and can use it', async () => {
   const image = world.image(1 << 20)
   await daemon.attach({ domid: guest.domid, target: image })
   const events: unknown[] = []
   const front = await guest.connect({ onEvent: (event) => events.push(event) })
   truncateSync(image, 2 << 20)
+  await daemon.control.call('reload')
   await until('it was told', () => events.length > 0)
   expect(events).toEqual([{ kind: 'resized', sizeBytes: 2 << 20 }])
   await front.write((2 << 20) - 4096, Buffer.alloc(4096, 9))
