@@ -115,7 +115,7 @@ export class QueueWorker {
       opened.plane.command(COMMAND_ATTACH, opened.ring.published())
       this.tell({ kind: 'attached', name })
     } catch (error) {
-      this.lender.detach(name, chunks)
+      this.lender.detach(name)
       this.tell({ kind: 'refused', name, sentence: sentenceOf(error) })
     }
   }
@@ -160,8 +160,7 @@ export class QueueWorker {
 
   private letGo(queue: Queue): void {
     this.queues.delete(queue.name)
-    const { extents } = queue.plane.core
-    this.lender.detach(queue.name, extents.chunks.subarray(0, extents.count))
+    this.lender.detach(queue.name)
     queue.close()
   }
 

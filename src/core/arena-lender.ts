@@ -10,10 +10,16 @@
  */
 import { assert } from '../protocol/errors.js'
 
+/** What one queue may always have, and what it has. */
+interface Account {
+  readonly reserve: number
+  readonly chunks: Set<number>
+}
+
 export class ArenaLender {
   private readonly free: number[]
   private readonly total: number
-  private readonly lent = new Map<string, { reserve: number; count: number }>()
+  private readonly lent = new Map<string, Account>()
 
   constructor(chunks: number) {
     this.total = chunks
@@ -24,34 +30,33 @@ export class ArenaLender {
   attach(queue: string, reserve: number): number[] | undefined {
     assert(!this.lent.has(queue), `${queue} has its reserve already`)
     if (this.free.length < reserve) return undefined
-    this.lent.set(queue, { reserve, count: reserve })
-    return this.take(reserve)
+    const account = { reserve, chunks: new Set<number>() }
+    this.lent.set(queue, account)
+    return this.take(account, reserve)
   }
 
   /** Up to `wanted` chunks more; fewer, or none, when the quota or the arena is used up. */
   borrow(queue: string, wanted: number): number[] {
     const account = this.account(queue)
-    const room = account.reserve + this.quota() - account.count
-    const count = Math.max(0, Math.min(wanted, room, this.free.length))
-    account.count += count
-    return this.take(count)
+    const room = account.reserve + this.quota() - account.chunks.size
+    return this.take(account, Math.max(0, Math.min(wanted, room, this.free.length)))
   }
 
   giveBack(queue: string, chunk: number): void {
-    this.account(queue).count--
+    assert(this.account(queue).chunks.delete(chunk), `${queue} gives back chunk ${chunk}, which it does not have`)
     this.free.push(chunk)
   }
 
-  /** The queue is gone: `chunks` are all that it held. */
-  detach(queue: string, chunks: Iterable<number>): void {
-    for (const chunk of chunks) this.giveBack(queue, chunk)
+  /** The queue is gone: whatever it held, also what was lent and never used, is free again. */
+  detach(queue: string): void {
+    this.free.push(...this.account(queue).chunks)
     this.lent.delete(queue)
   }
 
   /** How many chunks the queue holds beyond what it may: these are to be recalled. */
   excess(queue: string): number {
     const account = this.account(queue)
-    return Math.max(0, account.count - account.reserve - this.quota())
+    return Math.max(0, account.chunks.size - account.reserve - this.quota())
   }
 
   get freeChunks(): number {
@@ -64,13 +69,15 @@ export class ArenaLender {
     return Math.floor((this.total - reserves) / Math.max(1, this.lent.size))
   }
 
-  private account(queue: string): { reserve: number; count: number } {
+  private account(queue: string): Account {
     const account = this.lent.get(queue)
     assert(account, `${queue} borrows nothing here`)
     return account
   }
 
-  private take(count: number): number[] {
-    return count === 0 ? [] : this.free.splice(this.free.length - count, count).reverse()
+  private take(account: Account, count: number): number[] {
+    const chunks = count === 0 ? [] : this.free.splice(this.free.length - count, count).reverse()
+    for (const chunk of chunks) account.chunks.add(chunk)
+    return chunks
   }
 }

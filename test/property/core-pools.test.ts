@@ -158,7 +158,7 @@ test('S14: the arena is lent by quota: chunks are conserved, nobody borrows beyo
           mine.push(...chunks)
         } else if (what === 'giveBack' && mine.length > reserve) lender.giveBack(queue, mine.pop() ?? -1)
         else if (what === 'detach') {
-          lender.detach(queue, mine)
+          lender.detach(queue)
           held.delete(queue)
         }
         const out = [...held.values()].flat()
