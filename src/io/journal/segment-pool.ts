@@ -12,7 +12,8 @@
 import { closeSync, existsSync, mkdirSync, openSync, fstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { XbbdError, codeOf } from '../../protocol/errors.js'
-import { adopt, closeDescriptor, giveBack, map, unmap, view } from '../native/owners.js'
+import { mediaAddon } from '../media/native-engine.js'
+import { closeDescriptor, giveBack, map, unmap, view } from '../native/owners.js'
 import { allocateFile } from '../native/shm.js'
 import type { SegmentSource } from '../../journal/batch-writer.js'
 import { readHeader } from '../../journal/segment-reader.js'
@@ -102,7 +103,7 @@ function mapSegment(path: string, bytes: number, poolBytes: number): number {
   const fresh = !existsSync(path)
   const descriptor = openSync(path, 'a+', 0o600)
   closeSync(descriptor)
-  const file = adopt(openSync(path, 'r+'))
+  const file = mediaAddon.fileOpen(path, false, false)
   try {
     if (fresh || fileSize(path) !== bytes) allocateFile(file, bytes)
     const handle = map(file, bytes, 0, true)

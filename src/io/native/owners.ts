@@ -43,7 +43,8 @@ const addon = loadAddon<OwnersAddon>()
 
 /**
  * Takes over an open descriptor (its number, as `fs.openSync` gives it) and sets close-on-exec; the caller must not
- * close it any more. @returns its handle. Throws EBADF.
+ * close it any more. Never one that `node:fs` opened in a Worker: Node closes all such when the Worker ends, by number,
+ * whoever the number belongs to by then. @returns its handle. Throws EBADF.
  */
 export const adopt = (descriptor: number): number => addon.adopt(descriptor)
 
