@@ -101,7 +101,7 @@ export class QueuePlane {
   round(): number {
     const { core, parts } = this
     const { sink } = parts
-    const reaped = this.medium.inFlight > 0 ? this.medium.reap(this.results, RESULTS_MAX) : 0
+    const reaped = this.medium.inFlight > 0 ? this.medium.reap(this.results, this.medium.pace ?? RESULTS_MAX) : 0
     if (reaped === 0 && this.isQuiet()) return 0
     const now = parts.nowNs()
     const backlog = core.effects.submitCount

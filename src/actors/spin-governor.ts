@@ -1,7 +1,8 @@
 /**
  * @packageDocumentation
  * How long it is worth to spin before sleeping. A wake-up costs 30 to 40 µs; spinning costs a processor. So: spin only
- * when the gaps of late (a moving average) were shorter than the most that may be spun, and then for twice such a gap.
+ * when the gaps of late (a moving average) were shorter than the most that may be spun, and then for that long: a disk
+ * that completes in bursts leaves gaps much longer than the average, and sleeping through one delays a whole burst.
  *
  *   work ── gap, found by spinning ──► work            counts as it is
  *   work ── sleep ── wake-up ── work                   the wake-up's own share is taken off
@@ -57,6 +58,6 @@ export class SpinGovernor {
   get budgetNs(): number {
     if (this.maxNs === 0) return 0
     if (this.averageNs > this.maxNs) return this.probing ? this.maxNs : 0
-    return Math.min(this.maxNs, this.averageNs * 2 + 2000)
+    return this.maxNs
   }
 }

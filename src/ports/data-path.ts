@@ -89,6 +89,11 @@ export interface MediumPort {
   reap(results: Int32Array, max: number): number
   /** Requests taken and not yet reaped. */
   readonly inFlight: number
+  /**
+   * Results worth collecting in one round; absent = as many as wait. A disk tells of many completions at once and idles
+   * until it gets more: answering a few first brings it the next requests while the rest are still being answered.
+   */
+  readonly pace?: number
   /** Calls `listener` once when results wait, after {@link MediumPort.arm}. Media that finish at once never call. */
   onReady(listener: () => void): void
   /** Asks for one wake-up. @returns whether results wait already, in which case none will come. */

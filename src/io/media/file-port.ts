@@ -28,6 +28,9 @@ import {
 
 type FilePlan = Extract<MediumPlan, { kind: 'file' }>
 
+/** Measured on virtio-blk at depth 32: 0.76 of fio's rate when all are taken at once, 0.88 with 8, no more with 4. */
+const RESULTS_PER_ROUND = 8
+
 /** How the engine came out, for doctor and list. */
 export interface FilePortTraits {
   readonly engine: IoEngineKind
@@ -38,6 +41,7 @@ export interface FilePortTraits {
 
 export class FilePort implements MediumPort {
   readonly traits: FilePortTraits
+  readonly pace = RESULTS_PER_ROUND
   private readonly engine: number
   private readonly eventHandle: number
   private readonly poller: Poller
