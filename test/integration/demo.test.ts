@@ -1,7 +1,10 @@
 /**
  * The demo is the main job, shown: it must end with 0 when all is well, and find every fault that it plants itself.
  */
-import { xbbd } from '../support/xbbd-process.js'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startXbbd, xbbd } from '../support/xbbd-process.js'
 
 const QUICK = ['demo', '--seconds', '0.3']
 
@@ -23,4 +26,40 @@ test.each([
   const { status, stderr } = await xbbd(...QUICK, '--break', what)
   expect(status).toBe(1)
   expect(stderr).toMatch(sentence)
+}, 60_000)
+
+test('the demo serves NBD clients until a signal comes, and then ends as cleanly', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'xbbd-demo-nbd-'))
+  try {
+    const demo = startXbbd('demo', '--nbd', join(dir, 'sock'))
+    let said = ''
+    await new Promise<void>((resolve) =>
+      demo.child.stdout?.on('data', (chunk) => {
+        said += String(chunk)
+        if (said.includes('Ctrl-C ends it')) resolve()
+      }),
+    )
+    demo.child.kill('SIGINT')
+    const { status, stdout } = await demo.ended
+    expect(stdout).toContain('every byte and every transition agreed')
+    expect(status).toBe(0)
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+}, 60_000)
+
+test('a signal in the midst of the demo ends all its processes', async () => {
+  const demo = startXbbd('demo', '--seconds', '20')
+  let said = ''
+  await new Promise<void>((resolve) =>
+    demo.child.stdout?.on('data', (chunk) => {
+      said += String(chunk)
+      if (said.includes('attached as xvda')) resolve()
+    }),
+  )
+  demo.child.kill('SIGINT')
+  expect((await demo.ended).status).not.toBe(0)
+  const pids = [...said.matchAll(/pid (\d+)/g)].map(([, pid]) => Number(pid))
+  expect(pids).toHaveLength(3)
+  for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH')
 }, 60_000)

@@ -24,6 +24,8 @@ export class Child {
     this.process = spawn(process.execPath, [join(packageRoot(), 'dist/src', script), ...args], {
       env: { ...process.env, ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
+      // A group of its own: Ctrl-C in a terminal is the demo's to obey, in its own order.
+      detached: true,
     })
     this.process.stderr?.on('data', (chunk) => (this.errors = (this.errors + String(chunk)).slice(-16_384)))
     this.ended = new Promise((resolve) => this.process.on('close', (status) => resolve(status)))

@@ -46,9 +46,13 @@ interface Stage {
 export async function runDemo(options: DemoOptions, terminal: Terminal): Promise<readonly string[]> {
   const dir = mkdtempSync(join(tmpdir(), 'xbbd-demo-'))
   const stage: Stage = { dir, image: join(dir, 'disk.img'), children: [] }
+  const demo = new Demo(options, terminal, stage)
+  const interrupt = () => demo.interrupt()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt)
   try {
-    return await new Demo(options, terminal, stage).run()
+    return await demo.run()
   } finally {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupt)
     await Promise.all(stage.children.map((child) => child.end('SIGKILL')))
     rmSync(dir, { recursive: true, force: true })
   }
@@ -59,6 +63,8 @@ class Demo {
   private readonly terminal: Terminal
   private readonly stage: Stage
   private readonly findings: string[] = []
+  /** What a signal does: it ends the serving when there is one, otherwise everything. */
+  private onSignal = () => this.stage.children.forEach((child) => void child.end('SIGKILL'))
 
   constructor(options: DemoOptions, terminal: Terminal, stage: Stage) {
     this.options = options
@@ -87,6 +93,11 @@ class Demo {
     await this.stop(control, daemon)
     this.replay()
     return this.findings
+  }
+
+  /** SIGINT or SIGTERM. */
+  interrupt(): void {
+    this.onSignal()
   }
 
   private tell(sentence: string): void {
@@ -149,10 +160,9 @@ class Demo {
     this.tell(`  qemu-io -f raw -c 'write -P 1 0 1M' -c 'read -P 1 0 1M' '${String(uri)}'`)
     this.tell(`  fio --name=x --ioengine=nbd --uri='${String(uri)}' --rw=randrw --size=64m --verify=crc32c`)
     this.tell('Ctrl-C ends it')
-    await new Promise<void>((resolve) => {
-      process.once('SIGINT', () => resolve())
-      process.once('SIGTERM', () => resolve())
-    })
+    const killAll = this.onSignal
+    await new Promise<void>((resolve) => void (this.onSignal = resolve))
+    this.onSignal = killAll
   }
 
   private async stop(control: ControlClient, daemon: Child): Promise<void> {
