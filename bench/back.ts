@@ -66,6 +66,7 @@ export class Back {
     // On a tmpfs, as the daemon's is: a journal on a disk would be measured with the disk's write-back.
     this.#journalDir = mkdtempSync('/dev/shm/xbbd-bench-')
     this.#workers = startWorkers({
+      world: 'embedded',
       workers: 1,
       arenaBytes: options.arenaBytes ?? 16 * MiB,
       spinMaxNs: options.spinMaxNs ?? 50_000,
@@ -87,7 +88,7 @@ export class Back {
     const host: Host = this.#client
     const ring = plan(await host.mapRing({ domid, grefs, abi: 'x86_64' }))
     const channel = plan(await host.bindChannel(domid, port))
-    const grants = plan(await host.openGrants(domid))
+    const grants = plan(await host.openGrants(domid, 'copy'))
     const opened = mediumOpener.open({ target: options.target, readOnly: false })
     if (!opened.ok) throw new Error(opened.error.sentence)
     const { medium } = opened

@@ -54,7 +54,7 @@ const front = await FrontLoad.create({
 const { domid, grefs, port } = front.address
 const ring = await client.mapRing({ domid, grefs, abi: 'x86_64' })
 const channel = await client.bindChannel(domid, port)
-const grants = await client.openGrants(domid)
+const grants = await client.openGrants(domid, 'copy')
 const medium = mediumOpener.open({ target: 'null:1G', readOnly: false })
 if (!ring.ok || !channel.ok || !grants.ok || !medium.ok) throw new Error('the pocket host gave no ring')
 const { depth } = data.plan

@@ -15,6 +15,9 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitEmbedded(env, exports);
   InitClock(env, exports);
   InitPages(env, exports);
+  InitGntdev(env, exports);
+  InitEvtchn(env, exports);
+  InitStream(env, exports);
   InitEngine(env, exports);
   InitFile(env, exports);
   InitFrontLoad(env, exports);

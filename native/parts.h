@@ -11,5 +11,8 @@ void InitEmbedded(Napi::Env env, Napi::Object exports);
 void InitClock(Napi::Env env, Napi::Object exports);
 void InitPages(Napi::Env env, Napi::Object exports);
 void InitEngine(Napi::Env env, Napi::Object exports);
+void InitGntdev(Napi::Env env, Napi::Object exports);
+void InitEvtchn(Napi::Env env, Napi::Object exports);
+void InitStream(Napi::Env env, Napi::Object exports);
 void InitFile(Napi::Env env, Napi::Object exports);
 void InitFrontLoad(Napi::Env env, Napi::Object exports);

@@ -1,5 +1,5 @@
 // Readiness of descriptors, in the event loop of the thread that asks: uv_poll on the environment's own loop (never
-// the default one: Workers have theirs). Three ways to treat a wake-up:
+// the default one: Workers have theirs). Four ways to treat a wake-up:
 //
 //   plain     calls, and calls again while the descriptor stays readable
 //   eventfd   reads the counter first, so that one call stands for all that was counted
@@ -21,7 +21,7 @@
 namespace xbbd {
 namespace {
 
-enum class Mode { kPlain = 0, kEventfd = 1, kChannel = 2 };
+enum class Mode { kPlain = 0, kEventfd = 1, kChannel = 2, kEvtchn = 3 };
 
 struct Pollers;
 
@@ -32,6 +32,8 @@ struct Poller {
   Mode mode = Mode::kPlain;
   bool masked = false;
   bool pending = false;
+  /// Mode evtchn: the port that was read and is masked.
+  uint32_t port = 0;
   bool closing = false;
   napi_env env = nullptr;
   napi_ref callback = nullptr;
@@ -93,7 +95,10 @@ void OnReadable(uv_poll_t* handle, int status, int) {
   auto* poller = static_cast<Poller*>(handle->data);
   if (poller->closing) return;
   // An error of the descriptor (status < 0) is delivered as a wake-up too: whoever reads it will meet the error.
-  if (poller->mode != Mode::kPlain) {
+  if (poller->mode == Mode::kEvtchn) {
+    if (read(poller->fd, &poller->port, sizeof poller->port) != sizeof poller->port && status == 0) return;
+    poller->masked = true;
+  } else if (poller->mode != Mode::kPlain) {
     uint64_t counted = 0;
     if (read(poller->fd, &counted, sizeof counted) != sizeof counted && status == 0) return;
   }
@@ -120,7 +125,7 @@ napi_value ThrowUnpollable(napi_env env, int failed) {
   return Throw(env, -failed, std::string(uv_err_name(failed)) + ": the descriptor cannot be polled", "epoll_ctl");
 }
 
-/// pollerOpen(descriptor, mode 0|1|2, callback) → id; begins paused.
+/// pollerOpen(descriptor, mode 0|1|2|3, callback) → id; begins paused.
 napi_value PollerOpen(napi_env env, napi_callback_info info) {
   Args args(env, info);
   auto* pollers = static_cast<Pollers*>(args.data);
@@ -128,7 +133,7 @@ napi_value PollerOpen(napi_env env, napi_callback_info info) {
   uint64_t mode;
   napi_valuetype type = napi_undefined;
   napi_typeof(env, args.value[2], &type);
-  if (!args.Handle(0, &handle) || !args.Whole(1, 2, &mode) || type != napi_function)
+  if (!args.Handle(0, &handle) || !args.Whole(1, 3, &mode) || type != napi_function)
     return ThrowInvalid(env, "pollerOpen takes a descriptor's handle, a mode and a function");
   uv_loop_t* loop = nullptr;
   if (napi_get_uv_event_loop(env, &loop) != napi_ok) return Throw(env, ENOSYS, "ENOSYS: this thread has no event loop");
@@ -178,8 +183,12 @@ napi_value PollerUnmask(napi_env env, napi_callback_info info) {
   Args args(env, info);
   Poller* poller = Find(args);
   if (!poller) return ThrowNoPoller(env);
+  const bool wasMasked = poller->masked;
   poller->masked = false;
-  if (poller->pending) {
+  if (poller->mode == Mode::kEvtchn) {
+    // A port that was not read is not masked, and the system call is dear.
+    if (wasMasked && write(poller->fd, &poller->port, sizeof poller->port) < 0) return ThrowErrno(env, "write");
+  } else if (poller->pending) {
     poller->pending = false;
     // What was drained while masked is put back, so that it arrives by the one road there is.
     const uint64_t one = 1;

@@ -4,7 +4,7 @@
  * given back when the chart itself is what crashed. The order of giving back is the reverse of the table of steps.
  */
 import { filter, firstValueFrom, map, race, type Observable } from 'rxjs'
-import type { ChannelPlan, GrantPlan, Host, HostFailure, RingPlan, RingRequest } from '../ports/host.js'
+import type { ChannelPlan, GrantMode, GrantPlan, Host, HostFailure, RingPlan, RingRequest } from '../ports/host.js'
 import type { QueueAttachment, QueueEvent, QueuePool } from '../ports/queues.js'
 
 type Result<Plan> = { ok: true; plan: Plan } | HostFailure
@@ -23,8 +23,8 @@ export class Holdings {
     this.#queues = world.queues
   }
 
-  async openGrants(domid: number): Promise<Result<GrantPlan>> {
-    const result = await this.#host.openGrants(domid)
+  async openGrants(domid: number, mode: GrantMode): Promise<Result<GrantPlan>> {
+    const result = await this.#host.openGrants(domid, mode)
     if (result.ok) this.#grants = result.plan
     return result
   }

@@ -19,7 +19,7 @@ export type HypervisorEffect = Extract<DeviceEffect, {
 export async function askHypervisor(holdings: Holdings, effect: HypervisorEffect): Promise<DeviceEvent> {
   switch (effect.type) {
     case 'openGrants': {
-      const result = await holdings.openGrants(effect.domid)
+      const result = await holdings.openGrants(effect.domid, effect.mode)
       return result.ok ? { type: 'host.grantsOpened', plan: result.plan } : refused(effect.type, result)
     }
     case 'mapRing': {

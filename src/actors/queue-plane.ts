@@ -116,7 +116,7 @@ export class QueuePlane {
     if (sink.dirty || submits > backlog) sink.seal(now, core.batchDigest())
     this.answer()
     if (this.successor) this.succeed()
-    if (submits > 0 && !this.successor) core.effects.forgetSubmits(this.medium.submit(core.effects.submits, submits))
+    if (submits > 0 && !this.successor) this.submit(submits)
     this.tradeChunks()
     return done + taken + core.effects.answerCount + (submits - core.effects.submitCount)
   }
@@ -259,6 +259,7 @@ export class QueuePlane {
     const { grants, sink } = this.parts
     const { copies, copyCount } = core.effects
     const failed = grants.copy(copies, copyCount)
+    core.statistics[COUNTER.copyCalls]++
     const from = sink.at
     sink.words[from + 1] = copyCount
     sink.at = from + 2
@@ -293,6 +294,12 @@ export class QueuePlane {
     if (!parts.ring.answer(answers, answerCount, before)) return
     parts.channel.notify()
     core.statistics[COUNTER.notifications]++
+  }
+
+  private submit(count: number): void {
+    const { effects, statistics } = this.core
+    statistics[COUNTER.submitCalls]++
+    effects.forgetSubmits(this.medium.submit(effects.submits, count))
   }
 
   private succeed(): void {

@@ -28,7 +28,7 @@ import type { Terminal } from './terminal.js'
 
 /** The world that the settings name; its module is loaded when a daemon starts, not for `xbbd list`. */
 const openWorld: OpenWorld = async (settings, log) =>
-  (await import('./run/embedded-world.js')).openEmbeddedWorld(settings, log)
+  (await import('./run/open-world.js')).openDaemonWorld(settings, log)
 
 /** Every command that works. */
 export function buildProgram(context: CommandContext): Command {

@@ -12,7 +12,7 @@
 import { mapPages } from '../io/native/pages.js'
 import { closeDescriptor, map, unmap } from '../io/native/owners.js'
 import { memfdSize } from '../io/native/shm.js'
-import type { ChannelPlan, GrantPlan, Host, HostFailure, RingPlan, RingRequest } from '../ports/host.js'
+import type { ChannelPlan, GrantMode, GrantPlan, Host, HostFailure, RingPlan, RingRequest } from '../ports/host.js'
 import { assert, codeOf, sentenceOf } from '../protocol/errors.js'
 import type { HostAnswer, HostRequest } from './host/wire.js'
 import { HypervisorClient } from './hypervisor-client.js'
@@ -73,11 +73,11 @@ export class EmbeddedHostClient implements Host {
     await this.#client.ask({ op: 'unbindChannel', port: plan.port })
   }
 
-  openGrants(domid: number): Promise<Mapped<GrantPlan>> {
+  openGrants(domid: number, mode: GrantMode): Promise<Mapped<GrantPlan>> {
     return this.#obtain({ op: 'openGrants', domid }, ({ grants = 0 }, [memory, table]) => {
       const memoryHandle = map(memory, memfdSize(memory), 0, true)
       const tableHandle = map(table, memfdSize(table), 0, true)
-      const plan: GrantPlan = { world: 'embedded', domid, memoryHandle, tableHandle }
+      const plan: GrantPlan = { world: 'embedded', domid, mode, memoryHandle, tableHandle }
       this.#grants.set(plan, grants)
       return plan
     })

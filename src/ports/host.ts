@@ -37,9 +37,18 @@ export interface ChannelPlan {
   readonly notifyHandle: number
 }
 
+/**
+ * How segments get from and to a guest's pages: copied by the hypervisor, mapped for one batch, or kept mapped where
+ * the front end agreed to it (feature-persistent). The order of the names is shared with native/gntdev.cc.
+ */
+export const GRANT_MODES = ['copy', 'map', 'persistent'] as const
+export type GrantMode = (typeof GRANT_MODES)[number]
+
 export interface GrantPlan {
   readonly world: 'embedded' | 'xen'
   readonly domid: number
+  /** The embedded world has the guest's memory at hand and does the same in every mode. */
+  readonly mode: GrantMode
   /** embedded: handles of the guest's memory and grant table; xen: of the gntdev descriptor (tableHandle 0). */
   readonly memoryHandle: number
   readonly tableHandle: number
@@ -59,7 +68,7 @@ export interface Host {
   unmapRing(plan: RingPlan): Promise<void>
   bindChannel(domid: number, remotePort: number): Promise<{ ok: true; plan: ChannelPlan } | HostFailure>
   unbindChannel(plan: ChannelPlan): Promise<void>
-  openGrants(domid: number): Promise<{ ok: true; plan: GrantPlan } | HostFailure>
+  openGrants(domid: number, mode: GrantMode): Promise<{ ok: true; plan: GrantPlan } | HostFailure>
   closeGrants(plan: GrantPlan): Promise<void>
   /** How many mappings and channels are held now: zero at Closed. */
   held(): { readonly rings: number; readonly channels: number; readonly grants: number }

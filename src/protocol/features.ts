@@ -87,6 +87,7 @@ export function backendFeatures(disk: DiskProperties, limits: RingLimits, settin
     [K.featureBarrier, flag(offers.offersBarrier)],
     [K.featureFlushCache, flag(offers.offersFlush)],
     ...discardKeys(disk, settings),
+    [K.featurePersistent, flag(limits.persistent)],
     [K.maxRingPageOrder, String(limits.maxRingPageOrder)],
     [K.maxRingPages, String(2 ** limits.maxRingPageOrder)],
     [K.maxRequests, String(limits.maxRequests)],

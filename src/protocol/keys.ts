@@ -32,6 +32,7 @@ export const BACKEND_KEYS = {
   discardAlignment: 'discard-alignment',
   discardGranularity: 'discard-granularity',
   discardSecure: 'discard-secure',
+  featurePersistent: 'feature-persistent',
   maxRingPageOrder: 'max-ring-page-order',
   maxRingPages: 'max-ring-pages',
   maxRequests: 'max-requests',
@@ -57,6 +58,7 @@ export const FRONTEND_KEYS = {
   maxRequestSegments: 'max-request-segments',
   maxRequestSize: 'max-request-size',
   numQueues: 'multi-queue-num-queues',
+  featurePersistent: 'feature-persistent',
 } as const
 
 /** `ring-ref0` to `ring-ref15`. */

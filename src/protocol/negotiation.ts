@@ -15,7 +15,7 @@
 import { resolveAbi, ringEntries, type AbiChoice, type BlkifAbiName } from './abi.js'
 import { BLKIF_MAX_SEGMENTS_PER_REQUEST, PAGE_BYTES, SECTOR_BYTES } from './blkif.js'
 import { FRONTEND_KEYS as K, ringRefKey } from './keys.js'
-import { U32_MAX, parseNumber, present, type Parsed } from './parse.js'
+import { U32_MAX, parseNumber, parseSwitch, present, type Parsed } from './parse.js'
 
 export { backendFeatures, deviceProperties, offersOf } from './features.js'
 export type { DiskProperties, KeyValue, OfferSettings, Offers } from './features.js'
@@ -30,6 +30,8 @@ export interface RingLimits {
   readonly maxRequests: number
   /** 1 to 11. */
   readonly maxRequestSegments: number
+  /** Grants may stay mapped after the answer, if the front end agrees (feature-persistent). */
+  readonly persistent: boolean
   /** For front ends that do not name their ABI. */
   readonly abiFallback: AbiChoice
 }
@@ -39,6 +41,7 @@ export const DEFAULT_RING_LIMITS: RingLimits = {
   maxRingPageOrder: 4,
   maxRequests: 256,
   maxRequestSegments: BLKIF_MAX_SEGMENTS_PER_REQUEST,
+  persistent: false,
   abiFallback: 'native',
 }
 
@@ -60,6 +63,8 @@ export interface NegotiatedRing {
   readonly maxRequestSegments: number
   /** Bytes. */
   readonly maxRequestSize: number
+  /** Both sides agreed that grants stay mapped. */
+  readonly persistent: boolean
   /** Oddities that were borne, for the log. */
   readonly notes: readonly string[]
 }
@@ -83,6 +88,8 @@ export function negotiate(keys: FrontendKeys, limits: RingLimits = DEFAULT_RING_
   if (!queues.ok) return queues
   const abi = resolveAbi(keys[K.protocol], limits.abiFallback)
   if (!abi.ok) return abi
+  const persistent = parseSwitch(K.featurePersistent, keys[K.featurePersistent], false)
+  if (!persistent.ok) return persistent
   const pages = ringPages(keys, limits)
   if (!pages.ok) return pages
   const grefs = pages.value === 1 ? onePage(keys, notes) : manyPages(keys, pages.value)
@@ -100,6 +107,7 @@ export function negotiate(keys: FrontendKeys, limits: RingLimits = DEFAULT_RING_
     evtchn: evtchn.value,
     queues: 1,
     ...sizes.value,
+    persistent: limits.persistent && persistent.value,
     notes,
   }
   return { ok: true, ring }

@@ -4,7 +4,7 @@
  * tests and for simulations of the control plane; no byte moves. Faults are planted by step: the next call of that
  * step is refused, or hangs until it is let go.
  */
-import type { ChannelPlan, GrantPlan, Host, HostFailure, RingPlan, RingRequest } from '../ports/host.js'
+import type { ChannelPlan, GrantMode, GrantPlan, Host, HostFailure, RingPlan, RingRequest } from '../ports/host.js'
 import { assert } from '../protocol/errors.js'
 
 export type HostStep = 'openGrants' | 'mapRing' | 'bindChannel'
@@ -69,10 +69,10 @@ export class FakeHost implements Host {
     return this.#end('unbindChannel', this.#channels.delete(plan.eventHandle))
   }
 
-  async openGrants(domid: number): Promise<{ ok: true; plan: GrantPlan } | HostFailure> {
+  async openGrants(domid: number, mode: GrantMode): Promise<{ ok: true; plan: GrantPlan } | HostFailure> {
     const refused = await this.#begin('openGrants')
     if (refused !== undefined) return refused
-    const plan: GrantPlan = { world: 'embedded', domid, memoryHandle: this.#next++, tableHandle: 0 }
+    const plan: GrantPlan = { world: 'embedded', domid, mode, memoryHandle: this.#next++, tableHandle: 0 }
     this.#grants.set(plan.memoryHandle, plan)
     return { ok: true, plan }
   }

@@ -123,7 +123,7 @@ export function hostContract(name: string, make: () => Promise<ContractWorld>): 
       await world.destroyGuest()
       expect(await map(host, grefs)).toMatchObject({ ok: false, code: 'ENOENT' })
       expect(await host.bindChannel(world.domid, port)).toMatchObject({ ok: false, code: 'ENOENT' })
-      expect(await host.openGrants(world.domid)).toMatchObject({ ok: false, code: 'ENOENT' })
+      expect(await host.openGrants(world.domid, 'copy')).toMatchObject({ ok: false, code: 'ENOENT' })
       expect(world.ringWords(plan)[0]).toBe(4711)
       await host.unmapRing(plan)
     })

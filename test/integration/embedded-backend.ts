@@ -169,7 +169,7 @@ export class TestBackend {
     const { grefs, abi, evtchn } = negotiated.ring
     const ring = plan<RingPlan>(await host.mapRing({ domid, grefs, abi }))
     const channel = plan<ChannelPlan>(await host.bindChannel(domid, evtchn))
-    const grants = plan<GrantPlan>(await host.openGrants(domid))
+    const grants = plan<GrantPlan>(await host.openGrants(domid, 'copy'))
     const path = embeddedDataPath(0)
     const held = {
       ring: path.openRing(ring),

@@ -22,7 +22,7 @@ async function queue() {
     workerData: {
       ring: { ...both, abi: 'x86_64', pages: 1, ringHandle: handles.ring },
       channel: { ...both, port: 1, eventHandle: kick, notifyHandle: answer },
-      grants: { ...both, memoryHandle: handles.memory, tableHandle: handles.table },
+      grants: { ...both, mode: 'copy', memoryHandle: handles.memory, tableHandle: handles.table },
       arena: handles.arena,
     },
   })

@@ -17,7 +17,7 @@ export const input: DeviceInput = {
   domid: 5,
   devid: 51712,
   settings: {
-    ring: DEFAULT_RING_LIMITS, slots: 0, batch: 32, requests: 'compiled', journal: 'inputs', medium: {},
+    ring: DEFAULT_RING_LIMITS, slots: 0, batch: 32, requests: 'compiled', journal: 'inputs', medium: {}, grants: 'copy',
     closePatienceMs: 30_000,
   },
 }
@@ -39,7 +39,7 @@ export const backendNodes: RawNodes = {
 export const frontendNodes: RawNodes = { 'ring-ref': '8', 'event-channel': '9', protocol: 'x86_64-abi' }
 
 const world = { world: 'embedded', domid: 5 } as const
-export const grants = { ...world, memoryHandle: 1, tableHandle: 2 } as const
+export const grants = { ...world, mode: 'copy', memoryHandle: 1, tableHandle: 2 } as const
 export const ring = { ...world, abi: 'x86_64', pages: 1, ringHandle: 3 } as const
 export const channel = { ...world, port: 4, eventHandle: 5, notifyHandle: 6 } as const
 

@@ -25,6 +25,7 @@ function idleWorld(): World {
     return new Promise((resolve) => (abandon = () => resolve({ mode, devices: 1, left, held })))
   }
   return {
+    kind: 'embedded',
     api: {
       attach: never,
       detach: never,

@@ -49,7 +49,7 @@ export class SimTenant {
       },
       ring: { world, domid, abi: 'x86_64', pages: 1, ringHandle: this.index },
       channel: { world, domid, port: 1, eventHandle: this.index, notifyHandle: this.index },
-      grants: { world, domid, memoryHandle: this.index, tableHandle: this.index },
+      grants: { world, domid, mode: 'copy', memoryHandle: this.index, tableHandle: this.index },
       medium: { kind: 'memory', handle: this.index, layers: [], geometry: { ...nullGeometry(SECTORS), readOnly: false } },
     }
   }

@@ -15,7 +15,7 @@ test('S2: the keys of 2010 and the modern ones beside them, before InitWait', ()
   expect(features()).toEqual({
     'feature-barrier': '1', 'feature-flush-cache': '1',
     'feature-discard': '1', 'discard-granularity': '65536', 'discard-alignment': '0', 'discard-secure': '0',
-    'max-ring-page-order': '4', 'max-ring-pages': '16',
+    'feature-persistent': '0', 'max-ring-page-order': '4', 'max-ring-pages': '16',
     'max-requests': '256', 'max-request-segments': '11', 'max-request-size': '45056',
   })
 })
@@ -30,7 +30,7 @@ test('S2, B19: only what the medium can is promised', () => {
 
 test('S2: what is not served yet has no node at all, for its presence is the offer', () => {
   const names = Object.keys({ ...features(), ...properties() })
-  for (const name of ['feature-max-indirect-segments', 'multi-queue-max-queues', 'feature-persistent'])
+  for (const name of ['feature-max-indirect-segments', 'multi-queue-max-queues'])
     expect(names).not.toContain(name)
 })
 
@@ -66,4 +66,10 @@ test('S2, S7: a front end that takes every limit as published is accepted', () =
     'max-request-segments': offered['max-request-segments'], 'max-request-size': offered['max-request-size'],
   })
   expect(result).toMatchObject({ ok: true, ring: { pages: 16, maxRequests: 256, maxRequestSize: 45056 } })
+})
+
+test('S19: feature-persistent is offered in the mode that keeps grants mapped, and otherwise refused in so many words', () => {
+  const offered = (persistent: boolean) =>
+    Object.fromEntries(backendFeatures(disk, { ...DEFAULT_RING_LIMITS, persistent }))['feature-persistent']
+  expect([offered(true), offered(false)]).toEqual(['1', '0'])
 })

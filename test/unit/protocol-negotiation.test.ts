@@ -26,7 +26,7 @@ function sentence(keys: FrontendKeys, with_: Partial<RingLimits> = {}): string {
 test('S7: the least that a front end writes: ring-ref and event-channel', () => {
   expect(ring(onePage)).toEqual({
     grefs: [8], pages: 1, entries: 32, abi: 'x86_64', abiAssumed: false, evtchn: 7, queues: 1,
-    maxRequests: 32, maxRequestSegments: 11, maxRequestSize: 45056, notes: [],
+    maxRequests: 32, maxRequestSegments: 11, maxRequestSize: 45056, persistent: false, notes: [],
   })
 })
 
@@ -157,4 +157,11 @@ test('all nodes that negotiation reads are named once', () => {
   const keys = negotiationKeys()
   expect(new Set(keys).size).toBe(keys.length)
   expect(keys).toEqual(expect.arrayContaining(['event-channel', 'ring-ref', 'ring-ref0', 'ring-ref15', 'ring-pages']))
+})
+
+test('S19: grants stay mapped only where both sides agree, and only in the mode that offers it', () => {
+  const agreed = (offered: boolean, front?: string) =>
+    ring({ ...onePage, ...(front === undefined ? {} : { 'feature-persistent': front }) }, { persistent: offered }).persistent
+  expect([agreed(true, '1'), agreed(true, '0'), agreed(true), agreed(false, '1')]).toEqual([true, false, false, false])
+  expect(sentence({ ...onePage, 'feature-persistent': 'maybe' })).toContain('feature-persistent is "maybe"')
 })

@@ -35,9 +35,9 @@ const live = { reloadable: true } as const
 export const schema = {
   world: {
     ...fixed,
-    kind: { type: 'choice', values: ['embedded'] },
-    fallback: 'embedded',
-    doc: 'What stands in for the hypervisor: embedded talks to the pocket host that `xbbd host` runs.',
+    kind: { type: 'choice', values: ['auto', 'xen', 'embedded'] },
+    fallback: 'auto',
+    doc: 'The hypervisor: xen, or embedded for the pocket host of `xbbd host`; auto is xen if /dev/xen/gntdev exists.',
   },
   'run.dir': {
     ...fixed,
@@ -50,6 +50,12 @@ export const schema = {
     kind: { type: 'path', optional: true },
     fallback: '',
     doc: 'Directory in which the pocket host offers its sockets; empty means host below run.dir.',
+  },
+  'xenstore.path': {
+    ...fixed,
+    kind: { type: 'path', optional: true },
+    fallback: '',
+    doc: 'Device or socket of XenStore; empty means /dev/xen/xenbus, else where xenstored or the pocket host listens.',
   },
   'control.socket': {
     ...fixed,
@@ -74,6 +80,12 @@ export const schema = {
     kind: { type: 'choice', values: ['native', 'x86_64', 'x86_32'] },
     fallback: 'native',
     doc: 'Layout of ring entries for a front end that names none; native is that of the machine, x86_64.',
+  },
+  'grants.mode': {
+    ...live,
+    kind: { type: 'choice', values: ['copy', 'map', 'persistent'] },
+    fallback: 'copy',
+    doc: 'How bytes reach guest pages: copied by Xen, mapped per batch, or kept mapped for guests that agree to it.',
   },
   'ring.max-page-order': {
     ...live,

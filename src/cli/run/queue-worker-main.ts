@@ -10,6 +10,7 @@ import { compiledSteppers } from '../../core/steppers.js'
 import type { Steppers } from '../../core/steppers.js'
 import { CHUNK_BYTES } from '../../core/extent-pool.js'
 import { embeddedDataPath } from '../../embedded/data-path.js'
+import { xenDataPath } from '../../io/xen/data-path.js'
 import { SegmentPool } from '../../io/journal/segment-pool.js'
 import type { PoolPlan } from '../../io/journal/segment-pool.js'
 import { createOpenMediumPort } from '../../io/media/open-port.js'
@@ -20,7 +21,7 @@ import { systemClock } from '../../io/native/system-clock.js'
 
 /** What the main thread gives a Worker at its start. */
 export interface QueueWorkerData {
-  readonly world: 'embedded'
+  readonly world: 'xen' | 'embedded'
   /** The domain that serves disks: 0, or a driver domain. */
   readonly backendDomid: number
   readonly arenaHandle: number
@@ -40,7 +41,7 @@ const steppers: () => Steppers =
     ? (await import('../../core/xstate-steppers.js')).xstateSteppers
     : () => compiledSteppers
 const worker = new QueueWorker({
-  dataPath: embeddedDataPath(data.backendDomid),
+  dataPath: data.world === 'xen' ? xenDataPath() : embeddedDataPath(data.backendDomid),
   openMedium: createOpenMediumPort(systemClock),
   arena: { bytes: new Uint8Array(view(data.arenaHandle), 0, data.arenaBytes), handle: data.arenaHandle },
   arenaChunks: Math.floor(data.arenaBytes / CHUNK_BYTES),

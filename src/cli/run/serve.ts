@@ -111,7 +111,7 @@ class Service implements ControlledDaemon {
       this.log.fatal({ error: sentenceOf(error) }, 'the world is gone: parking what can be parked')
       void this.stopper.stop('park', this.settings['park.timeout']).catch(() => undefined)
     })
-    this.log.info({ version: this.options.version, world: this.settings.world, socket }, 'ready')
+    this.log.info({ version: this.options.version, world: this.world.kind, socket }, 'ready')
     const held = early.first()
     if (held !== undefined) this.stopper.signal(held, this.settings['park.timeout'])
     try {
@@ -139,7 +139,7 @@ class Service implements ControlledDaemon {
     return {
       version: this.options.version,
       pid: process.pid,
-      world: this.settings.world,
+      world: this.world.kind,
       since: this.since,
       devices: this.api.list().length,
       held: this.api.held(),

@@ -16,6 +16,7 @@ import type { QueueWorkerData } from './queue-worker-main.js'
 import { systemClock } from '../../io/native/system-clock.js'
 
 export interface WorkerSettings {
+  readonly world: QueueWorkerData['world']
   readonly workers: number
   readonly arenaBytes: number
   readonly spinMaxNs: number
@@ -44,7 +45,7 @@ export function startWorkers(settings: WorkerSettings): StartedWorkers {
     after: systemClock.after,
     startWorker: (index) =>
       startWorker({
-        world: 'embedded',
+        world: settings.world,
         backendDomid: settings.backendDomid,
         arenaHandle: arenas[index],
         arenaBytes: settings.arenaBytes,

@@ -10,6 +10,8 @@ import type { Log } from './log.js'
 
 /** A daemon in its world. */
 export interface World {
+  /** Which one `auto` turned out to be. */
+  readonly kind: 'xen' | 'embedded'
   readonly api: DaemonApi
   /** Takes over reloadable settings; devices attached from now on use them. */
   apply(settings: Settings): void

@@ -5,6 +5,7 @@
  *   plain     the callback must read the descriptor itself, or it is called again at once
  *   eventfd   the counter is read natively: one call for all that was counted
  *   channel   as eventfd, then masked until {@link Poller.unmask}; what comes meanwhile calls once after it
+ *   evtchn    the same for a descriptor of /dev/xen/evtchn with one port: masked and unmasked by the kernel
  *
  * A poller borrows its descriptor: closing the descriptor before the poller throws EBUSY. What the callback throws is
  * an uncaught exception of the thread, as from any event.
@@ -12,7 +13,7 @@
 import { loadAddon } from './load.js'
 
 /** How a wake-up is treated; see above. */
-export type PollerMode = 'plain' | 'eventfd' | 'channel'
+export type PollerMode = 'plain' | 'eventfd' | 'channel' | 'evtchn'
 
 interface PollerAddon {
   pollerOpen(descriptor: number, mode: number, callback: () => void): number
@@ -24,7 +25,7 @@ interface PollerAddon {
 }
 
 const addon = loadAddon<PollerAddon>()
-const modes: readonly PollerMode[] = ['plain', 'eventfd', 'channel']
+const modes: readonly PollerMode[] = ['plain', 'eventfd', 'channel', 'evtchn']
 
 /** One watched descriptor. Throws EBADF from every method after `close`, but from `close` itself. */
 export class Poller {
@@ -45,7 +46,7 @@ export class Poller {
     addon.pollerResume(this.#id)
   }
 
-  /** Mode `channel` only: further wake-ups may call from now on. */
+  /** Modes `channel` and `evtchn` only: further wake-ups may call from now on. */
   unmask(): void {
     addon.pollerUnmask(this.#id)
   }

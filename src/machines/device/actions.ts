@@ -200,7 +200,11 @@ const effects = {
   switchToClosing: stateSwitch('Closing'),
   switchToClosed: stateSwitch('Closed'),
   readFrontend: emit(({ context }) => ({ type: 'readFrontend', path: sure(context.nodes, 'nodes').frontend })),
-  openGrants: emit(({ context }) => ({ type: 'openGrants', domid: context.input.domid })),
+  openGrants: emit(({ context }) => ({
+    type: 'openGrants',
+    domid: context.input.domid,
+    mode: sure(context.connection, 'connection').persistent ? 'persistent' : context.input.settings.grants,
+  })),
   mapRing: emit(({ context }) => {
     const { grefs, abi } = sure(context.connection, 'connection')
     return { type: 'mapRing', request: { domid: context.input.domid, grefs, abi } }

@@ -7,7 +7,7 @@
  *
  *   shell ── DeviceEvent ──► chart (context) ── DeviceEffect ──► shell ── … ──► XenStore, host, queue, medium
  */
-import type { ChannelPlan, GrantPlan, RingPlan, RingRequest } from '../../ports/host.js'
+import type { ChannelPlan, GrantMode, GrantPlan, RingPlan, RingRequest } from '../../ports/host.js'
 import type { MediumPlan, MediumSpec } from '../../ports/medium.js'
 import type { QueueSettings } from '../../ports/queues.js'
 import type { NegotiatedRing, RingLimits } from '../../protocol/negotiation.js'
@@ -17,6 +17,8 @@ import type { XenbusState } from '../../protocol/xenbus-state.js'
 export interface DeviceSettings {
   /** What is offered to front ends and held against what they ask for. */
   readonly ring: RingLimits
+  /** How segments get from and to the pages of front ends that do not let grants stay mapped. */
+  readonly grants: Exclude<GrantMode, 'persistent'>
   /** Slots of the request pool; 0 = as many as negotiated, fewer make Shortage under depth. */
   readonly slots: number
   readonly batch: number
@@ -148,7 +150,7 @@ export type DeviceEffect =
   | { readonly type: 'publishFeatures'; readonly nodes: RawNodes }
   | { readonly type: 'switchState'; readonly state: XenbusState }
   | { readonly type: 'readFrontend'; readonly path: string }
-  | { readonly type: 'openGrants'; readonly domid: number }
+  | { readonly type: 'openGrants'; readonly domid: number; readonly mode: GrantMode }
   | { readonly type: 'mapRing'; readonly request: RingRequest }
   | { readonly type: 'bindChannel'; readonly domid: number; readonly port: number }
   | {

@@ -1,9 +1,9 @@
 /**
  * @packageDocumentation
- * The daemon over the embedded host: XenStore and hypervisor over unix sockets of `xbbd host`, media of this machine,
- * Workers, journals, device actors. The only place that knows all of them at once.
+ * The daemon in its world: XenStore and hypervisor (outside.ts), media of this machine, Workers, journals, device
+ * actors. The only place that knows all of them at once.
  *
- *   settings ─► XenStore · host · journal pool · Workers ─► Daemon ─► World { api, lost, close }
+ *   settings ─► outside { store, host } · journal pool · Workers ─► Daemon ─► World { api, lost, close }
  *
  * Opened in that order, closed in reverse; what fails half-way closes what was opened before it.
  */
@@ -12,10 +12,8 @@ import { join } from 'node:path'
 import { Daemon } from '../../actors/daemon.js'
 import type { DaemonOptions } from '../../actors/daemon.js'
 import { HypervisorGone } from './hypervisor-gone.js'
-import { EmbeddedHostClient } from '../../embedded/host-client.js'
 import { mediumOpener } from '../../io/media/open-medium.js'
 import { systemClock } from '../../io/native/system-clock.js'
-import { connectXenStore } from '../../io/xenstore/client.js'
 import { ActorJournals } from '../../journal/actor-journal.js'
 import { chartHash, requireCurrentChart } from '../../machines/compile/index.js'
 import { queueChartHash } from '../../machines/generated/queue.js'
@@ -23,12 +21,12 @@ import { requestChartHash } from '../../machines/generated/request.js'
 import { charts } from '../../machines/index.js'
 import { queueMachine } from '../../machines/queue.machine.js'
 import { requestMachine } from '../../machines/request.machine.js'
-import { XbbdError, sentenceOf } from '../../protocol/errors.js'
+import { sentenceOf } from '../../protocol/errors.js'
 import type { Settings } from '../config/schema.js'
-import { hostDirectoryOf } from '../config/cross-check.js'
 import { packageVersion } from '../version.js'
 import { deviceSettings } from './device-settings.js'
 import type { Log } from './log.js'
+import { openOutside } from './outside.js'
 import { startWorkers } from './start-workers.js'
 import type { World } from './world.js'
 
@@ -38,7 +36,7 @@ const MEDIUM_PATIENCE = { retryMs: 250, attempts: 40, sayAfter: 8 }
 const SIZE_POLL_MS = 60_000
 const SUPERVISION = { firstPauseMs: 100, maxPauseMs: 5000 }
 
-export async function openEmbeddedWorld(settings: Settings, log: Log): Promise<World> {
+export async function openDaemonWorld(settings: Settings, log: Log): Promise<World> {
   requireCurrentChart(requestMachine, requestChartHash)
   requireCurrentChart(queueMachine, queueChartHash)
   const closers: (() => void | Promise<void>)[] = []
@@ -59,16 +57,10 @@ async function compose(
   closers: (() => void | Promise<void>)[],
 ): Promise<Omit<World, 'close'>> {
   const gone = new HypervisorGone()
-  const dir = hostDirectoryOf(settings)
-  const store = await connectXenStore(join(dir, 'xenstore')).catch((cause: unknown) => {
-    const sentence = `no XenStore at ${dir}/xenstore (${sentenceOf(cause)}): start \`xbbd host --dir ${dir}\``
-    throw new XbbdError('XBBD_NO_XENSTORE', sentence, { cause, exitCode: 69 })
-  })
-  closers.push(() => store.close())
-  const host = EmbeddedHostClient.connect(dir, () => gone.say(new Error('the embedded host has died')))
-  closers.push(() => host.close())
+  const { world, store, host } = await openOutside(settings, closers, (error) => gone.say(error))
   const origin = { program: `xbbd ${packageVersion()}`, boot: bootId(), pid: process.pid, wallMs: Date.now() }
   const workers = startWorkers({
+    world,
     workers: settings.workers,
     arenaBytes: settings['arena.size'],
     spinMaxNs: settings['spin.max-us'] * 1000,
@@ -108,9 +100,9 @@ async function compose(
   }
   const daemon = new Daemon(options)
   await daemon.start()
-  log.debug({ dir, workers: settings.workers }, 'the embedded world is open')
+  log.debug({ world, workers: settings.workers }, 'the world is open')
   void store.closed.then((error) => error && gone.say(error))
-  return { api: daemon, apply: (changed) => daemon.apply(deviceSettings(changed)), lost: gone.said }
+  return { kind: world, api: daemon, apply: (changed) => daemon.apply(deviceSettings(changed)), lost: gone.said }
 }
 
 /** Identifies this boot of the machine: a journal of another boot is never a base for recovery. */
