@@ -38,7 +38,8 @@ napi_value EvtchnOpen(napi_env env, napi_callback_info info) {
   const int fd = open("/dev/xen/evtchn", O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return ThrowErrno(env, "open");
   auto guest = static_cast<uint16_t>(domid);
-  if (ioctl(fd, kRestrictDomid, &guest) < 0) {
+  // Linux refuses to restrict to domain 0 (EINVAL); it is its own front end only in tests.
+  if (guest != 0 && ioctl(fd, kRestrictDomid, &guest) < 0) {
     const int number = errno;
     close(fd);
     errno = number;
