@@ -4,7 +4,7 @@
  * its own), and keeps requests and watches of its openers apart. It is the way for a daemon without root's rights, for
  * whom the node's group can be set by udev, which xenstored's socket does not allow.
  *
- *   write: one whole message per write(2), never refused for want of room     read: whatever has come, cut anywhere
+ *   write: one whole message per write(2), one request under way (one-at-a-time.ts)   read: what has come, cut anywhere
  *
  * What must never happen: a read that waits. The device is open without waiting, and a poller says when there is more.
  */
@@ -13,6 +13,7 @@ import { Poller } from '../native/poller.js'
 import { openStream, readStream, writeStream } from '../native/stream.js'
 import { codeOf, sentenceOf } from '../../protocol/errors.js'
 import { XenStoreFailure } from './error.js'
+import { oneAtATime } from './one-at-a-time.js'
 import type { Transport } from './transport.js'
 
 /** Where Linux has it. */
@@ -89,7 +90,7 @@ class XenbusDevice implements Transport {
 /** Opens the device. @throws XenStoreFailure with the system's code (ENOENT: no Xen here; EACCES: no right to it). */
 export function openXenbusDevice(path: string = XENBUS_DEVICE): Transport {
   try {
-    return new XenbusDevice(path)
+    return oneAtATime(new XenbusDevice(path))
   } catch (error) {
     const code = codeOf(error) ?? 'EIO'
     const cure = code === 'EACCES' ? 'give this user its group (see packaging/60-xbbd.rules)' : 'is this a Xen host?'
