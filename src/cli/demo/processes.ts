@@ -4,9 +4,8 @@
  */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { packageRoot } from '../../io/native/load.js'
+import { fileURLToPath } from 'node:url'
 import { XbbdError } from '../../protocol/errors.js'
 
 /** Longest that a process may take to come up, to answer a command that should be quick, or to end. */
@@ -21,7 +20,9 @@ export class Child {
 
   constructor(name: string, script: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
     this.name = name
-    this.process = spawn(process.execPath, [join(packageRoot(), 'dist/src', script), ...args], {
+    // Named from here, since a bundle (scripts/bundle.mjs) keeps these places and nothing else of the tree.
+    const path = fileURLToPath(new URL(`../../${script}`, import.meta.url))
+    this.process = spawn(process.execPath, [path, ...args], {
       env: { ...process.env, ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
       // A group of its own: Ctrl-C in a terminal is the demo's to obey, in its own order.
