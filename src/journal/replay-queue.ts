@@ -12,12 +12,8 @@
  * The digest goes on from batch to batch, so only the first one that differs is reported; the next segment starts from
  * its checkpoint and is compared again. What must never happen: an exception, or memory without bound, for any bytes.
  */
-import { checkpointWordsMax, restoreCheckpoint, writeCheckpoint } from '../core/checkpoint.js'
-import { QueueCore } from '../core/queue-core.js'
-import type { CoreSettings } from '../core/queue-core.js'
-import {
-  RECORD_CHECKPOINT, RECORD_COPIED, RECORD_ENTERED, RECORD_TAKEN, recordWords,
-} from '../core/records.js'
+import { checkpointWordsMax, writeCheckpoint } from '../core/checkpoint.js'
+import type { QueueCore } from '../core/queue-core.js'
 import type { Steppers } from '../core/steppers.js'
 import { queueChartHash, queueStateNames } from '../machines/generated/queue.js'
 import { requestChartHash } from '../machines/generated/request.js'
@@ -25,6 +21,7 @@ import { sentenceOf } from '../protocol/errors.js'
 import { walkChain } from './chain.js'
 import type { ChainStep, JournalChain } from './chain.js'
 import { recordLine } from './describe-record.js'
+import { QueueFold } from './queue-fold.js'
 import { firstDifference, recordsIn, sameWords } from './replay-compare.js'
 import type { RecordSpan } from './replay-compare.js'
 import { readCoreSettings } from './replay-settings.js'
@@ -105,11 +102,8 @@ class Replay {
   private readonly damage: string[] = []
   private divergenceCount = 0
   private batches = 0
-  private requests = 0
   private transitions = 0
-  private core: QueueCore | undefined
   private stepping: ReplaySteppers | undefined
-  private scratch = new Int32Array(0)
   private digestAgrees = true
   private now = { number: 0, timeNs: 0 }
 
@@ -120,9 +114,11 @@ class Replay {
 
   run(): QueueReplay {
     const settings = readCoreSettings(this.chain.identity.settings)
-    if (settings.ok) this.fold(settings.settings)
-    else this.diverge('input', settings.sentence)
-    const { chain, core } = this
+    const fold = settings.ok ? new QueueFold(settings.settings, (core) => this.steppers(core)) : undefined
+    if (fold) this.foldChain(fold)
+    else if (!settings.ok) this.diverge('input', settings.sentence)
+    const { chain } = this
+    const core = fold?.core
     const { charts } = chain.identity
     return {
       journal: chain.journal,
@@ -131,7 +127,7 @@ class Replay {
       segments: chain.segments.length,
       recycled: chain.segments[0].header.firstBatch,
       batches: this.batches,
-      requests: this.requests,
+      requests: fold?.requests ?? 0,
       transitions: this.transitions + (this.stepping?.count.transitions ?? 0),
       divergences: this.divergences,
       divergenceCount: this.divergenceCount,
@@ -140,14 +136,14 @@ class Replay {
     }
   }
 
-  private fold(settings: CoreSettings): void {
+  private foldChain(fold: QueueFold): void {
     for (const step of walkChain(this.chain)) {
       if (step.kind === 'gap' || step.kind === 'damage') this.noteDamage(step)
-      if (step.kind === 'segment' && !step.follows) this.core = undefined
+      if (step.kind === 'segment' && !step.follows) fold.forget()
       if (step.kind !== 'batch') continue
       this.now = step.batch
       try {
-        this.batch(settings, step.batch)
+        this.batch(fold, step.batch)
       } catch (error) {
         // An assertion of the core, or of the chart: this input cannot follow on those before it.
         this.diverge('input', `${sentenceOf(error)}; the batch has ${inputsText(step.batch)}`)
@@ -156,24 +152,26 @@ class Replay {
     }
   }
 
-  private batch(settings: CoreSettings, batch: Batch): void {
-    const { words, from, to } = batch
+  private batch(fold: QueueFold, batch: Batch): void {
     this.batches++
-    const size = recordWords(words, from, to - from)
-    if (size > 0 && (words[from] & 0xff) === RECORD_CHECKPOINT) {
-      if (from + size !== to) return this.diverge('input', 'something stands behind the checkpoint in its batch')
-      if (this.core === undefined) this.restore(settings, batch)
-      else this.compareCheckpoint(this.core, batch)
-      return
-    }
-    if (this.core === undefined) throw new Error('there is no checkpoint before it')
-    this.round(this.core, batch)
+    if (!fold.isCheckpoint(batch)) {
+      const { words, to } = batch
+      const { from, derived, end } = fold.round(batch)
+      if (fold.core) this.compare(fold.core, batch, { words, from, to }, { words: derived, from: 0, to: end })
+    } else if (fold.core === undefined) this.restore(fold, batch)
+    else this.compareCheckpoint(fold, fold.core, batch)
   }
 
-  private restore(settings: CoreSettings, { words, from }: Batch): void {
+  private restore(fold: QueueFold, batch: Pick<Batch, 'words' | 'from' | 'timeNs'>): void {
     this.transitions += this.stepping?.count.transitions ?? 0
+    this.stepping = undefined
+    this.digestAgrees = true
+    fold.restore(batch)
+  }
+
+  private steppers(coreOf: () => QueueCore): Steppers {
     const { compiledOnly, generated } = this.options
-    const stepping = replaySteppers(
+    this.stepping = replaySteppers(
       {
         shadow: compiledOnly !== true,
         ...(generated === undefined ? {} : { generated }),
@@ -183,65 +181,22 @@ class Replay {
           this.diverge('chart', `slot ${slot} on ${event}: ${sides}`, `${chart}.${event}`)
         },
       },
-      () => core,
+      coreOf,
     )
-    const core: QueueCore = new QueueCore(settings, stepping.steppers)
-    this.stepping = stepping
-    this.scratch = new Int32Array(core.effectWordsMax() + settings.arenaChunks)
-    this.digestAgrees = true
-    restoreCheckpoint(core, words, from)
-    this.core = core
+    return this.stepping.steppers
   }
 
   /**
    * The recorded core wrote down its whole state: ours must be the same. Rounds that do nothing but free answered slots
    * leave no batch, so the recorded one may be such a round ahead.
    */
-  private compareCheckpoint(core: QueueCore, { words, from, to, timeNs }: Batch): void {
+  private compareCheckpoint(fold: QueueFold, core: QueueCore, { words, from, to, timeNs }: Batch): void {
     const recorded = { words, from, to }
     if (sameWords(recorded, checkpointOf(core))) return
-    core.beginBatch(timeNs)
-    core.endInputs()
-    const silent = core.settle(this.scratch, 0) === 0
-    if (silent && sameWords(recorded, checkpointOf(core))) return
+    if (fold.silentRound(timeNs) && sameWords(recorded, checkpointOf(core))) return
     if (this.digestAgrees) this.diverge('digest', checkpointText(recorded, checkpointOf(core)))
     // From here on what was recorded counts, so that the next segment is judged for itself.
-    this.core = undefined
-    this.restore(core.settings, { words, from, to, timeNs } as Batch)
-  }
-
-  private round(core: QueueCore, batch: Batch): void {
-    const { words, from, to, timeNs } = batch
-    const inputsEnd = this.endOfInputs(words, from, to)
-    core.beginBatch(timeNs)
-    core.apply(words, from, inputsEnd)
-    core.endInputs()
-    let effectsAt = inputsEnd
-    if (effectsAt < to && (words[effectsAt] & 0xff) === RECORD_COPIED) {
-      const [asked, copied] = [core.effects.copyCount, words[effectsAt + 1]]
-      if (asked !== copied) throw new Error(`the recording copied ${copied} segments, the charts ask for ${asked}`)
-      core.applyCopied(words, effectsAt)
-      effectsAt += recordWords(words, effectsAt, to - effectsAt)
-    } else if (core.effects.copyCount > 0) {
-      throw new Error(`the charts ask for ${core.effects.copyCount} copies, the recording has none`)
-    }
-    const end = core.settle(this.scratch, 0)
-    core.effects.forgetSubmits(core.effects.submitCount)
-    this.compare(core, batch, { words, from: effectsAt, to }, { words: this.scratch, from: 0, to: end })
-  }
-
-  /** Inputs end at the first record that is none: the grant copy's outcome, or an effect. */
-  private endOfInputs(words: Int32Array, from: number, to: number): number {
-    let at = from
-    while (at < to) {
-      const kind = words[at] & 0xff
-      if (kind === RECORD_COPIED || kind >= RECORD_ENTERED) break
-      const size = recordWords(words, at, to - at)
-      if (size === 0) throw new Error(`a record of kind ${kind} does not end within the batch`)
-      if (kind === RECORD_TAKEN) this.requests++
-      at += size
-    }
-    return at
+    this.restore(fold, { words, from, timeNs })
   }
 
   private compare(core: QueueCore, batch: Batch, recorded: RecordSpan, derived: RecordSpan): void {
