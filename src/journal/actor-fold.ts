@@ -29,6 +29,7 @@ export interface Life {
   readonly state: string
   readonly sinceNs: number
   readonly lastEvent: string
+  readonly toldNs: number
   /** Effects of the last event. */
   readonly effects: readonly { readonly type: string }[]
   /** The state that the next record of this actor must tell, when its last event moved it. */
@@ -71,6 +72,11 @@ export class ActorFold {
     }
   }
 
+  /** Who was told something in this batch, which was applied last. */
+  toldIn({ timeNs }: Batch): readonly Life[] {
+    return timeNs === this.nowNs ? [...this.lives.values()].filter(({ toldNs }) => toldNs === timeNs) : []
+  }
+
   private record(kind: number, value: unknown): void {
     const fields = typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {}
     const { actor, chart, event, state } = fields
@@ -92,7 +98,7 @@ export class ActorFold {
       const { snapshot, state, ...done } = begin(machine, input as never)
       const effects = done.effects as Life['effects']
       const born = { chart, machine, snapshot, state, effects, due: state, ended: false }
-      this.put(actor, { ...born, sinceNs: this.nowNs, lastEvent: '@started' })
+      this.put(actor, { ...born, sinceNs: this.nowNs, lastEvent: '@started', toldNs: this.nowNs })
     } catch (error) {
       this.put(actor, undefined)
       this.refuse(`${actor} cannot start from what was recorded: ${sentenceOf(error)}`)
@@ -104,7 +110,7 @@ export class ActorFold {
     if (life === undefined) return void this.unfounded++
     if (life.due !== undefined)
       this.trouble({ kind: 'effect', sentence: `${actor} went on, but its state ${life.due} is missing` })
-    const told = { ...life, due: undefined, lastEvent: event.type, effects: [] }
+    const told = { ...life, due: undefined, lastEvent: event.type, toldNs: this.nowNs, effects: [] }
     if (life.ended || (life.snapshot as { readonly status: string }).status !== 'active') return this.put(actor, told)
     try {
       const { snapshot, state, ...done } = fold(life.machine, life.snapshot, event)

@@ -33,12 +33,15 @@ export class QueueFold {
   /** Requests taken so far. */
   requests = 0
   private readonly makeSteppers: MakeSteppers
+  private readonly statistics: Float64Array | undefined
   private current: QueueCore | undefined
   private scratch = new Int32Array(0)
 
-  constructor(settings: CoreSettings, makeSteppers: MakeSteppers) {
+  /** `statistics`: counters that go on when the fold begins anew; absent, each core counts for itself. */
+  constructor(settings: CoreSettings, makeSteppers: MakeSteppers, statistics?: Float64Array) {
     this.settings = settings
     this.makeSteppers = makeSteppers
+    this.statistics = statistics
   }
 
   /** The queue as it stands; undefined before the first checkpoint. */
@@ -62,7 +65,7 @@ export class QueueFold {
   /** Begins at this checkpoint. Throws when it is none that this queue can have written. */
   restore({ words, from, timeNs }: Pick<Batch, 'words' | 'from' | 'timeNs'>): QueueCore {
     this.current = undefined
-    const core: QueueCore = new QueueCore(this.settings, this.makeSteppers(() => core))
+    const core: QueueCore = new QueueCore(this.settings, this.makeSteppers(() => core), this.statistics)
     const scratch = core.effectWordsMax() + this.settings.arenaChunks
     if (this.scratch.length < scratch) this.scratch = new Int32Array(scratch)
     restoreCheckpoint(core, words, from)

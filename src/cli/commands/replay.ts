@@ -3,8 +3,10 @@
  * `xbbd replay`: folds recorded journals through the charts again and says whether the run obeyed them. Ends with 0
  * when all agree, with 1 when one does not; a journal of other charts is a comparison, its differences are information.
  */
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
+import type { JournalFiles } from '../../journal/journal-files.js'
 import type { ReplayReport } from '../../journal/replay.js'
+import { XbbdError } from '../../protocol/errors.js'
 import { renderTable, type Column } from '../table.js'
 import { json, type CommandContext } from './context.js'
 
@@ -12,36 +14,82 @@ interface Options {
   readonly journal?: string
   readonly json?: boolean
   readonly compiled?: boolean
+  readonly at?: string
+  readonly until?: string
+  readonly step?: boolean
+  readonly diff?: boolean
 }
 
 const EXAMPLES = `
 Examples:
   xbbd replay /run/xbbd/journal
-  xbbd replay /run/xbbd/journal --journal vbd/5/51712/q0
+  xbbd replay /run/xbbd/journal --journal vbd/5/51712/q0 --compiled
   xbbd replay segment-0003.xbj --json | jq '.journals[].divergences'
+  xbbd replay /run/xbbd/journal --journal vbd/5/51712 --at 10:00:00.5    everything at that moment
+  xbbd replay /run/xbbd/journal --journal vbd/5/51712/q0 --at 812        behind batch 812
+  xbbd replay /run/xbbd/journal --until 'request in Submitted > 10ms'
+  xbbd replay /run/xbbd/journal --until 'device in Closing and inFlight > 0'
+  xbbd replay /run/xbbd/journal --journal vbd/5/51712 --step
+  xbbd replay --diff monday/ tuesday/
+
+Moments: a batch number, +1.5s after the start, -2s before the end, 10:00:00.5, 2026-11-26T10:00:00Z.
+Conditions: ACTOR in STATE [> DURATION], ACTOR on EVENT, request > DURATION, COUNTER > NUMBER, short of REASON;
+joined by and, or, not. ACTOR is request, queue, device, medium or supervisor.
 `
+
+/** Options that look at one moment. */
+const LOOKS = ['at', 'until']
 
 /** Registers the command. */
 export function addReplay(program: Command, context: CommandContext): void {
   program
     .command('replay')
-    .description('fold journals through the charts again and compare; ends with 1 when something differs')
+    .description('fold journals through the charts again: compare, or look at any moment; ends with 1 on a difference')
     .argument('<path>', 'a journal file, or a folder of them')
+    .argument('[other]', 'of --diff: the second recording')
     .option('-j, --journal <name>', 'only this journal, or all whose names begin so')
-    .option('--compiled', 'leave XState out: ten times as fast, compares only the compiled charts')
+    .option('--compiled', 'leave XState out: many times as fast, compares only the compiled charts')
+    .option('--at <moment>', 'show every actor and every request in flight at this batch or time')
+    .option('--until <condition>', 'show the first moment at which this holds; ends with 1 when it never does')
+    .addOption(new Option('--step', 'walk forward and back, by keys or by lines of standard input').conflicts(LOOKS))
+    .addOption(new Option('--diff', 'compare two recordings by what happened, not by when').conflicts([...LOOKS, 'step']))
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
-    .action((path: string, options: Options) => replay(context, path, options))
+    .action((path: string, other: string | undefined, options: Options) => replay(context, path, other, options))
 }
 
-async function replay(context: CommandContext, path: string, options: Options): Promise<void> {
-  const [{ openJournals, chainsNamed }, { replayJournals }] = await Promise.all([
-    import('../../journal/journal-files.js'),
-    import('../../journal/replay.js'),
-  ])
+async function replay(
+  context: CommandContext, path: string, other: string | undefined, options: Options,
+): Promise<void> {
+  if ((other !== undefined) !== (options.diff === true)) {
+    const two = '--diff compares two recordings: name both'
+    const sentence = options.diff ? two : 'one recording at a time, or --diff A B'
+    throw new XbbdError('XBBD_USAGE', sentence, { exitCode: 64 })
+  }
+  const { openJournals, chainsNamed } = await import('../../journal/journal-files.js')
+  const asJson = options.json === true
+  const condition =
+    options.until === undefined ? undefined : (await import('../../journal/condition.js')).parseCondition(options.until)
   const files = openJournals(path)
   const chains = chainsNamed(files, path, options.journal)
-  const report = replayJournals({ ...files, chains }, { compiledOnly: options.compiled === true })
+  if (other !== undefined) {
+    const others = chainsNamed(openJournals(other), other, options.journal)
+    return (await import('../replay/diff-text.js')).showDiff(context, chains, others, asJson)
+  }
+  if (options.step) {
+    const { Stepper, walk } = await import('../replay/step.js')
+    return walk(new Stepper(chains, context.terminal, asJson), process.stdin, context.terminal)
+  }
+  if (condition !== undefined)
+    return (await import('../replay/look.js')).showFirst(context, chains, condition, options.at, asJson)
+  if (options.at !== undefined)
+    return (await import('../replay/look.js')).showMoment(context, chains, options.at, asJson)
+  return compare(context, { ...files, chains }, options)
+}
+
+async function compare(context: CommandContext, files: JournalFiles, options: Options): Promise<void> {
+  const { replayJournals } = await import('../../journal/replay.js')
+  const report = replayJournals(files, { compiledOnly: options.compiled === true })
   if (!report.agrees) context.status = 1
   if (options.json) return context.terminal.out(json(report))
   context.terminal.out(replayText(report))
