@@ -10,6 +10,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitOwners(env, exports);
   InitShm(env, exports);
   InitSocket(env, exports);
+  InitNotify(env, exports);
   InitRing(env, exports);
   InitPoller(env, exports);
   InitEmbedded(env, exports);

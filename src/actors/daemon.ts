@@ -9,7 +9,7 @@
  * Stopping: `park` lets go of everything and leaves XenStore alone, `close` brings every device to Closed. Either
  * waits for media as long as they take; abandonStop ends the waiting, and says what is left.
  */
-import { filter, firstValueFrom, map, merge, Subject, take, type Subscription } from 'rxjs'
+import { filter, firstValueFrom, map, merge, Subject, take, type Observable, type Subscription } from 'rxjs'
 import type { DeviceSettings } from '../machines/device/types.js'
 import type { SupervisorInput } from '../machines/supervisor.machine.js'
 import type {
@@ -92,8 +92,7 @@ export class Daemon implements DaemonApi {
     return name === undefined ? all : all.filter((device) => device.name === name)
   }
 
-  /** Emits whenever a list may show something else. */
-  get changed$(): Subject<void> {
+  get changed$(): Observable<void> {
     return this.#changed$
   }
 
@@ -158,6 +157,10 @@ export class Daemon implements DaemonApi {
 
   held(): HeldMappings {
     return this.#options.world.host.held()
+  }
+
+  alive(): Promise<void> {
+    return this.#options.world.queues.ping()
   }
 
   async #stop(mode: StopMode): Promise<StopOutcome> {

@@ -329,6 +329,8 @@ export class QueuePlane {
       queueMicrotask(() => {
         throw new Error('a planted fault: the Worker dies')
       })
+    } else if (plant.kind === 'hang') {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
     } else if (plant.kind === 'journal') {
       // The last word of the batch just sealed is its CRC; two words before is the time stamp.
       sink.words[sink.at - 8] ^= 1

@@ -76,6 +76,8 @@ export class QueueWorker {
   /** A message of the main thread. */
   receive(message: DownMessage): void {
     switch (message.kind) {
+      case 'ping':
+        return this.world.post({ kind: 'pong' }) // no reason to look at the queues: an idle Worker goes on sleeping
       case 'attach':
         this.attach(message)
         break

@@ -19,5 +19,7 @@ export type DownMessage =
   | AttachMessage
   | { readonly kind: 'drain' | 'abandon' | 'detach'; readonly name: QueueName }
   | { readonly kind: 'mediumOpened'; readonly name: QueueName; readonly plan: MediumPlan }
+  | { readonly kind: 'ping' }
 
-export type UpMessage = QueueEvent
+/** `pong` answers the oldest `ping`: whoever answers does not hang. */
+export type UpMessage = QueueEvent | { readonly kind: 'pong' }

@@ -40,6 +40,13 @@ interface Assigned {
   readonly journal: number
 }
 
+/** A question to all Workers; whoever has not answered yet. */
+interface Ping {
+  readonly silent: Set<number>
+  readonly answered: Promise<void>
+  readonly resolve: () => void
+}
+
 /** Stands where a Worker died, until its successor starts. */
 const nobody: Omit<WorkerHandle, 'post'> = {
   onMessage: () => undefined,
@@ -52,6 +59,9 @@ export class WorkerQueuePool implements QueuePool {
   private readonly parts: WorkerQueuePoolParts
   private readonly workers: WorkerHandle[] = []
   private readonly assigned = new Map<QueueName, Assigned>()
+  /** Where a Worker died and its successor has not started. */
+  private readonly vacant = new Set<number>()
+  private round: Ping | undefined
   private closing = false
 
   constructor(parts: WorkerQueuePoolParts) {
@@ -94,6 +104,19 @@ export class WorkerQueuePool implements QueuePool {
     return assigned && Float64Array.from(new Float64Array(assigned.statistics))
   }
 
+  /** Who asks while an answer is missing waits for that one. A Worker that died is nobody to wait for. */
+  ping(): Promise<void> {
+    if (this.round) return this.round.answered
+    let resolve = () => undefined as void
+    const answered = new Promise<void>((done) => void (resolve = done))
+    const silent = new Set(this.workers.keys())
+    for (const vacant of this.vacant) silent.delete(vacant)
+    this.round = { silent, answered, resolve }
+    for (const index of silent) this.workers[index].post({ kind: 'ping' })
+    this.settleRound()
+    return answered
+  }
+
   async close(): Promise<void> {
     this.closing = true
     await Promise.all(this.workers.map((worker) => worker.end()))
@@ -103,11 +126,24 @@ export class WorkerQueuePool implements QueuePool {
   private start(index: number): void {
     const worker = this.parts.startWorker(index)
     this.workers[index] = worker
-    worker.onMessage((message) => this.heard(message))
+    this.vacant.delete(index)
+    worker.onMessage((message) => (message.kind === 'pong' ? this.lives(index) : this.heard(message)))
     worker.onDeath((sentence) => this.died(index, sentence))
   }
 
-  private heard(event: UpMessage): void {
+  /** The Worker has answered, or is not there to answer. */
+  private lives(index: number): void {
+    this.round?.silent.delete(index)
+    this.settleRound()
+  }
+
+  private settleRound(): void {
+    if (this.round?.silent.size !== 0) return
+    this.round.resolve()
+    this.round = undefined
+  }
+
+  private heard(event: QueueEvent): void {
     const over = event.kind === 'refused' || event.kind === 'detached' || event.kind === 'crashed'
     // Told first, so that whoever hears of a queue's end can still read its counters.
     this.event$.next(event)
@@ -118,6 +154,8 @@ export class WorkerQueuePool implements QueuePool {
     if (this.closing) return
     const lost = [...this.assigned].filter(([, { worker }]) => worker === index).map(([name]) => name)
     const kept: DownMessage[] = []
+    this.vacant.add(index)
+    this.lives(index)
     this.workers[index] = { ...nobody, post: (message) => void kept.push(message) }
     this.whenReaped(() => {
       if (this.closing) return

@@ -1,12 +1,7 @@
 /**
  * @packageDocumentation
-<<<<<<< HEAD
  * The program's version, from the one place where it is written: package.json. It is read when somebody asks, never
  * copied into the code, so `xbbd --version`, the daemon's log and the header of every journal cannot disagree.
-=======
- * The program's version, from the one place where it is written: package.json. `--version` prints it, the log says it,
- * and every journal's header carries it, so that a recording says which program made it.
->>>>>>> 06f3664 (wip-demo)
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -7,7 +7,9 @@
  *   attach · detach          write both halves of a device in XenStore, as a toolstack does, and wait for the outcome
  *   list · statistics        what stands, what it did
  *   stop · pending           park or close everything; what one is still waiting for
+ *   changed$ · alive         for whoever follows the daemon's life and reports it
  */
+import type { Observable } from 'rxjs'
 
 /** A device to be made, as `xbbd attach` takes it. Attaching what stands already, with the same words, is no error. */
 export interface AttachSpec {
@@ -147,4 +149,8 @@ export interface DaemonApi {
   abandonStop(): void
   pending(): readonly PendingDevice[]
   held(): HeldMappings
+  /** Emits whenever a list may show something else. */
+  readonly changed$: Observable<void>
+  /** Resolves when every thread that serves queues has answered: a proof that none of them hangs. */
+  alive(): Promise<void>
 }

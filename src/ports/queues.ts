@@ -15,7 +15,7 @@ import type { MediumPlan } from './medium.js'
 export type QueueName = string
 
 /** Faults that `xbbd demo --break` and tests plant in a queue; never set otherwise. */
-export type QueuePlant = 'throw' | 'die' | 'answer' | 'journal'
+export type QueuePlant = 'throw' | 'die' | 'hang' | 'answer' | 'journal'
 
 /** All that a queue must know; plain data, journalled as it is. */
 export interface QueueSettings {
@@ -78,5 +78,7 @@ export interface QueuePool {
   mediumOpened(name: QueueName, plan: MediumPlan): void
   /** A copy of the queue's counters (layout: core/statistics.ts), undefined when it is not attached. */
   statistics(name: QueueName): Float64Array | undefined
+  /** Resolves when every Worker that runs has answered a question asked now: none of them hangs. */
+  ping(): Promise<void>
   close(): Promise<void>
 }

@@ -63,6 +63,10 @@ export class FakeQueuePool implements QueuePool {
     return undefined
   }
 
+  ping(): Promise<void> {
+    return Promise.resolve()
+  }
+
   close(): Promise<void> {
     return Promise.resolve()
   }

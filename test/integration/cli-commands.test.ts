@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { NEVER } from 'rxjs'
 import { controlMethods, type ControlledDaemon } from '../../src/cli/control/methods.js'
 import { ControlServer } from '../../src/cli/control/server.js'
 import { loadSettings, settingsOrThrow } from '../../src/cli/config/load.js'
@@ -48,6 +49,8 @@ function recordingApi(asked: unknown[]): DaemonApi {
     abandonStop: () => undefined,
     pending: () => [],
     held: () => held,
+    changed$: NEVER,
+    alive: () => Promise.resolve(),
   }
 }
 

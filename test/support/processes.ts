@@ -152,6 +152,8 @@ export interface DaemonSetting {
   readonly plant?: string
   /** Default `run`. */
   readonly runDir?: string
+  /** Additions to the environment. */
+  readonly env?: NodeJS.ProcessEnv
 }
 
 /** A host, and whatever daemons, guests and images a test makes on it. */
@@ -187,10 +189,10 @@ export class RealWorld {
   }
 
   /** `xbbd run`, ready. */
-  async daemon({ flags = [], plant = '', runDir = 'run' }: DaemonSetting = {}): Promise<DaemonProcess> {
+  async daemon({ flags = [], plant = '', runDir = 'run', env = {} }: DaemonSetting = {}): Promise<DaemonProcess> {
     const path = join(this.dir, runDir)
     const places = ['--run-dir', path, '--host-dir', this.hostDir, '--journal-size', '16M']
-    const running = this.started({ XBBD_PLANT: plant }, 'src/cli/main.js', 'run', ...places, ...flags)
+    const running = this.started({ ...env, XBBD_PLANT: plant }, 'src/cli/main.js', 'run', ...places, ...flags)
     await running.line(/"msg":"ready"/)
     const control = await ControlClient.connect(join(path, 'control'))
     this.#closers.push(() => control.close())

@@ -5,6 +5,7 @@
  * fault that nobody catches, `slow` a SIGTERM while the world is being opened.
  */
 import { Command } from 'commander'
+import { NEVER } from 'rxjs'
 import { addRun } from '../../src/cli/commands/run.js'
 import type { CommandContext } from '../../src/cli/commands/context.js'
 import { terminalOn } from '../../src/cli/terminal.js'
@@ -35,6 +36,8 @@ function idleWorld(): World {
       abandonStop: () => abandon(),
       pending: () => left,
       held: () => held,
+      changed$: NEVER,
+      alive: () => Promise.resolve(),
     },
     apply: (settings) => process.stdout.write(`applied depth ${settings['medium.depth']}\n`),
     lost: new Promise(() => undefined),

@@ -143,6 +143,6 @@ export class SimWorker {
   }
 
   kinds(name: string): string[] {
-    return this.posted.filter((message) => message.name === name).map(({ kind }) => kind)
+    return this.posted.filter((message) => 'name' in message && message.name === name).map(({ kind }) => kind)
   }
 }

@@ -42,6 +42,7 @@ export function addRun(program: Command, context: CommandContext, openWorld: Ope
       openWorld,
       openLog: openProcessLog,
       signals: process,
+      environment: process.env,
     })
   })
 }

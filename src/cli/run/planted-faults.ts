@@ -10,6 +10,7 @@
  *   answer journal   a wrong answer; a wrong record          error=E            every I/O fails with errno E
  *   throw            the queue breaks an invariant           error=E:FROM-TO    the same, for these sectors only
  *   die              the Worker ends with an exception
+ *   hang             the Worker never turns again
  */
 import type { MediumLayer } from '../../ports/medium.js'
 import type { QueuePlant } from '../../ports/queues.js'
@@ -23,7 +24,7 @@ export interface PlantedFaults {
 
 /** Requests that go well before a planted fault of a queue fires. */
 const PLANT_AFTER = 100
-const QUEUE_PLANTS: readonly string[] = ['throw', 'die', 'answer', 'journal'] satisfies QueuePlant[]
+const QUEUE_PLANTS: readonly string[] = ['throw', 'die', 'hang', 'answer', 'journal'] satisfies QueuePlant[]
 
 interface Planted {
   readonly device: string | undefined
@@ -55,7 +56,7 @@ function planted(text: string): Planted {
     const range = error[2] === undefined ? {} : { from: Number(error[2]), to: Number(error[3]) }
     return { device, layer: { kind: 'error', errno: Number(error[1]), ...range } }
   }
-  const known = 'read, answer, journal, throw, die, delay=MS, error=ERRNO or error=ERRNO:FROM-TO'
+  const known = 'read, answer, journal, throw, die, hang, delay=MS, error=ERRNO or error=ERRNO:FROM-TO'
   const sentence = `XBBD_PLANT=${text} is no fault that can be planted: ${known}, with @DEVICE for one device alone`
   throw new XbbdError('XBBD_PLANT', sentence, { exitCode: 64 })
 }

@@ -12,6 +12,7 @@
 import type { EventEmitter } from 'node:events'
 import type { StopOutcome } from '../../ports/daemon-api.js'
 import { owned as ownedEntries } from '../../io/native/owners.js'
+import { systemClock } from '../../io/native/system-clock.js'
 import { sentenceOf, XbbdError } from '../../protocol/errors.js'
 import { controlSocketOf } from '../config/cross-check.js'
 import { loadSettings, settingsOrThrow, type Layers, type Origins } from '../config/load.js'
@@ -20,8 +21,10 @@ import type { Settings } from '../config/schema.js'
 import { controlMethods, type ControlledDaemon } from '../control/methods.js'
 import { ControlServer } from '../control/server.js'
 import { pendingText } from '../pending.js'
+import { Announcer } from './announcer.js'
 import { lockRunDir } from './lock.js'
 import type { Log } from './log.js'
+import { ServiceManager } from './service-manager.js'
 import { statusOf, Stopper } from './stopper.js'
 import type { OpenWorld, World } from './world.js'
 
@@ -34,6 +37,8 @@ export interface ServeOptions {
   readonly openLog: (level: Settings['log.level']) => Log
   /** `process`, or what stands for it in a test: emits SIGTERM, SIGINT, SIGHUP. */
   readonly signals: EventEmitter
+  /** Says whether a service manager wants to be told how it goes (service-manager.ts). */
+  readonly environment: NodeJS.ProcessEnv
 }
 
 const WORLD_LOST = 69
@@ -42,12 +47,16 @@ const WORLD_LOST = 69
 export async function serve(options: ServeOptions): Promise<number> {
   const loaded = settingsOrThrow(loadSettings(options.layers()))
   const log = options.openLog(loaded.settings['log.level'])
+  const warn = (sentence: string) => log.warn(sentence)
+  const { environment } = options
+  const manager = new ServiceManager({ environment, pid: process.pid, clock: systemClock, warn })
   const lock = lockRunDir(loaded.settings['run.dir'])
   const early = holdSignals(options.signals)
   try {
     const world = await options.openWorld(loaded.settings, log)
     try {
-      return await new Service(options, loaded, world, log).run(early)
+      const announcer = new Announcer(manager, world.api, systemClock)
+      return await new Service(options, loaded, world, log, announcer).run(early)
     } finally {
       await world.close()
     }
@@ -77,21 +86,28 @@ function holdSignals(signals: EventEmitter): HeldSignals {
   }
 }
 
+interface LoadedSettings {
+  readonly settings: Settings
+  readonly origins: Origins
+}
+
 /** A daemon that has started. */
 class Service implements ControlledDaemon {
   private readonly options: ServeOptions
   private readonly world: World
   private readonly log: Log
+  private readonly announcer: Announcer
   private readonly stopper: Stopper
   private readonly since = new Date().toISOString()
   private settings: Settings
   private origins: Origins
 
-  constructor(options: ServeOptions, loaded: { settings: Settings; origins: Origins }, world: World, log: Log) {
+  constructor(options: ServeOptions, loaded: LoadedSettings, world: World, log: Log, announcer: Announcer) {
     this.options = options
     this.world = world
     this.log = log
-    this.stopper = new Stopper(world.api, log)
+    this.announcer = announcer
+    this.stopper = new Stopper(world.api, log, (mode, pending) => announcer.stopping(mode, pending))
     this.settings = loaded.settings
     this.origins = loaded.origins
   }
@@ -112,6 +128,7 @@ class Service implements ControlledDaemon {
       void this.stopper.stop('park', this.settings['park.timeout']).catch(() => undefined)
     })
     this.log.info({ version: this.options.version, world: this.world.kind, socket }, 'ready')
+    this.announcer.ready()
     const held = early.first()
     if (held !== undefined) this.stopper.signal(held, this.settings['park.timeout'])
     try {
@@ -121,6 +138,7 @@ class Service implements ControlledDaemon {
       return lost && status === 0 ? WORLD_LOST : status
     } finally {
       release()
+      this.announcer.close()
       await new Promise((resolve) => setImmediate(resolve)) // whoever asked for the stop has its answer written first
       await control.close()
     }
@@ -157,6 +175,10 @@ class Service implements ControlledDaemon {
   }
 
   reload(): Pick<ReloadPlan, 'changed' | 'waiting'> {
+    return this.announcer.reloading(() => this.readAgain())
+  }
+
+  private readAgain(): Pick<ReloadPlan, 'changed' | 'waiting'> {
     const read = settingsOrThrow(loadSettings(this.options.layers()))
     const plan = planReload(this.settings, read.settings)
     this.settings = plan.settings

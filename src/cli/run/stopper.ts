@@ -9,7 +9,7 @@
  * What is left is given up, not forgotten: images stay locked until the kernel gives back the I/O (the process ends
  * only then), and the next start finds the requests in the journal.
  */
-import type { DaemonApi, StopMode, StopOutcome } from '../../ports/daemon-api.js'
+import type { DaemonApi, PendingDevice, StopMode, StopOutcome } from '../../ports/daemon-api.js'
 import type { StopProgress } from '../control/methods.js'
 import { pendingText } from '../pending.js'
 import { formatDuration } from '../units.js'
@@ -27,6 +27,7 @@ export class Stopper {
   readonly done: Promise<StopOutcome>
   private readonly api: DaemonApi
   private readonly log: Log
+  private readonly follow: (mode: StopMode, pending: readonly PendingDevice[]) => void
   private readonly listeners = new Set<Progress>()
   private readonly timers: NodeJS.Timeout[] = []
   private finish: (outcome: StopOutcome) => void = () => undefined
@@ -35,9 +36,11 @@ export class Stopper {
   private began = 0
   private abandoned = false
 
-  constructor(api: DaemonApi, log: Log) {
+  /** `follow` hears of the stop when it begins, and then every second. */
+  constructor(api: DaemonApi, log: Log, follow: (mode: StopMode, pending: readonly PendingDevice[]) => void) {
     this.api = api
     this.log = log
+    this.follow = follow
     this.done = new Promise((resolve, reject) => {
       this.finish = resolve
       this.fail = reject
@@ -74,9 +77,10 @@ export class Stopper {
     this.mode = mode
     this.began = performance.now()
     this.log.info({ mode }, mode === 'park' ? 'stopping: devices are parked' : 'stopping: devices are closed')
-    this.timers.push(setInterval(() => this.report(), PROGRESS_MS))
+    this.timers.push(setInterval(() => this.report(mode), PROGRESS_MS))
     const expired = () => this.abandon(`the time (${formatDuration(timeoutMs)})`)
     if (timeoutMs > 0) this.timers.push(setTimeout(expired, timeoutMs))
+    this.follow(mode, [])
     this.api.stop(mode).then(
       (outcome) => this.over(outcome),
       (error: unknown) => {
@@ -86,8 +90,9 @@ export class Stopper {
     )
   }
 
-  private report(): void {
+  private report(mode: StopMode): void {
     const pending = this.api.pending()
+    this.follow(mode, pending)
     for (const listener of this.listeners) listener({ pending })
   }
 
