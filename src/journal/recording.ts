@@ -7,8 +7,8 @@
  *   vbd/5/51712/q0  ────▪▪▪▪▪▪▪──▪▪▪▪▪▪▪▪▪────          because it is told of what they do and tells them what to do
  *
  * All journals of one boot have the same monotonic clock. Those of another boot are placed by the wall clocks that
- * their headers note. A batch is stamped when it begins, before its effects go out; so whoever is told something has the
- * later stamp, and the order by time is an order of cause and effect.
+ * their headers note. A batch is stamped when it begins, before its effects go out; so whoever is told something has
+ * the later stamp, and the order by time is an order of cause and effect.
  */
 import type { JournalChain } from './chain.js'
 import { ChainCursor } from './chain-cursor.js'

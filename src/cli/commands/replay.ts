@@ -52,7 +52,7 @@ export function addReplay(program: Command, context: CommandContext): void {
     .option('--at <moment>', 'show every actor and every request in flight at this batch or time')
     .option('--until <condition>', 'show the first moment at which this holds; ends with 1 when it never does')
     .addOption(new Option('--step', 'walk forward and back, by keys or by lines of standard input').conflicts(LOOKS))
-    .addOption(new Option('--diff', 'compare two recordings by what happened, not by when').conflicts([...LOOKS, 'step']))
+    .addOption(new Option('--diff', 'compare two recordings by what happened, not when').conflicts([...LOOKS, 'step']))
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
     .action((path: string, other: string | undefined, options: Options) => replay(context, path, other, options))
