@@ -120,6 +120,7 @@ export const deviceMachine = createMachine({
                 actions: ['rememberGone'],
               },
             ],
+            'xenstore.domainGone': [{ description: 'Judged when everything is read.', actions: ['rememberOrphaned'] }],
             'operator.parked': [
               {
                 target: '#device.Parked',
@@ -156,6 +157,13 @@ export const deviceMachine = createMachine({
                 target: '#device.Removed',
                 description: 'The toolstack gave up.',
                 actions: ['rememberGone'],
+              },
+            ],
+            'xenstore.domainGone': [
+              {
+                target: '#device.Closed',
+                description: 'Nobody is left to be served.',
+                actions: ['rememberOrphaned'],
               },
             ],
             'operator.parked': [
@@ -258,6 +266,13 @@ export const deviceMachine = createMachine({
                 actions: ['rememberGone'],
               },
             ],
+            'xenstore.domainGone': [
+              {
+                target: '#device.Closing.closingMedium',
+                description: 'Nobody is left to be served.',
+                actions: ['rememberOrphaned'],
+              },
+            ],
             'operator.parked': [
               {
                 target: '#device.Parking.closingMedium',
@@ -320,6 +335,12 @@ export const deviceMachine = createMachine({
               {
                 description: 'Remembered until the transaction has ended.',
                 actions: ['rememberGone'],
+              },
+            ],
+            'xenstore.domainGone': [
+              {
+                description: 'Remembered until the transaction has ended.',
+                actions: ['rememberOrphaned'],
               },
             ],
             'operator.parked': [
@@ -437,6 +458,13 @@ export const deviceMachine = createMachine({
                 actions: ['rememberGone'],
               },
             ],
+            'xenstore.domainGone': [
+              {
+                target: '#device.Closing.closingMedium',
+                description: 'Its guest died before it connected.',
+                actions: ['rememberOrphaned'],
+              },
+            ],
             'operator.parked': [
               {
                 target: '#device.Parking.closingMedium',
@@ -541,6 +569,12 @@ export const deviceMachine = createMachine({
           {
             description: 'The device was taken away: turned back after this step.',
             actions: ['rememberGone', 'endAbandoning'],
+          },
+        ],
+        'xenstore.domainGone': [
+          {
+            description: 'Its guest is dead: turned back after this step.',
+            actions: ['rememberOrphaned', 'endOrphaned'],
           },
         ],
         'operator.parked': [
@@ -879,6 +913,13 @@ export const deviceMachine = createMachine({
             actions: ['rememberGone', 'endAbandoning'],
           },
         ],
+        'xenstore.domainGone': [
+          {
+            target: '#device.Closing.abandoning',
+            description: 'Its guest is dead: what is mapped of it is let go at once, or Xen cannot free the domain.',
+            actions: ['rememberOrphaned', 'endOrphaned'],
+          },
+        ],
         'operator.parked': [
           {
             target: '#device.Parking.draining',
@@ -1051,6 +1092,7 @@ export const deviceMachine = createMachine({
         'medium.gone': [{ description: 'The medium is let go anyway.', actions: ['noteEvent'] }],
         'queue.ringBroke': [{ description: 'The ring is let go anyway.' }],
         'xenstore.directoryVanished': [{ description: 'The device is being let go already.', actions: ['rememberGone'] }],
+        'xenstore.domainGone': [{ description: 'Its pages are being let go already.', actions: ['rememberOrphaned'] }],
         'operator.parked': [{ description: 'The process ends when this is done.', actions: ['rememberParking'] }],
         'xenstore.closeRequested': [
           {
@@ -1147,6 +1189,13 @@ export const deviceMachine = createMachine({
                 actions: ['rememberGone', 'endAbandoning'],
               },
             ],
+            'xenstore.domainGone': [
+              {
+                target: 'abandoning',
+                description: 'Its guest is dead.',
+                actions: ['rememberOrphaned', 'endOrphaned'],
+              },
+            ],
             'operator.parked': [
               {
                 target: '#device.Parking.draining',
@@ -1233,6 +1282,13 @@ export const deviceMachine = createMachine({
                 target: 'closingMedium',
                 description: 'The device was taken away.',
                 actions: ['rememberGone'],
+              },
+            ],
+            'xenstore.domainGone': [
+              {
+                target: 'closingMedium',
+                description: 'Its guest is dead.',
+                actions: ['rememberOrphaned'],
               },
             ],
             'operator.parked': [
@@ -1338,6 +1394,13 @@ export const deviceMachine = createMachine({
                 target: 'abandoning',
                 description: 'The device was taken away.',
                 actions: ['rememberGone', 'endAbandoning'],
+              },
+            ],
+            'xenstore.domainGone': [
+              {
+                target: 'abandoning',
+                description: 'Its guest is dead: nothing more is answered.',
+                actions: ['rememberOrphaned', 'endOrphaned'],
               },
             ],
             'operator.parked': [{ description: 'The process ends when this is done.', actions: ['rememberParking'] }],
@@ -1505,6 +1568,7 @@ export const deviceMachine = createMachine({
         'medium.gone': [{ description: 'The medium is let go anyway.', actions: ['noteEvent'] }],
         'queue.ringBroke': [{ description: 'The ring is let go anyway.' }],
         'xenstore.directoryVanished': [{ description: 'The device is being let go already.', actions: ['rememberGone'] }],
+        'xenstore.domainGone': [{ description: 'Its pages are being let go already.', actions: ['rememberOrphaned'] }],
         'operator.parked': [{ description: 'The process ends when this is done.', actions: ['rememberParking'] }],
         'xenstore.closeRequested': [
           {
@@ -1599,6 +1663,13 @@ export const deviceMachine = createMachine({
                 target: 'abandoning',
                 description: 'The device was taken away.',
                 actions: ['rememberGone', 'endAbandoning'],
+              },
+            ],
+            'xenstore.domainGone': [
+              {
+                target: 'abandoning',
+                description: 'Its guest is dead: nothing more is answered.',
+                actions: ['rememberOrphaned', 'endOrphaned'],
               },
             ],
             'operator.parked': [{ description: 'The process ends when this is done.', actions: ['rememberParking'] }],
@@ -1751,6 +1822,12 @@ export const deviceMachine = createMachine({
               actions: ['switchToClosed'],
             },
             {
+              guard: 'isOrphaned',
+              target: 'orphaned',
+              description: 'Its guest is dead: nobody will come back.',
+              actions: ['switchToClosed'],
+            },
+            {
               guard: 'frontendReturned',
               target: '#device.Initialising',
               description: 'It is back already: a new handshake begins, with InitWait as the next word.',
@@ -1826,11 +1903,97 @@ export const deviceMachine = createMachine({
                 actions: ['rememberOnline', 'switchToClosed'],
               },
             ],
+            'xenstore.domainGone': [
+              {
+                target: 'orphaned',
+                description: 'Its guest has died since.',
+                actions: ['rememberOrphaned'],
+              },
+            ],
             'operator.detached': [{ target: 'offline', description: 'Detached for good.', actions: ['rememberOnline'] }],
             'operator.closed': [
               {
                 description: 'Closed already: the daemon need not wait.',
                 actions: ['rememberClosing', 'reportClosed'],
+              },
+            ],
+          },
+        },
+        orphaned: {
+          description: 'The guest died and nobody removed the directories: only removing them is left.',
+          entry: ['reportClosed'],
+          on: {
+            'frontend.Unknown': [
+              {
+                description: 'What is left of a guest that is dead: it means nothing.',
+                actions: ['rememberFrontend'],
+              },
+            ],
+            'frontend.Initialising': [
+              {
+                description: 'What is left of a guest that is dead: it means nothing.',
+                actions: ['rememberFrontend'],
+              },
+            ],
+            'frontend.InitWait': [
+              {
+                description: 'What is left of a guest that is dead: it means nothing.',
+                actions: ['rememberFrontend'],
+              },
+            ],
+            'frontend.Initialised': [
+              {
+                description: 'What is left of a guest that is dead: it means nothing.',
+                actions: ['rememberFrontend'],
+              },
+            ],
+            'frontend.Connected': [
+              {
+                description: 'What is left of a guest that is dead: it means nothing.',
+                actions: ['rememberFrontend'],
+              },
+            ],
+            'frontend.Closing': [
+              {
+                description: 'What is left of a guest that is dead: it means nothing.',
+                actions: ['rememberFrontend'],
+              },
+            ],
+            'frontend.Closed': [
+              {
+                description: 'What is left of a guest that is dead: it means nothing.',
+                actions: ['rememberFrontend'],
+              },
+            ],
+            'frontend.Reconfiguring': [
+              {
+                description: 'What is left of a guest that is dead: it means nothing.',
+                actions: ['rememberFrontend'],
+              },
+            ],
+            'frontend.Reconfigured': [
+              {
+                description: 'What is left of a guest that is dead: it means nothing.',
+                actions: ['rememberFrontend'],
+              },
+            ],
+            'xenstore.domainGone': [{ description: 'Known.' }],
+            'xenstore.closeRequested': [
+              {
+                description: 'The toolstack wrote Closing or online=0 into our directory: libxl asks for the end.',
+                actions: ['rememberOnline', 'switchToClosed', 'reportClosed'],
+              },
+            ],
+            'operator.detached': [
+              {
+                description: 'The operator detaches the device for good.',
+                actions: ['rememberOnline', 'switchToClosed', 'reportClosed'],
+              },
+            ],
+            'operator.closed': [
+              {
+                description: 'The daemon stops and closes its devices.',
+                actions: ['rememberClosing', 'switchToClosed', 'reportClosed'],
               },
             ],
           },
@@ -1894,6 +2057,7 @@ export const deviceMachine = createMachine({
               },
             ],
             'xenstore.onlineChanged': [{ target: 'settling', description: 'Online again.', actions: ['rememberOnline'] }],
+            'xenstore.domainGone': [{ description: 'It was to be removed anyway.', actions: ['rememberOrphaned'] }],
             'xenstore.closeRequested': [
               {
                 description: 'The toolstack wrote Closing or online=0 into our directory: libxl asks for the end.',
@@ -1981,6 +2145,7 @@ export const deviceMachine = createMachine({
             actions: ['rememberGone'],
           },
         ],
+        'xenstore.domainGone': [{ description: 'It says why it failed; it is to be removed in either case.' }],
         'operator.parked': [
           {
             target: '#device.Parked',

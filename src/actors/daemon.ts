@@ -5,6 +5,7 @@
  *
  *   watch$(backend/<type>) ─┬─ path of a known device ─► its own look at its directory
  *                           └─ anything else ─► one scan of the tree, at most one at a time
+ *   watch$(@releaseDomain) ───► one look at the domains of all devices: one that died keeps its pages while we map any
  *
  * Stopping: `park` lets go of everything and leaves XenStore alone, `close` brings every device to Closed. Either
  * waits for media as long as they take; abandonStop ends the waiting, and says what is left.
@@ -47,6 +48,8 @@ export class Daemon implements DaemonApi {
   readonly #changed$ = new Subject<void>()
   readonly #abandoned$ = new Subject<void>()
   readonly #rescan$ = new Subject<void>()
+  /** A device was begun: its domain is to be looked at. */
+  readonly #begun$ = new Subject<void>()
   readonly #subscriptions: Subscription[] = []
   #cancelPoll: (() => void) | undefined
   #stopping: Promise<StopOutcome> | undefined
@@ -72,6 +75,9 @@ export class Daemon implements DaemonApi {
         next: () => scanned$.next(), error,
       }),
       path$.subscribe({ next: (path) => this.#pathChanged(path, unknown$), error }),
+      merge(watch$(world.store, '@releaseDomain'), this.#begun$)
+        .pipe(rereading(() => this.#lookAtDomains()))
+        .subscribe({ error }),
     )
     this.#poll()
     await first
@@ -199,6 +205,15 @@ export class Daemon implements DaemonApi {
     for (const device of this.#devices.values()) device.touch()
   }
 
+  /** However many domains died at once, each that has devices is asked about once. */
+  async #lookAtDomains(): Promise<void> {
+    const { store } = this.#options.world
+    for (const domid of new Set([...this.#devices.values()].map((device) => device.domid))) {
+      const introduced = await store.isDomainIntroduced(domid)
+      for (const device of this.#devices.values()) if (device.domid === domid) device.domainSeen(introduced)
+    }
+  }
+
   #begin({ domid, devid }: { domid: number; devid: number }): void {
     const { world, backendDomid, type, supervision } = this.#options
     const name = this.#nameOf({ domid, devid })
@@ -213,6 +228,7 @@ export class Daemon implements DaemonApi {
     })
     this.#devices.set(name, device)
     device.start()
+    this.#begun$.next()
   }
 
   /** A device that has ended is forgotten; its node may have been made anew meanwhile. */

@@ -39,6 +39,7 @@ export class SupervisedDevice {
   #earlier: NamedCounters = noCounters
   #cancelPause: (() => void) | undefined
   #sentence: string | undefined
+  #domain: 'unknown' | 'unseen' | 'alive' | 'dead' = 'unknown'
   readonly #touch$ = new Subject<void>()
   #subscription: Subscription | undefined
   /** Effects of the supervisor that take time: the salvage, the announcement. */
@@ -81,6 +82,28 @@ export class SupervisedDevice {
 
   checkMedium(): void {
     this.#shell?.checkMedium()
+  }
+
+  get domid(): number {
+    return this.#options.input.domid
+  }
+
+  /** Whether XenStore knows the guest's domain now. */
+  domainSeen(introduced: boolean): void {
+    this.#domain = introduced ? 'alive' : this.#domain === 'alive' || this.#domain === 'dead' ? 'dead' : 'unseen'
+    this.#judgeDomain()
+  }
+
+  /**
+   * A device that nobody has served yet may come before its domain is introduced; any other whose domain XenStore does
+   * not know belongs to one that died, perhaps before this process began.
+   */
+  #judgeDomain(): void {
+    const context = this.#shell?.context
+    if (context === undefined || context.orphaned) return
+    const served = !['Unknown', 'Initialising'].includes(context.found)
+    if (this.#domain === 'dead' || (this.#domain === 'unseen' && served))
+      this.#shell?.tell({ type: 'xenstore.domainGone' })
   }
 
   /** Whether nothing is held and nothing more is going to happen. */
@@ -199,7 +222,10 @@ export class SupervisedDevice {
     this.#rest = 'no'
     this.#shell = new DeviceShell({
       world, input, path,
-      moved: changed,
+      moved: () => {
+        this.#judgeDomain()
+        changed()
+      },
       ended: (how) => {
         this.#rest = how
         if (how === 'removed') this.#chart.tell({ type: 'child.ended' })

@@ -36,6 +36,7 @@ export const deviceMachine = device.createMachine({
     resuming: false,
     leaving: 'no',
     gone: false,
+    orphaned: false,
     ending: null,
     medium: null,
     connection: null,

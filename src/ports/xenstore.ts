@@ -42,6 +42,8 @@ export interface XenStore extends XenStoreOps {
    * @returns what removes it.
    */
   watch(path: string, changed: (path: string) => void): Promise<() => Promise<void>>
+  /** Whether XenStore knows the domain: not before its toolstack introduced it, and no more when it has died. */
+  isDomainIntroduced(domid: number): Promise<boolean>
   /** Resolves when the connection has ended; with the reason, if it was not `close`. */
   readonly closed: Promise<Error | undefined>
   close(): void

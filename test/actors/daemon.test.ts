@@ -143,6 +143,70 @@ test('S28: the front end’s directory vanishes: abandoned, let go', async () =>
   expect(plane.host.held()).toEqual(NOTHING)
 })
 
+test('domains die without their toolstack: let go at once, said in the list, one look for all, and detach cleans up', async () => {
+  const [guest, other] = [await plane.connected(5), await plane.connected(6)]
+  await plane.attached(7)
+  const asked: number[] = []
+  const { client } = plane.xenstore
+  const ask = client.isDomainIntroduced.bind(client)
+  client.isDomainIntroduced = (domid) => {
+    asked.push(domid)
+    return ask(domid)
+  }
+  plane.xenstore.server.release(5)
+  plane.xenstore.server.release(7)
+  await plane.until(() => plane.stateOf(5) === 'Closed.orphaned' && plane.stateOf(7) === 'Closed.orphaned')
+  expect(asked.length).toBeLessThanOrEqual(6)
+  expect(plane.queues.log).toContain(`abandon ${QUEUE}`)
+  expect([plane.host.held(), plane.media.held]).toEqual([{ rings: 1, channels: 1, grants: 1 }, ['disk6']])
+  await plane.until(async () => (await guest.backendState()) === 'Closed')
+  expect(plane.daemon.list()[0].error).toBe(
+    'domain 5 is gone, its directories in XenStore are not: `xbbd detach --domain 5 --vdev xvda` removes them',
+  )
+  expect(await other.backendState()).toBe('Connected')
+  // What is left of the front end means nothing any more.
+  await client.write(`${guest.frontend}/state`, '1')
+  expect(await plane.daemon.detach({ domid: 5, vdev: 'xvda' })).toEqual({ existed: true, removed: true })
+  expect([plane.stateOf(5), await client.list(guest.backend)]).toEqual([undefined, undefined])
+})
+
+test.each([['before it', true], ['while no daemon ran', false]])('a domain that dies %s: the next daemon neither opens nor maps anything of it', async (_when, early) => {
+  const guest = await plane.connected(5)
+  if (early) {
+    plane.xenstore.server.release(5)
+    await plane.until(() => plane.stateOf(5) === 'Closed.orphaned')
+  }
+  await plane.daemon.stop('park')
+  if (!early) plane.xenstore.server.release(5)
+  await plane.restart()
+  await plane.until(async () => plane.stateOf(5) === 'Closed.orphaned' && (await guest.backendState()) === 'Closed')
+  expect([plane.host.held(), plane.media.held]).toEqual([NOTHING, []])
+})
+
+test('a device that comes before its domain is introduced is served, and watched from then on', async () => {
+  const guest = await plane.domain(5)
+  plane.xenstore.server.release(5)
+  await plane.daemon.attach({ domid: 5, vdev: 'xvda', target: 'disk5', mode: 'w' })
+  plane.xenstore.server.introduce(5)
+  await plane.attached(6)
+  await guest.connects()
+  plane.xenstore.server.release(5)
+  await plane.until(() => plane.stateOf(5) === 'Closed.orphaned')
+  expect(plane.stateOf(6)).toBe('InitWait.waiting')
+})
+
+test('a device whose actor crashes while its domain dies learns it in its next life', async () => {
+  await plane.connected(5)
+  plane.plants.add('vbd/5/51712 queue.ranShort')
+  plane.queues.levels(QUEUE, LEVEL_SHORTAGE)
+  await plane.until(() => plane.stateOf(5) === 'BackingOff')
+  plane.xenstore.server.release(5)
+  await new Promise((resolve) => setImmediate(resolve))
+  plane.clock.advance(100)
+  await plane.until(() => plane.stateOf(5) === 'Closed.orphaned')
+  expect([plane.host.held(), plane.media.held]).toEqual([NOTHING, []])
+})
+
 test('our directory vanishes, and no write makes it anew; made anew, it is a new device', async () => {
   const guest = await plane.connected(5)
   await plane.xenstore.client.remove(guest.backend)

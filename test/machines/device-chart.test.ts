@@ -8,39 +8,12 @@ import { replayActor } from '../../src/machines/fold.js'
 import { steps } from '../../src/machines/device/steps.js'
 import type { DeviceEffect, DeviceEvent } from '../../src/machines/device/types.js'
 import {
-  given, givenState, input, names, nodesRead, outcomes, plan, says, undone, ways, type Given,
+  given, givenState, held, input, names, nodesRead, outcomes, plan, says, settle, undone, ways,
 } from '../support/device-chart.js'
 
 const CONNECTED = 'Connected.intake.Running Connected.medium.Present'
 const opened: DeviceEvent = { type: 'medium.opened', plan, notes: [] }
 const switches = (effects: readonly DeviceEffect[]) => names(effects).filter((name) => name.startsWith('→'))
-
-/** What was acquired and not given back, by the effects asked for. */
-function held(all: readonly DeviceEffect[]): string[] {
-  const undo: Record<string, string> = {
-    closeGrants: 'openGrants', unmapRing: 'mapRing', unbindChannel: 'bindChannel', detachQueue: 'attachQueue',
-    closeMedium: 'openMedium',
-  }
-  const open = new Set<string>()
-  for (const { type } of all) {
-    if (Object.values(undo).includes(type)) open.add(type)
-    open.delete(undo[type] ?? '')
-  }
-  return [...open]
-}
-
-/** Plays the outside to every pending effect until the device rests; the queue drains, hosts obey. */
-function settle(device: Given): Given {
-  const answers: Partial<Record<DeviceEffect['type'], DeviceEvent>> = {
-    drainQueue: undone[0], abandonQueue: undone[0], detachQueue: undone[1], unbindChannel: undone[2],
-    unmapRing: undone[3], closeGrants: undone[4], closeMedium: undone[5],
-  }
-  for (let last = device; ; ) {
-    const next = last.effects.map(({ type }) => answers[type]).find((event) => event !== undefined)
-    if (next === undefined) return last
-    last = last.when(next)
-  }
-}
 
 test('S6: hotplug-status=connected and the features are written before InitWait, after the medium is open', () => {
   const publishing = given(nodesRead(), opened)

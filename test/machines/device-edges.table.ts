@@ -47,3 +47,19 @@ Closed.waiting | Initialising | Initialising.reading readNodes
 Closed.waiting | Initialised | Initialising.reading readNodes
 Closed.waiting | Connected | Initialising.reading readNodes
 `.trim()
+
+/** `state | new state, effects` when the domain of the guest is gone. */
+export const domainGoneTable = `
+Initialising.incomplete | Closed.orphaned → Closed reportEnded
+Initialising.openingMedium | Closing.closingMedium closeMedium
+InitWait.waiting | Closing.closingMedium closeMedium
+Connected.intake.Running Connected.medium.Present | Closing.abandoning abandonQueue
+Connected.intake.Shortage Connected.medium.Present | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Resizing | Closing.abandoning abandonQueue
+Connected.intake.Shortage Connected.medium.Resizing | Closing.abandoning abandonQueue
+Closing.serving | Closing.abandoning stopTimer abandonQueue
+Closing.waiting | Closing.closingMedium closeMedium
+Closing.draining | Closing.abandoning abandonQueue
+Parking.draining | Parking.abandoning abandonQueue
+Closed.waiting | Closed.orphaned reportEnded
+`.trim()

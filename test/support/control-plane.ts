@@ -76,6 +76,7 @@ export class ControlPlane {
 
   async domain(domid: number): Promise<Guest> {
     await this.xenstore.client.mkdir(`/local/domain/${domid}`)
+    await this.xenstore.client.introduceDomain(domid, 1, 1)
     return new Guest(this, domid)
   }
 

@@ -6,6 +6,7 @@
 import { deviceMachine } from '../../src/machines/device.machine.js'
 import type { DeviceEffect, DeviceEvent, DeviceInput, RawNodes } from '../../src/machines/device/types.js'
 import { begin, fold, type Folded } from '../../src/machines/fold.js'
+import { steps } from '../../src/machines/device/steps.js'
 import type { MediumPlan } from '../../src/ports/medium.js'
 import { DEFAULT_RING_LIMITS } from '../../src/protocol/negotiation.js'
 import type { XenbusState } from '../../src/protocol/xenbus-state.js'
@@ -112,6 +113,7 @@ export const ways: Readonly<Record<string, readonly DeviceEvent[]>> = {
   'Parking.closingGrants': [...toConnected, { type: 'operator.parked' }, ...undone.slice(0, 4)],
   'Parking.closingMedium': [...toConnected, { type: 'operator.parked' }, ...undone.slice(0, 5)],
   'Closed.waiting': [...toDraining, ...undone],
+  'Closed.orphaned': [...toDraining, ...undone, { type: 'xenstore.domainGone' }],
   'Closed.offline': [...toDraining, ...undone, { type: 'operator.detached' }],
   Failed: [nodesRead(), { type: 'medium.refused', sentence: 'it is a directory' }, { type: 'medium.closed' }],
   Parked: [...toConnected, { type: 'operator.parked' }, ...undone],
@@ -157,4 +159,46 @@ export function givenState(name: string): Given {
 /** Names of effects; `switchState` with the state it switches to. */
 export function names(effects: readonly DeviceEffect[]): string[] {
   return effects.map((effect) => (effect.type === 'switchState' ? `→ ${effect.state}` : effect.type))
+}
+
+/** What was acquired and not given back, by the effects asked for. */
+export function held(all: readonly DeviceEffect[]): string[] {
+  const undo: Record<string, string> = {
+    closeGrants: 'openGrants', unmapRing: 'mapRing', unbindChannel: 'bindChannel', detachQueue: 'attachQueue',
+    closeMedium: 'openMedium',
+  }
+  const open = new Set<string>()
+  for (const { type } of all) {
+    if (Object.values(undo).includes(type)) open.add(type)
+    open.delete(undo[type] ?? '')
+  }
+  return [...open]
+}
+
+/** Plays the outside to every pending effect until the device rests; the queue drains, hosts obey. */
+export function settle(device: Given): Given {
+  const answers: Partial<Record<DeviceEffect['type'], DeviceEvent>> = {
+    drainQueue: undone[0], abandonQueue: undone[0], detachQueue: undone[1], unbindChannel: undone[2],
+    unmapRing: undone[3], closeGrants: undone[4], closeMedium: undone[5],
+  }
+  for (let last = device; ; ) {
+    const next = last.effects.map(({ type }) => answers[type]).find((event) => event !== undefined)
+    if (next === undefined) return last
+    last = last.when(next)
+  }
+}
+
+/** What a device that waits in the middle of something waits for, by the last part of its state. */
+export const awaited: Readonly<Record<string, DeviceEvent>> = {
+  reading: nodesRead(), publishing: { type: 'xenstore.featuresPublished' },
+  ...Object.fromEntries(steps.map((step, index) => [`Connecting.${step.state}`, outcomes[index]])),
+  draining: undone[0], abandoning: undone[0], detachingQueue: undone[1], unbindingChannel: undone[2],
+  unmappingRing: undone[3], closingGrants: undone[4], closingMedium: undone[5],
+}
+
+/** The outcome that a state waits for has come. */
+export function carriedOn(device: Given): Given {
+  const { state } = device
+  const event = awaited[state] ?? awaited[state.split('.')[1] ?? '']
+  return event === undefined || state.startsWith('Connected') ? device : device.when(event)
 }

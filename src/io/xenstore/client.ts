@@ -102,7 +102,6 @@ export class XenStoreClient implements XenStore {
     }
   }
 
-  /** Whether a domain is known to XenStore (`xl` introduces each guest). */
   async isDomainIntroduced(domid: number): Promise<boolean> {
     const reply = await this.#plain('IS_DOMAIN_INTRODUCED', [String(domid)])
     return splitStrings(reply)?.[0] === 'T'

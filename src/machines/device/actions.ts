@@ -8,6 +8,7 @@ import { setup } from 'xstate'
 import { assert } from '../../protocol/errors.js'
 import { negotiate, type Negotiation } from '../../protocol/negotiation.js'
 import { parseXenbusState, XENBUS_STATES, type XenbusState } from '../../protocol/xenbus-state.js'
+import { vdevName } from '../../protocol/vdev.js'
 import { judgeNodes, parseOnline } from './nodes.js'
 import { featureNodes, propertyNodes, queueName, queueSettings, sizeNodes } from './offers.js'
 import type { DeviceContext, DeviceEffect, DeviceEvent, DeviceInput, Ending } from './types.js'
@@ -103,6 +104,7 @@ const memory = {
   rememberParking: assign({ leaving: 'parked' }),
   rememberClosing: assign(({ context }) => (context.leaving === 'parked' ? {} : { leaving: 'closed' as const })),
   rememberGone: assign({ gone: true }),
+  rememberOrphaned: assign(({ context }) => ({ orphaned: true, error: orphanedSentence(context) })),
   rememberMedium: assign(({ context, event }) =>
     event.type === 'medium.opened' ? { medium: event.plan, notes: noted(context, ...event.notes) } : {},
   ),
@@ -132,6 +134,12 @@ const memory = {
   noteEvent: assign(({ context, event }) => ({ notes: noted(context, sentenceOfEvent(event)) })),
 } as const
 
+/** A domain's number is not given again soon: nobody will come back under this name. */
+function orphanedSentence({ input: { domid, devid } }: DeviceContext): string {
+  const detach = `xbbd detach --domain ${domid} --vdev ${vdevName(devid) ?? devid}`
+  return `domain ${domid} is gone, its directories in XenStore are not: \`${detach}\` removes them`
+}
+
 function problemNoted(context: DeviceContext, event: DeviceEvent): readonly string[] {
   return 'problem' in event && event.problem !== undefined ? noted(context, event.problem) : context.notes
 }
@@ -139,6 +147,9 @@ function problemNoted(context: DeviceContext, event: DeviceEvent): readonly stri
 const endings = {
   /** The front end asked for the end; nothing is wrong. */
   endQuietly: assign(({ context }) => ({ ending: ended(context, {}) })),
+  endOrphaned: assign(({ context }) => ({
+    ending: ended(context, { abandon: true, sentence: orphanedSentence(context) }),
+  })),
   endAbandoning: assign(({ context }) => ({ ending: ended(context, { abandon: true }) })),
   endForRestart: assign(({ context }) => ({
     ending: ended(context, { abandon: true }),
@@ -269,11 +280,12 @@ const guards = {
     judgeNodes(event.nodes, context.input.domid, context.input.devid).kind === 'incomplete',
   nodesRefused: ({ context }: GuardArgs) => context.refusal !== null,
   directoryGone: ({ context }: GuardArgs) => context.gone,
+  isOrphaned: ({ context }: GuardArgs) => context.orphaned,
   isOffline: ({ context }: GuardArgs) => !context.online,
   isParking: ({ context }: GuardArgs) => context.leaving === 'parked',
   hasFailed: ({ context }: GuardArgs) => context.ending?.failed === true,
-  isEnding: ({ context }: GuardArgs) => context.ending !== null || context.gone,
-  mustAbandon: ({ context }: GuardArgs) => context.ending?.abandon === true || context.gone,
+  isEnding: ({ context }: GuardArgs) => context.ending !== null || context.gone || context.orphaned,
+  mustAbandon: ({ context }: GuardArgs) => context.ending?.abandon === true || context.gone || context.orphaned,
   isResuming: ({ context }: GuardArgs) => context.resuming,
   /** An earlier process, parked or killed, left a connection that its front end still holds. */
   foundConnected: ({ context }: GuardArgs) =>

@@ -29,6 +29,7 @@ export const initialising = {
         'xenstore.directoryVanished': {
           target: '#device.Removed', actions: ['rememberGone'], description: 'The device was taken away while we read.',
         },
+        'xenstore.domainGone': { actions: ['rememberOrphaned'], description: 'Judged when everything is read.' },
         'operator.parked': {
           target: '#device.Parked', actions: ['rememberParking'], description: 'Nothing is held yet: parked at once.',
         },
@@ -41,6 +42,9 @@ export const initialising = {
         'xenstore.nodesTouched': { target: 'reading', description: 'Something was written: read again.' },
         'xenstore.directoryVanished': {
           target: '#device.Removed', actions: ['rememberGone'], description: 'The toolstack gave up.',
+        },
+        'xenstore.domainGone': {
+          target: '#device.Closed', actions: ['rememberOrphaned'], description: 'Nobody is left to be served.',
         },
         'operator.parked': {
           target: '#device.Parked', actions: ['rememberParking'], description: 'Nothing is held: parked at once.',
@@ -89,6 +93,9 @@ export const initialising = {
         'xenstore.directoryVanished': {
           target: endThere, actions: ['rememberGone'], description: 'The device was taken away meanwhile.',
         },
+        'xenstore.domainGone': {
+          target: endThere, actions: ['rememberOrphaned'], description: 'Nobody is left to be served.',
+        },
         'operator.parked': {
           target: '#device.Parking.closingMedium', actions: ['rememberParking'],
           description: 'Only the medium is held: given back.',
@@ -117,6 +124,9 @@ export const initialising = {
         },
         'xenstore.directoryVanished': {
           actions: ['rememberGone'], description: 'Remembered until the transaction has ended.',
+        },
+        'xenstore.domainGone': {
+          actions: ['rememberOrphaned'], description: 'Remembered until the transaction has ended.',
         },
         'operator.parked': {
           actions: ['rememberParking'], description: 'Remembered until the transaction has ended.',
@@ -171,6 +181,9 @@ export const initWait = {
         },
         'xenstore.directoryVanished': {
           target: endThere, actions: ['rememberGone'], description: 'The device was taken away.',
+        },
+        'xenstore.domainGone': {
+          target: endThere, actions: ['rememberOrphaned'], description: 'Its guest died before it connected.',
         },
         'operator.parked': {
           target: '#device.Parking.closingMedium', actions: ['rememberParking'],

@@ -45,6 +45,10 @@ export const connected = {
       target: '#device.Closing.abandoning', actions: ['rememberGone', 'endAbandoning'],
       description: 'The toolstack took the device away.',
     },
+    'xenstore.domainGone': {
+      target: '#device.Closing.abandoning', actions: ['rememberOrphaned', 'endOrphaned'],
+      description: 'Its guest is dead: what is mapped of it is let go at once, or Xen cannot free the domain.',
+    },
     'operator.parked': {
       target: '#device.Parking.draining', actions: ['rememberParking'],
       description: 'SIGTERM: let go without closing.',

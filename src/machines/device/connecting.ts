@@ -109,6 +109,10 @@ export const connecting = {
       actions: ['rememberGone', 'endAbandoning'],
       description: 'The device was taken away: turned back after this step.',
     },
+    'xenstore.domainGone': {
+      actions: ['rememberOrphaned', 'endOrphaned'],
+      description: 'Its guest is dead: turned back after this step.',
+    },
     'operator.parked': { actions: ['rememberParking'], description: 'Turned back after this step, without closing.' },
     ...closers({ actions: ['endQuietly', 'switchToClosing'] }),
   }),

@@ -19,6 +19,7 @@ function patientEdges(frontendEdges: Edges): Edges {
     'medium.gone': { actions: ['noteEvent'], description: 'The medium is let go anyway.' },
     'queue.ringBroke': { description: 'The ring is let go anyway.' },
     'xenstore.directoryVanished': { actions: ['rememberGone'], description: 'The device is being let go already.' },
+    'xenstore.domainGone': { actions: ['rememberOrphaned'], description: 'Its pages are being let go already.' },
     'operator.parked': { actions: ['rememberParking'], description: 'The process ends when this is done.' },
     ...closers({ actions: ['endQuietly'] }),
   }
@@ -46,6 +47,10 @@ const whileDraining: Edges = {
   },
   'xenstore.directoryVanished': {
     target: 'abandoning', actions: ['rememberGone', 'endAbandoning'], description: 'The device was taken away.',
+  },
+  'xenstore.domainGone': {
+    target: 'abandoning', actions: ['rememberOrphaned', 'endOrphaned'],
+    description: 'Its guest is dead: nothing more is answered.',
   },
 }
 
@@ -123,6 +128,9 @@ export const closing = {
         'xenstore.directoryVanished': {
           target: 'abandoning', actions: ['rememberGone', 'endAbandoning'], description: 'The device was taken away.',
         },
+        'xenstore.domainGone': {
+          target: 'abandoning', actions: ['rememberOrphaned', 'endOrphaned'], description: 'Its guest is dead.',
+        },
         'operator.parked': {
           target: '#device.Parking.draining', actions: ['rememberParking'],
           description: 'The successor finds it closing, and goes on.',
@@ -147,6 +155,9 @@ export const closing = {
         'medium.gone': { target: 'closingMedium', actions: ['endForMedium'], description: 'Nothing to wait for.' },
         'xenstore.directoryVanished': {
           target: 'closingMedium', actions: ['rememberGone'], description: 'The device was taken away.',
+        },
+        'xenstore.domainGone': {
+          target: 'closingMedium', actions: ['rememberOrphaned'], description: 'Its guest is dead.',
         },
         'operator.parked': {
           target: '#device.Parking.closingMedium', actions: ['rememberParking'],

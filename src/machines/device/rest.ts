@@ -28,6 +28,10 @@ export const closed = {
         },
         { guard: 'isParking', target: '#device.Parked', actions: ['switchToClosed'], description: 'The process ends.' },
         {
+          guard: 'isOrphaned', target: 'orphaned', actions: ['switchToClosed'],
+          description: 'Its guest is dead: nobody will come back.',
+        },
+        {
           guard: 'frontendReturned', target: '#device.Initialising',
           description: 'It is back already: a new handshake begins, with InitWait as the next word.',
         },
@@ -69,10 +73,22 @@ export const closed = {
           target: 'offline', actions: ['rememberOnline', 'switchToClosed'],
           description: 'The toolstack detaches: Closed is said again.',
         },
+        'xenstore.domainGone': {
+          target: 'orphaned', actions: ['rememberOrphaned'], description: 'Its guest has died since.',
+        },
         'operator.detached': { target: 'offline', actions: ['rememberOnline'], description: 'Detached for good.' },
         'operator.closed': {
           actions: ['rememberClosing', 'reportClosed'], description: 'Closed already: the daemon need not wait.',
         },
+      }),
+    },
+    orphaned: {
+      description: 'The guest died and nobody removed the directories: only removing them is left.',
+      entry: ['reportClosed'] as const,
+      on: on({
+        ...frontend(notedFrontend('What is left of a guest that is dead: it means nothing.')),
+        'xenstore.domainGone': { description: 'Known.' },
+        ...closers({ actions: ['switchToClosed', 'reportClosed'] }),
       }),
     },
     offline: {
@@ -81,6 +97,7 @@ export const closed = {
       on: on({
         ...frontend(notedFrontend('Remembered; an offline device is not served.')),
         'xenstore.onlineChanged': { target: 'settling', actions: ['rememberOnline'], description: 'Online again.' },
+        'xenstore.domainGone': { actions: ['rememberOrphaned'], description: 'It was to be removed anyway.' },
         ...closers({ actions: ['switchToClosed', 'reportClosed'] }),
       }),
     },
@@ -93,6 +110,7 @@ export const failed = {
   on: on({
     ...frontend(notedFrontend('Remembered; a failed device is not served until it is attached anew.')),
     'xenstore.directoryVanished': vanished,
+    'xenstore.domainGone': { description: 'It says why it failed; it is to be removed in either case.' },
     'operator.parked': parked,
     ...closers({ actions: ['switchToClosed', 'reportFailed'] }),
   }),

@@ -77,6 +77,8 @@ export interface DeviceContext {
   readonly leaving: 'no' | 'parked' | 'closed'
   /** Our directory is gone. */
   readonly gone: boolean
+  /** The guest's domain is gone, and nobody may have told its toolstack: the directories may stay. */
+  readonly orphaned: boolean
   readonly ending: Ending | null
   readonly medium: MediumPlan | null
   readonly connection: NegotiatedRing | null
@@ -101,6 +103,8 @@ export type DeviceEvent =
   /** The toolstack wrote Closing (or Closed) over our state, or online=0: libxl's way to ask for the end. */
   | { readonly type: 'xenstore.closeRequested'; readonly online: boolean }
   | { readonly type: 'xenstore.directoryVanished' }
+  /** XenStore does not know the guest's domain any more: it has died, with or without its toolstack. */
+  | { readonly type: 'xenstore.domainGone' }
   | { readonly type: 'xenstore.featuresPublished' }
   | { readonly type: 'xenstore.featuresRefused'; readonly sentence: string }
   | { readonly type: 'xenstore.frontendRead'; readonly nodes: RawNodes }
