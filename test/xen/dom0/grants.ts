@@ -24,6 +24,15 @@ export async function activeGrants(): Promise<ActiveGrant[]> {
   return parseGrantDump(await succeed('xl', ['dmesg']))
 }
 
+/** Grant references below this are the toolstack's: console and XenStore ring (xen/include/public/grant_table.h). */
+const RESERVED_GREFS = 8
+
+/** What dom0's back ends have mapped of a domain at this moment. */
+export async function mappedOf(domid: number): Promise<ActiveGrant[]> {
+  const mapped = ({ owner, gref, mappedBy }: ActiveGrant) => owner === domid && mappedBy === 0 && gref >= RESERVED_GREFS
+  return (await activeGrants()).filter(mapped)
+}
+
 /** Reads the hypervisor's dump. */
 export function parseGrantDump(dump: string): ActiveGrant[] {
   const found: ActiveGrant[] = []

@@ -40,6 +40,8 @@ const DISK_TROUBLE = /I\/O error|blk_update_request|EXT4-fs (error|warning)|Buff
 
 /** A job that runs beside others in a guest. */
 export interface Job {
+  /** Its output and status when it has ended already. */
+  ended(): Promise<Answer | undefined>
   /** Resolves with its output and status when it has ended. */
   wait(timeoutMs?: number): Promise<Answer>
 }
@@ -107,14 +109,10 @@ export class Guest {
     )
     const ended = async () => {
       const { output, status } = await this.run(`cat ${base}.status`)
-      return status === 0 ? output : undefined
+      return status === 0 ? { output: await this.succeed(`cat ${base}.out`), status: Number(output) } : undefined
     }
-    return {
-      wait: async (timeoutMs = 120_000) => {
-        const status = Number(await until(`\`${command}\` ended in ${this.name}`, ended, timeoutMs, 500))
-        return { output: await this.succeed(`cat ${base}.out`), status }
-      },
-    }
+    const wait = (timeoutMs = 120_000) => until(`\`${command}\` ended in ${this.name}`, ended, timeoutMs, 500)
+    return { ended, wait }
   }
 
   dmesg(): Promise<string> {

@@ -10,11 +10,6 @@ export const USER = 'xbbd'
 const UID = 900
 const GID = 900
 
-/** Until the package brings rules of its own. */
-const USUAL_RULES = ['gntdev', 'evtchn', 'xenbus']
-  .map((name) => `KERNEL=="xen/${name}", GROUP="xbbd", MODE="0660"\n`)
-  .join('')
-
 const RULES = '/usr/lib/udev/rules.d/60-xbbd.rules'
 
 /** The user and group of the daemon, with fixed numbers. Once per boot. */
@@ -26,7 +21,7 @@ export function makeUser(): void {
 
 /** Gives the device nodes the group and mode that the installed udev rules give them. */
 export function applyUdevRules(): void {
-  const lines = (existsSync(RULES) ? readFileSync(RULES, 'utf8') : USUAL_RULES).split('\n')
+  const lines = readFileSync(RULES, 'utf8').split('\n')
   let nodes = 0
   for (const line of lines) {
     const kernel = /^[^#]*KERNEL=="([^"]+)"/.exec(line)?.[1]

@@ -10,7 +10,7 @@ import { pipeline } from 'node:stream/promises'
 import { connectXenStore, type XenStoreClient } from '../../../src/io/xenstore/client.js'
 import { Daemon, RUN_DIR } from './daemon.js'
 import { execute, pause, succeed, until, type Executed } from './execute.js'
-import { activeGrants } from './grants.js'
+import { mappedOf } from './grants.js'
 import { Guest, zombies, type GuestOptions } from './guest.js'
 import { giveToDaemon } from './privileges.js'
 
@@ -41,7 +41,8 @@ export class Toolbox {
   readonly until = until
   readonly pause = pause
   readonly execute = execute
-  readonly grants = activeGrants
+  /** What Xen says that dom0's back ends have mapped of a domain. */
+  readonly mappedOf = mappedOf
 
   /** A line for the report: figures, what was seen on the way. */
   log(text: string): void {

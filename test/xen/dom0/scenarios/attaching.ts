@@ -1,0 +1,36 @@
+/**
+ * @packageDocumentation
+ * The operator's path through xl: a disk comes to a guest that runs, is used, lies idle, and goes; again and again, and
+ * nobody's log complains. Afterwards Xen's own grant table, XenStore and the daemon's descriptors know nothing of it.
+ */
+import { scenario } from '../scenario.js'
+
+const ROUNDS = 5
+
+scenario('xl block-attach and block-detach of an idle disk', { boot: 'disks', short: true, timeout: 180 }, async (t) => {
+  await t.daemon.start()
+  const guest = await t.guest()
+  const image = t.image('idle', 16 << 20)
+  const backend = `/local/domain/0/backend/vbd/${guest.domid}`
+  await guest.succeed('dmesg -c >/dev/null')
+  let settled: string[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    await t.xl('block-attach', guest.name, t.disk('xvdc', image))
+    await t.daemon.connected(guest.domid, 'xvdc')
+    await guest.succeed('i=0; until [ -b /dev/xvdc ] || [ $i = 50 ]; do usleep 100000; i=$((i + 1)); done')
+    await guest.succeed(`echo round ${round} | dd of=/dev/xvdc bs=512 conv=sync,fsync 2>&1`)
+    expect(await t.mappedOf(guest.domid)).toHaveLength(1)
+    await t.xl('block-detach', guest.name, 'xvdc')
+    await t.until('the guest has lost its disk', async () => (await guest.run('test -b /dev/xvdc')).status === 1)
+    expect(await t.daemon.list()).toEqual([])
+    expect((await t.store.list(backend)) ?? []).toEqual([])
+    expect(await t.mappedOf(guest.domid)).toEqual([])
+    const descriptors = t.daemon.descriptors()
+    // What the first round opens for good (a Worker's wake-up, say) stays; nothing may come with later rounds.
+    if (round === 0) settled = descriptors
+    else expect(descriptors).toHaveLength(settled.length)
+  }
+  const said = (await guest.dmesg()).split('\n').filter((line) => /error|fail|warn|BUG|xvdc.*(dead|invalid)/i.test(line))
+  expect(said).toEqual([])
+  expect((await t.sh(`head -c 7 ${image}`)).stdout).toBe(`round ${ROUNDS - 1}`)
+})
