@@ -28,6 +28,7 @@ export const queueMachine = createMachine({
           actions: ['announceBroken', 'abandonAll'],
           description: 'the producer index lies',
         },
+        recovered: { description: 'a successor goes on from the journal' },
       },
     },
     Shortage: {
@@ -37,6 +38,11 @@ export const queueMachine = createMachine({
           target: 'Running',
           actions: ['announceRelief'],
           description: 'a slot and buffers are there again',
+        },
+        recovered: {
+          target: 'Running',
+          actions: ['announceRelief'],
+          description: 'a successor goes on from the journal, and finds out itself what it is short of',
         },
         drainAsked: {
           target: 'Draining',
@@ -59,6 +65,7 @@ export const queueMachine = createMachine({
           description: 'every request was answered',
         },
         drainAsked: { description: 'it is on its way there' },
+        recovered: { target: 'Running', description: 'who wanted it at rest has died; a successor goes on' },
         frontEndGone: { target: 'Abandoning', actions: ['abandonAll'], description: 'nobody is left to answer' },
       },
     },
@@ -83,6 +90,7 @@ export const queueMachine = createMachine({
       on: {
         detached: { target: 'Detached', description: 'ring, channel and grants may be let go' },
         drainAsked: { description: 'it is done' },
+        recovered: { target: 'Running', description: 'who wanted it at rest has died; a successor goes on' },
         frontEndGone: { description: 'nothing is left to abandon' },
       },
     },

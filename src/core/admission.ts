@@ -86,6 +86,13 @@ export class AdmissionGate {
     this.barriersWaiting = 0
   }
 
+  /** Nobody is at work and nobody waits: whoever is there will arrive again. */
+  reset(): void {
+    this.clear()
+    this.active = 0
+    this.barrier = -1
+  }
+
   /** The line's slots, oldest first; for checkpoints. */
   slotsInLine(): number[] {
     return Array.from({ length: this.line.length }, (_, index) => this.line.at(index))

@@ -83,6 +83,14 @@ export class ExtentPool {
     this.hint = 0
   }
 
+  /** Every chunk is gone, whatever was in it. */
+  clear(): void {
+    this.free.fill(0)
+    this.count = 0
+    this.used = 0
+    this.hint = 0
+  }
+
   has(chunk: number): boolean {
     return this.chunks.subarray(0, this.count).includes(chunk)
   }

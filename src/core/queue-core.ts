@@ -17,12 +17,10 @@ import { RequestEvent, RequestState } from '../machines/generated/request.js'
 import type { RequestHost } from '../machines/generated/request.js'
 import { QueueEvent, QueueState } from '../machines/generated/queue.js'
 import type { QueueHost } from '../machines/generated/queue.js'
-import { BLKIF_RSP_ERROR, BLKIF_RSP_OKAY } from '../protocol/blkif.js'
 import { assert } from '../protocol/errors.js'
 import { ANSWER_WORDS } from '../ports/data-path.js'
 import { LEVEL_BROKEN, LEVEL_BUSY, LEVEL_MEDIUM_GONE, LEVEL_SHORTAGE } from '../ports/queues.js'
 import { recordWords as takenWords } from '../protocol/record.js'
-import { REASONS } from '../protocol/validate.js'
 import type { DiskLimits } from '../protocol/validate.js'
 import { u64ToDouble } from '../protocol/u64.js'
 import { AdmissionGate } from './admission.js'
@@ -31,11 +29,12 @@ import { judgeResult } from './completion.js'
 import { takeUp } from './intake.js'
 import {
   COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED, COMMAND_MEDIUM_SIZE_HIGH,
-  COMMAND_RING_BROKEN,
+  COMMAND_RECOVERED, COMMAND_RING_BROKEN,
   RECORD_COMMAND, RECORD_COMPLETED, RECORD_INTAKE, RECORD_LENT, RECORD_RECALLED, RECORD_TAKEN,
   SHORT_OF_BUFFERS, SHORT_OF_NOTHING, SHORT_OF_SLOTS, recordWords,
 } from './records.js'
 import { slotOfToken, tokenOf } from './request-columns.js'
+import { putAnswer, redoAll } from './recovery.js'
 import { RequestPool } from './request-pool.js'
 import { recordAnswer } from './account.js'
 import { queueLife } from './queue-life.js'
@@ -312,6 +311,8 @@ export class QueueCore extends RequestPool implements RequestHost {
       case COMMAND_MEDIUM_OPENED:
         this.mediumOpened(u64ToDouble(argument, this.sizeHigh))
         return
+      case COMMAND_RECOVERED:
+        return redoAll(this)
       default:
         assert(false, `command ${code}`)
     }
@@ -341,14 +342,9 @@ export class QueueCore extends RequestPool implements RequestHost {
   }
 
   private answer(slot: number, index: number): void {
-    const verdict = this.verdict[slot]
-    const status = verdict !== 0 ? REASONS[verdict].status : this.failed[slot] !== 0 ? BLKIF_RSP_ERROR : BLKIF_RSP_OKAY
-    const at = index * ANSWER_WORDS
     const { answers } = this.effects
-    answers[at] = this.idLow[slot]
-    answers[at + 1] = this.idHigh[slot]
-    answers[at + 2] = this.op[slot]
-    answers[at + 3] = status
+    putAnswer(this, slot, answers, index)
+    const status = answers[index * ANSWER_WORDS + 3]
     recordAnswer(this, slot, status)
     this.fire(slot, RequestEvent.answered)
     this.leaving[this.leavingCount++] = slot

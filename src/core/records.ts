@@ -65,6 +65,8 @@ export const COMMAND_RING_BROKEN = 5
 export const COMMAND_MEDIUM_OPENED = 6
 /** Stands before MEDIUM_OPENED when the size needs it: its high word. */
 export const COMMAND_MEDIUM_SIZE_HIGH = 7
+/** A successor goes on where its journal ended; the argument is the rsp_prod that it found in the ring. */
+export const COMMAND_RECOVERED = 8
 
 export const COMMAND_NAMES: { readonly [code: number]: string } = {
   [COMMAND_ATTACH]: 'attach',
@@ -74,6 +76,7 @@ export const COMMAND_NAMES: { readonly [code: number]: string } = {
   [COMMAND_RING_BROKEN]: 'ringBroken',
   [COMMAND_MEDIUM_OPENED]: 'mediumOpened',
   [COMMAND_MEDIUM_SIZE_HIGH]: 'mediumSizeHigh',
+  [COMMAND_RECOVERED]: 'recovered',
 }
 
 /** Why a queue is in Shortage: the fourth byte of ENTERED. */

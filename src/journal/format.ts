@@ -15,6 +15,7 @@
  * before it was changed afterwards.
  */
 import { crc32 } from 'node:zlib'
+import type { RingIdentity } from '../ports/queues.js'
 
 export const FORMAT_VERSION = 1
 export const MAGIC_0 = 0x44424258 // 'XBBD'
@@ -44,6 +45,10 @@ export interface JournalIdentity {
   readonly charts: { readonly [chart: string]: string }
   /** Of a queue: CoreSettings, ABI, mode. Of an actor: what its chart started from. */
   readonly settings: unknown
+  /** Of a queue: the ring that it serves, as the front end named it; a successor holds XenStore against it. */
+  readonly connection?: RingIdentity
+  /** Of a queue with `journal.mode = off`, whose only trace this is: whether it serves, or was let go in good order. */
+  readonly unjournalled?: 'served' | 'rested'
   readonly program: string
   /** Identifies the boot of the machine: a journal of another boot is history, never a base for recovery. */
   readonly boot: string

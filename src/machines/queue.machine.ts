@@ -5,7 +5,7 @@
  *
  *   Detached ─ Running ⇄ Shortage
  *                 └──┬──────┘
- *        Draining · Abandoning · Broken ─ Drained ─ Detached
+ *        Draining · Abandoning · Broken ─ Drained ─ Detached       (Draining, Drained ─ recovered ─► Running)
  *
  * Entering and leaving every state is written to the journal. What must never happen: consuming a ring entry in any
  * state but Running; reaching Drained with a request that is not Free.
@@ -14,6 +14,7 @@ import { setup } from 'xstate'
 
 export type QueueEventType =
   | 'attached' | 'short' | 'relieved' | 'drainAsked' | 'frontEndGone' | 'ringBroken' | 'emptied' | 'detached'
+  | 'recovered'
 
 export const queueMachine = setup({
   types: { context: {}, events: {} as { type: QueueEventType } },
@@ -47,12 +48,17 @@ export const queueMachine = setup({
           actions: ['announceBroken', 'abandonAll'],
           description: 'the producer index lies',
         },
+        recovered: { description: 'a successor goes on from the journal' },
       },
     },
     Shortage: {
       description: 'Consumption has stopped for want of a slot or of buffers; the next completion relieves it',
       on: {
         relieved: { target: 'Running', actions: ['announceRelief'], description: 'a slot and buffers are there again' },
+        recovered: {
+          target: 'Running', actions: ['announceRelief'],
+          description: 'a successor goes on from the journal, and finds out itself what it is short of',
+        },
         drainAsked: { target: 'Draining', actions: ['announceRelief'], description: 'the device closes or parks' },
         frontEndGone: {
           target: 'Abandoning',
@@ -66,6 +72,7 @@ export const queueMachine = setup({
       on: {
         emptied: { target: 'Drained', actions: ['announceDrained'], description: 'every request was answered' },
         drainAsked: { description: 'it is on its way there' },
+        recovered: { target: 'Running', description: 'who wanted it at rest has died; a successor goes on' },
         frontEndGone: { target: 'Abandoning', actions: ['abandonAll'], description: 'nobody is left to answer' },
       },
     },
@@ -90,6 +97,7 @@ export const queueMachine = setup({
       on: {
         detached: { target: 'Detached', description: 'ring, channel and grants may be let go' },
         drainAsked: { description: 'it is done' },
+        recovered: { target: 'Running', description: 'who wanted it at rest has died; a successor goes on' },
         frontEndGone: { description: 'nothing is left to abandon' },
       },
     },

@@ -8,6 +8,7 @@
  *                 └─ (Held) ─ (Waiting) ─ (Granted) ─ I/O ─ (Filled) ─ Copied ──┘
  *   I/O = Submitted, Syncing, or both: a flush with data syncs before it writes, a barrier after it
  *   and from everywhere, when the front end is gone: (Orphaned, while I/O is in flight) ─ Abandoned ─ Free
+ *   and from wherever its queue died: Taken (nothing that was begun counts; what was answered was answered)
  *
  * The context is finite and small, because the compiler enumerates it: `kind` and `parts` are written by the intake
  * before `taken`, `outstanding` and `failed` belong to the chart. What must never happen: an edge to Answered that does
@@ -33,7 +34,7 @@ export interface RequestContext {
 
 export type RequestEventType =
   | 'taken' | 'rejected' | 'held' | 'waited' | 'admitted' | 'copied' | 'copyFailed'
-  | 'completed' | 'failed' | 'answered' | 'abandoned' | 'freed'
+  | 'completed' | 'failed' | 'answered' | 'abandoned' | 'freed' | 'redone'
 
 const brings: readonly RequestKind[] = ['write', 'flushWrite', 'barrierWrite']
 const syncsFirst: readonly RequestKind[] = ['flush', 'flushWrite', 'barrier']
@@ -128,6 +129,7 @@ export const requestMachine = setup({
           { target: 'Submitted', actions: ['queueIo'], description: 'nothing to copy in; to the disk' },
         ],
         rejected: { target: 'Rejected', actions: ['queueAnswer'], description: 'an earlier sync was lost meanwhile' },
+        redone: { target: 'Taken', actions: ['begin'], description: 'its queue died; it begins anew, from its entry' },
         abandoned: { target: 'Abandoned', actions: ['countAbandoned'], description: 'the front end is gone' },
       },
     },
@@ -143,6 +145,7 @@ export const requestMachine = setup({
           { target: 'Submitted', actions: ['queueIo'], description: 'nothing to copy in; to the disk' },
         ],
         rejected: { target: 'Rejected', actions: ['queueAnswer'], description: 'an earlier sync was lost meanwhile' },
+        redone: { target: 'Taken', actions: ['begin'], description: 'its queue died; it begins anew, from its entry' },
         abandoned: { target: 'Abandoned', actions: ['countAbandoned'], description: 'the front end is gone' },
       },
     },
@@ -172,6 +175,7 @@ export const requestMachine = setup({
           { target: 'Copied', actions: ['queueAnswer'], description: 'all before it is durable' },
         ],
         failed: { target: 'Copied', actions: ['markFailed', 'queueAnswer'], description: 'the medium could not sync' },
+        redone: { target: 'Taken', actions: ['begin'], description: 'its queue died; it begins anew, from its entry' },
         abandoned: { target: 'Orphaned', description: 'the front end is gone, the sync is not' },
       },
     },
@@ -198,6 +202,7 @@ export const requestMachine = setup({
           { guard: 'moreOutstanding', actions: ['countDown', 'markFailed'], description: 'one of several I/Os failed' },
           { target: 'Copied', actions: ['markFailed', 'queueAnswer'], description: 'the last I/O failed' },
         ],
+        redone: { target: 'Taken', actions: ['begin'], description: 'its queue died; it begins anew, from its entry' },
         abandoned: { target: 'Orphaned', description: 'the front end is gone, the I/O is not' },
       },
     },

@@ -8,7 +8,7 @@
  *                ◄── attached · refused · drained · detached · crashed · levels ──
  */
 import type { Observable } from 'rxjs'
-import type { ChannelPlan, GrantPlan, RingPlan } from './host.js'
+import type { BlkifAbiName, ChannelPlan, GrantPlan, RingPlan } from './host.js'
 import type { MediumPlan } from './medium.js'
 
 /** `vbd/5/51712/q0`: names the queue in journals, lists and logs. */
@@ -16,6 +16,27 @@ export type QueueName = string
 
 /** Faults that `xbbd demo --break` and tests plant in a queue; never set otherwise. */
 export type QueuePlant = 'throw' | 'die' | 'hang' | 'answer' | 'journal'
+
+/** Which ring of its domain this is: what the front end wrote into XenStore, and how its entries are read. */
+export interface RingIdentity {
+  readonly grefs: readonly number[]
+  readonly evtchn: number
+  readonly abi: BlkifAbiName
+}
+
+/** What is known of whoever served a ring before; the sentences are for people. */
+export type QueueLegacy =
+  /** It was let go in good order: nothing was in flight, the ring goes on at rsp_prod. */
+  | { readonly kind: 'rested' }
+  /** Its journal is whole: the queue can be gone on with, on this very ring. */
+  | { readonly kind: 'recoverable'; readonly connection: RingIdentity }
+  /** No journal tells: only a ring with nothing unanswered can be taken over. */
+  | { readonly kind: 'unknown'; readonly sentence: string }
+  /** It must not be gone on with. */
+  | { readonly kind: 'refused'; readonly sentence: string }
+
+/** How a queue begins on a ring that was served before; absent for a ring that is new. */
+export type QueueTakeover = 'rested' | 'unknown' | 'journal'
 
 /** All that a queue must know; plain data, journalled as it is. */
 export interface QueueSettings {
@@ -35,6 +56,8 @@ export interface QueueSettings {
   readonly requests: 'compiled' | 'xstate'
   /** 'inputs' is the normal journal, 'full' adds every transition, 'off' is for measurements only. */
   readonly journal: 'inputs' | 'full' | 'off'
+  /** Absent where nobody will go on from the journal (measurements). */
+  readonly connection?: RingIdentity
   readonly plant?: { readonly kind: QueuePlant; readonly after: number }
 }
 
@@ -44,6 +67,7 @@ export interface QueueAttachment {
   readonly channel: ChannelPlan
   readonly grants: GrantPlan
   readonly medium: MediumPlan
+  readonly takeover?: QueueTakeover
 }
 
 /** Levels, as bits of one shared word per queue; `levels` events carry the word. */

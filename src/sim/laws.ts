@@ -26,6 +26,7 @@ import type { BackRing, GrantCopier, MediumPort } from '../ports/data-path.js'
 import type { BatchSink } from '../actors/queue-plane.js'
 import type { AbiLayout } from '../protocol/abi.js'
 import { BLKIF_OP_DISCARD, BLKIF_OP_READ, BLKIF_OP_WRITE_BARRIER } from '../protocol/blkif.js'
+import { RECORD_TAKEN, recordWords } from '../core/records.js'
 import { canonicalise } from '../protocol/entry.js'
 import { AnsweredWrites } from './answered-writes.js'
 import { promises, takenFrom, wantsSync } from './law-facts.js'
@@ -63,6 +64,7 @@ export class LawBook {
   private readonly byGref = new Map<number, Taken[]>()
   private readonly flights = new Map<number, Flight>()
   private readonly tokenOwners = new Map<number, Taken>()
+  private readonly slotOwners = new Map<number, Taken>()
   private taken = 0
   /** I/Os that the medium did not take: they may be offered again without a new batch. */
   private backlog = 0
@@ -72,6 +74,9 @@ export class LawBook {
   private sealed = false
   private syncLost = false
   private frontEndGone = false
+  /** Of the round that is open: it is in the journal, or it never happened. */
+  private readonly unsealed: Taken[] = []
+  private syncLostSealed = false
 
   constructor(layout: AbiLayout, disk: SimDisk, buffered: boolean) {
     this.layout = layout
@@ -181,9 +186,12 @@ export class LawBook {
         this.sealed = false
       },
       seal: (time, digest) => {
+        this.learnSlots(sink.words, this.recordsFrom, sink.at)
         sink.seal(time, digest)
         this.open = false
         this.sealed = true
+        this.unsealed.length = 0
+        this.syncLostSealed = this.syncLost
       },
     }
   }
@@ -195,7 +203,23 @@ export class LawBook {
 
   /** The medium was opened anew: a lost sync is forgiven. */
   mediumReopened(): void {
-    this.syncLost = false
+    this.syncLost = this.syncLostSealed = false
+  }
+
+  /** The back end died, and its I/O has ended: what it owes is owed by its successor, which begins it anew. */
+  crashed(): void {
+    for (const taken of this.unsealed.splice(0)) this.forget(taken)
+    this.flights.clear()
+    this.tokenOwners.clear()
+    for (const taken of this.outstanding.values()) {
+      taken.tokens.clear()
+      taken.submitted = taken.completed = false
+      taken.readAt = -1
+    }
+    this.backlog = 0
+    this.open = false
+    this.sealed = true
+    this.syncLost = this.syncLostSealed
   }
 
   /** Whether nothing is with the medium, and no answer is owed. */
@@ -216,7 +240,9 @@ export class LawBook {
   private noteTaken(ring: BackRing, index: number): void {
     canonicalise(ring.entries, index * ring.entryWords, this.layout, this.record, 0, 0)
     const taken = takenFrom(this.record, this.taken++, this.writes.count)
+    if (this.outstanding.has(taken.key)) this.blame('answered-once', `${taken.key} is taken although it is outstanding`)
     this.outstanding.set(taken.key, taken)
+    this.unsealed.push(taken)
     for (const { gref } of taken.segments) this.byGref.set(gref, [...(this.byGref.get(gref) ?? []), taken])
   }
 
@@ -274,10 +300,28 @@ export class LawBook {
       this.blame('barrier-orders', `${taken.key} starts before barrier ${other.key}, taken earlier, has completed`)
   }
 
-  /** I/Os name no request; data is recognised by its place, a sync by its token or by who must want one next. */
+  /** Which request went to which slot stands in the batch, before anything is done for it. */
+  private learnSlots(words: Int32Array, from: number, to: number): void {
+    for (let at = from; at < to; at += recordWords(words, at, to - at) || Infinity) {
+      if ((words[at] & 0xff) !== RECORD_TAKEN) continue
+      const taken = this.outstanding.get(`${words[at + 2] >>> 0}:${words[at + 3] >>> 0}`)
+      if (taken !== undefined) this.slotOwners.set(words[at + 1] & 0xffff, taken)
+    }
+  }
+
+  /**
+   * I/Os name no request, but a slot: data must also be of the place that its request named, a sync of one that wants
+   * it. What fits nobody there is looked for by its place, or by who must want a sync next.
+   */
   private ownerOf(op: number, sector: number, token: number): Taken | undefined {
     const known = this.tokenOwners.get(token)
     if (known !== undefined) return known
+    const owner = this.slotOwners.get(token & 0xffff)
+    const wants = owner && (op === IO_SYNC ? promises(owner) : owner.sectors > 0 && owner.sector === sector)
+    if (wants && this.outstanding.get(owner.key) === owner) {
+      this.tokenOwners.set(token, owner)
+      return owner
+    }
     for (const taken of this.outstanding.values()) {
       const fits = op === IO_SYNC ? wantsSync(taken) : taken.sectors > 0 && taken.sector === sector
       if (!fits || taken.submitted) continue

@@ -9,6 +9,9 @@ import type { BufferArena, MediumPort } from '../ports/data-path.js'
 import type { Random } from './random.js'
 
 interface Pending {
+  readonly arena: BufferArena
+  /** Whoever asked is dead: its result goes nowhere. */
+  orphan: boolean
   readonly op: number
   readonly token: number
   readonly arenaAt: number
@@ -36,7 +39,7 @@ export class SimDisk implements MediumPort {
   hanging = false
   private readonly pending: Pending[] = []
   private readonly done: number[] = []
-  private readonly arena: BufferArena
+  private arena: BufferArena
   private readonly options: SimDiskOptions
   private readonly random: Random
 
@@ -49,7 +52,8 @@ export class SimDisk implements MediumPort {
   }
 
   get inFlight(): number {
-    return this.pending.length + this.done.length / RESULT_WORDS
+    const living = this.pending.reduce((count, { orphan }) => (orphan ? count : count + 1), 0)
+    return living + this.done.length / RESULT_WORDS
   }
 
   submit(requests: Int32Array, count: number): number {
@@ -58,6 +62,8 @@ export class SimDisk implements MediumPort {
     for (let index = 0; index < taken; index++) {
       const at = index * IO_WORDS
       this.pending.push({
+        arena: this.arena,
+        orphan: false,
         op: requests[at],
         token: requests[at + 1],
         arenaAt: requests[at + 2],
@@ -75,8 +81,21 @@ export class SimDisk implements MediumPort {
     for (let index = this.pending.length - 1; index >= 0; index--) {
       if (this.pending[index].left-- > 0) continue
       const [request] = this.pending.splice(index, 1)
-      this.done.push(request.token, this.execute(request))
+      const result = this.execute(request)
+      if (!request.orphan) this.done.push(request.token, result)
     }
+  }
+
+  /**
+   * Whoever used the disk has died, and its successor has the fence: all that was begun has ended, in any order and
+   * unheard. `fenced` false: the successor did not wait, and it ends later.
+   */
+  inherit(arena: BufferArena, fenced = true): void {
+    this.arena = arena
+    this.done.length = 0
+    for (const request of this.pending) request.orphan = true
+    while (fenced && this.pending.length > 0)
+      this.execute(this.pending.splice(this.random.below(this.pending.length), 1)[0])
   }
 
   reap(results: Int32Array, max: number): number {
@@ -97,7 +116,7 @@ export class SimDisk implements MediumPort {
     if (this.inFlight > 0) throw new Error('a disk was closed with I/O in flight')
   }
 
-  private execute({ op, arenaAt, length, offset }: Pending): number {
+  private execute({ arena, op, arenaAt, length, offset }: Pending): number {
     const { random, options } = this
     if (op === IO_SYNC) {
       if (random.chance(options.syncErrorShare ?? 0)) return -5
@@ -108,8 +127,8 @@ export class SimDisk implements MediumPort {
     if (random.chance(options.errorShare ?? 0)) return -5
     const short = length > 512 && random.chance(options.shortShare ?? 0)
     const moved = short ? length - 512 : length
-    if (op === IO_READ) this.arena.bytes.set(this.cache.subarray(offset, offset + moved), arenaAt)
-    else if (op === IO_WRITE) this.cache.set(this.arena.bytes.subarray(arenaAt, arenaAt + moved), offset)
+    if (op === IO_READ) arena.bytes.set(this.cache.subarray(offset, offset + moved), arenaAt)
+    else if (op === IO_WRITE) this.cache.set(arena.bytes.subarray(arenaAt, arenaAt + moved), offset)
     else if (op === IO_DISCARD) this.cache.fill(0, offset, offset + length)
     return op === IO_DISCARD ? 0 : moved
   }

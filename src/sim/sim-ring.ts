@@ -48,13 +48,20 @@ export class SimRing implements BackRing {
   }
 
   answer(answers: Int32Array, count: number, rspProd: number): boolean {
-    for (let index = 0; index < count; index++) {
-      const to = ((rspProd + index) & (this.size - 1)) * ANSWER_WORDS
-      this.sharedAnswers.set(answers.subarray(index * ANSWER_WORDS, (index + 1) * ANSWER_WORDS), to)
-    }
+    this.writeAnswers(answers, count, rspProd)
     const now = (rspProd + count) | 0
     this.sharedRspProd = now
     return (now - this.rspEvent) >>> 0 < (now - rspProd) >>> 0
+  }
+
+  /** Entries alone: requests and answers share their places, so the request that stood there is gone. */
+  writeAnswers(answers: Int32Array, count: number, rspProd: number): void {
+    for (let index = 0; index < count; index++) {
+      const place = (rspProd + index) & (this.size - 1)
+      const answer = answers.subarray(index * ANSWER_WORDS, (index + 1) * ANSWER_WORDS)
+      this.sharedAnswers.set(answer, place * ANSWER_WORDS)
+      this.shared.set(answer, place * this.entryWords)
+    }
   }
 
   arm(reqCons: number): boolean {

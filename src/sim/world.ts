@@ -10,22 +10,27 @@
  */
 import { QueuePlane } from '../actors/queue-plane.js'
 import type { BatchSink } from '../actors/queue-plane.js'
+import { takeOver } from '../actors/takeover.js'
+import type { Takeover } from '../actors/takeover.js'
 import { ArenaLender } from '../core/arena-lender.js'
 import { checkpointWordsMax, writeCheckpoint } from '../core/checkpoint.js'
 import { CHUNK_BYTES, chunksForRequest } from '../core/extent-pool.js'
 import { QueueCore } from '../core/queue-core.js'
 import type { CoreSettings } from '../core/queue-core.js'
-import { COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN } from '../core/records.js'
+import { COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_RECOVERED } from '../core/records.js'
 import { COUNTER } from '../core/statistics.js'
 import { compiledSteppers } from '../core/steppers.js'
 import type { Steppers } from '../core/steppers.js'
 import { BatchWriter } from '../journal/batch-writer.js'
+import { judgeLegacy } from '../journal/legacy.js'
 import { queueIdentity } from '../journal/queue-identity.js'
 import type { SegmentMemory } from '../journal/batch-writer.js'
+import { readHeader } from '../journal/segment-reader.js'
 import { QueueState } from '../machines/generated/queue.js'
-import type { BackRing, BufferArena, GrantCopier, MediumPort } from '../ports/data-path.js'
+import type { BackRing, BufferArena, EventPort, GrantCopier, MediumPort } from '../ports/data-path.js'
 import { abiLayout } from '../protocol/abi.js'
 import type { AbiLayout, BlkifAbiName } from '../protocol/abi.js'
+import { assert } from '../protocol/errors.js'
 import type { DiskLimits } from '../protocol/validate.js'
 import { HonestFront } from './honest-front.js'
 import { LawBook } from './laws.js'
@@ -69,6 +74,18 @@ export interface Seams {
   readonly grants?: (grants: GrantCopier) => GrantCopier
   readonly medium?: (medium: MediumPort) => MediumPort
   readonly sink?: (sink: BatchSink) => BatchSink
+  /** Called when the journal takes a segment. */
+  readonly segment?: () => void
+}
+
+/** What a successor does wrong: how tests plant faults in recovery. */
+export interface BadSuccessor {
+  /** It does not wait until the dead one's I/O has ended. */
+  readonly unfenced?: boolean
+  /** Changes what was inherited, before its queue goes on. */
+  readonly sabotage?: (core: QueueCore) => void
+  /** Something else than `publish`. */
+  readonly publish?: (takeover: Takeover, ring: BackRing) => void
 }
 
 /** How a run ends. */
@@ -91,27 +108,37 @@ const ROUNDS_TO_DRAINED = 2
 const NAME = 'vbd/1/51712/q0'
 
 export class World {
-  readonly plane: QueuePlane
-  readonly core: QueueCore
+  plane: QueuePlane
+  core: QueueCore
   readonly front: HonestFront
   readonly laws: LawBook
   readonly disk: SimDisk
   readonly ring: SimRing
   readonly guest: SimGuest
   readonly layout: AbiLayout
-  readonly arena: BufferArena
-  readonly lender: ArenaLender
+  arena: BufferArena
+  lender: ArenaLender
   readonly segments: Int32Array[] = []
-  readonly writer: BatchWriter
+  writer: BatchWriter
+  readonly channel: EventPort = {
+    notify: () => void this.notified++,
+    onNotified: () => undefined,
+    unmask: () => undefined,
+    close: () => undefined,
+  }
+  /** How often the back end died. */
+  deaths = 0
   /** Nobody sleeps in this world, so nobody needs to be woken; how often the front end was is counted. */
   notified = 0
   nowNs = 1_000_000
+  private readonly options: WorldOptions
   private readonly random: Random
   private frontEndGone = false
   private ending = false
   private quietRounds = 0
 
   constructor(options: WorldOptions) {
+    this.options = options
     this.layout = abiLayout(options.abi ?? 'x86_64')
     const size = options.ringEntries ?? 32
     const chunks = options.arenaChunks ?? 16
@@ -126,7 +153,7 @@ export class World {
     this.laws = new LawBook(this.layout, this.disk, settings.buffered)
     this.lender = new ArenaLender(chunks)
     this.writer = this.makeWriter(settings, options.segmentWords ?? 16384)
-    this.plane = this.makePlane(options.seams ?? {}, options.lawless ?? false)
+    this.plane = this.makePlane()
     const errorsExpected = (options.errorShare ?? 0) + (options.shortShare ?? 0) + (options.syncErrorShare ?? 0) > 0
     this.front = new HonestFront(this.ring, this.guest, this.layout, this.random, {
       sectorCount: SECTORS, depth: options.depth ?? size, maxSegments: 11, discards: true, errorsExpected,
@@ -185,6 +212,44 @@ export class World {
     return true
   }
 
+  /** The back end died where it stood. Its I/O comes to an end, and a successor goes on from the journal. */
+  recover(bad: BadSuccessor = {}): void {
+    this.deaths++
+    this.arena = { bytes: new Uint8Array((this.options.arenaChunks ?? 16) * CHUNK_BYTES), handle: 0 }
+    this.disk.inherit(this.arena, bad.unfenced !== true)
+    this.laws.crashed()
+    const words = this.segments.findLast((segment) => readHeader(segment).ok)
+    const legacy = words && judgeLegacy(words, 'sim').kind
+    if (words !== undefined && legacy === 'recoverable') return this.goOn(words, bad)
+    assert(legacy === undefined || legacy === 'rested', 'a queue that was served in good order')
+    this.core = new QueueCore(this.core.settings, this.options.steppers ?? compiledSteppers)
+    this.serve(COMMAND_ATTACH, this.ring.published())
+  }
+
+  private goOn(words: Int32Array, bad: BadSuccessor): void {
+    const ring = this.laws.watchRing(this.ring)
+    const { steppers = compiledSteppers } = this.options
+    const { settings: fresh, statistics } = this.core
+    const takeover = takeOver({ words, fresh, ring, steppers, statistics })
+    this.core = takeover.core
+    bad.sabotage?.(this.core)
+    if (bad.publish) bad.publish(takeover, ring)
+    else takeover.publish(this.channel)
+    this.serve(COMMAND_RECOVERED, takeover.published)
+  }
+
+  /** A new life of the back end, with a journal of its own. */
+  private serve(command: number, argument: number): void {
+    const { settings } = this.core
+    this.lender = new ArenaLender(this.options.arenaChunks ?? 16)
+    this.writer = this.makeWriter(settings, this.options.segmentWords ?? 16384)
+    this.plane = this.makePlane()
+    this.options.sabotage?.(this.plane)
+    this.plane.command(command, argument)
+    this.plane.lend(this.lender.attach(NAME, settings.reserveChunks) ?? [])
+    if (this.ending) this.plane.command(COMMAND_DRAIN)
+  }
+
   private round(): void {
     this.plane.round()
     const late = this.ending && this.laws.quiet && this.core.queueState !== QueueState.Drained
@@ -194,16 +259,18 @@ export class World {
   }
 
   private makeWriter(settings: CoreSettings, segmentWords: number): BatchWriter {
-    const origin = { program: 'sim', boot: 'sim', pid: 0, wallMs: 0, monotonicNs: 0 }
+    const origin = { program: 'sim', boot: 'sim', pid: this.deaths, wallMs: 0, monotonicNs: 0 }
+    const connection = { grefs: [8], evtchn: 9, abi: this.layout.name }
     const source = { next: (_: string, least: number) => this.nextSegment(segmentWords, least) }
-    return new BatchWriter(queueIdentity({ journal: NAME, settings, ...origin }), source, {
+    return new BatchWriter(queueIdentity({ journal: NAME, settings, connection, ...origin }), source, {
       wordsMax: () => checkpointWordsMax(this.core),
       write: (words, at) => writeCheckpoint(this.core, words, at),
     })
   }
 
-  private makePlane(seams: Seams, lawless: boolean): QueuePlane {
+  private makePlane(): QueuePlane {
     const { laws, lender } = this
+    const { seams = {}, lawless = false } = this.options
     const watched = <Port>(port: Port, watch: (port: Port) => Port) => (lawless ? port : watch.call(laws, port))
     const through = <Port>(seam: ((port: Port) => Port) | undefined, port: Port) => (seam ? seam(port) : port)
     return new QueuePlane({
@@ -211,12 +278,7 @@ export class World {
       ring: through(seams.ring, watched<BackRing>(this.ring, laws.watchRing)),
       layout: this.layout,
       grants: through(seams.grants, watched<GrantCopier>(this.guest.copier(this.arena), laws.watchGrants)),
-      channel: {
-        notify: () => void this.notified++,
-        onNotified: () => undefined,
-        unmask: () => undefined,
-        close: () => undefined,
-      },
+      channel: this.channel,
       medium: through(seams.medium, watched<MediumPort>(this.disk, laws.watchMedium)),
       sink: through(seams.sink, watched<BatchSink>(this.writer, laws.watchSink)),
       chunks: {
@@ -230,6 +292,7 @@ export class World {
   private nextSegment(words: number, atLeast: number): SegmentMemory {
     const memory = { words: new Int32Array((Math.max(words, atLeast) + 1) & ~1), sequence: this.segments.length }
     this.segments.push(memory.words)
+    this.options.seams?.segment?.()
     return memory
   }
 }

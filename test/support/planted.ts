@@ -36,7 +36,7 @@ function replace(target: object, name: string, descriptor: PropertyDescriptor): 
 const inCore = (name: string, value: unknown) => ({ sabotage: ({ core }: QueuePlane) => replace(core, name, { value }) })
 
 /** A port with some of its methods replaced; the rest goes through, live getters included. */
-function over<Port extends object>(port: Port, changed: Partial<Port>): Port {
+export function over<Port extends object>(port: Port, changed: Partial<Port>): Port {
   const layer = Object.create(port) as Port
   for (const [name, value] of Object.entries(changed)) replace(layer, name, { value })
   return layer

@@ -1,11 +1,11 @@
 /**
  * @packageDocumentation
  * Generated from chart queue by `npm run charts`: not to be edited, but to be read.
- * 7 states, 8 events, 0 guards, 5 actions.
+ * 7 states, 9 events, 0 guards, 5 actions.
  */
 
 /** Identity of the chart this was generated from; compared at start. */
-export const queueChartHash = '9ad1cf01a323995b'
+export const queueChartHash = 'dead540e8df2db4f'
 
 /** Numbers of the product states, as the state column holds them. */
 export const QueueState = {
@@ -34,9 +34,10 @@ export const QueueEvent = {
   drainAsked: 2,
   frontEndGone: 3,
   ringBroken: 4,
-  relieved: 5,
-  emptied: 6,
-  detached: 7,
+  recovered: 5,
+  relieved: 6,
+  emptied: 7,
+  detached: 8,
 } as const
 export const queueEventNames: readonly string[] = [
   'attached',
@@ -44,6 +45,7 @@ export const queueEventNames: readonly string[] = [
   'drainAsked',
   'frontEndGone',
   'ringBroken',
+  'recovered',
   'relieved',
   'emptied',
   'detached',
@@ -96,6 +98,9 @@ export function stepQueue(host: QueueHost, slot: number, event: number): number 
           host.abandonAll(slot)
           next = 5 // Broken
           break
+        case 5: // recovered
+          next = 1 // Running
+          break
         default:
           return -1
       }
@@ -111,7 +116,8 @@ export function stepQueue(host: QueueHost, slot: number, event: number): number 
           host.abandonAll(slot)
           next = 4 // Abandoning
           break
-        case 5: // relieved
+        case 5: // recovered
+        case 6: // relieved
           host.announceRelief(slot)
           next = 1 // Running
           break
@@ -128,7 +134,10 @@ export function stepQueue(host: QueueHost, slot: number, event: number): number 
           host.abandonAll(slot)
           next = 4 // Abandoning
           break
-        case 6: // emptied
+        case 5: // recovered
+          next = 1 // Running
+          break
+        case 7: // emptied
           host.announceDrained(slot)
           next = 6 // Drained
           break
@@ -142,7 +151,7 @@ export function stepQueue(host: QueueHost, slot: number, event: number): number 
         case 3: // frontEndGone
           next = 4 // Abandoning
           break
-        case 6: // emptied
+        case 7: // emptied
           host.announceDrained(slot)
           next = 6 // Drained
           break
@@ -156,7 +165,7 @@ export function stepQueue(host: QueueHost, slot: number, event: number): number 
         case 3: // frontEndGone
           next = 5 // Broken
           break
-        case 6: // emptied
+        case 7: // emptied
           host.announceDrained(slot)
           next = 6 // Drained
           break
@@ -170,7 +179,10 @@ export function stepQueue(host: QueueHost, slot: number, event: number): number 
         case 3: // frontEndGone
           next = 6 // Drained
           break
-        case 7: // detached
+        case 5: // recovered
+          next = 1 // Running
+          break
+        case 8: // detached
           next = 0 // Detached
           break
         default:

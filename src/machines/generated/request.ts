@@ -1,11 +1,11 @@
 /**
  * @packageDocumentation
  * Generated from chart request by `npm run charts`: not to be edited, but to be read.
- * 13 states, 12 events, 7 guards, 10 actions.
+ * 13 states, 13 events, 7 guards, 10 actions.
  */
 
 /** Identity of the chart this was generated from; compared at start. */
-export const requestChartHash = '105129f8af54fbb4'
+export const requestChartHash = 'b630d681f9eb54d0'
 
 /** Numbers of the product states, as the state column holds them. */
 export const RequestState = {
@@ -48,11 +48,12 @@ export const RequestEvent = {
   admitted: 4,
   abandoned: 5,
   answered: 6,
-  copied: 7,
-  copyFailed: 8,
-  completed: 9,
-  failed: 10,
-  freed: 11,
+  redone: 7,
+  copied: 8,
+  copyFailed: 9,
+  completed: 10,
+  failed: 11,
+  freed: 12,
 } as const
 export const requestEventNames: readonly string[] = [
   'taken',
@@ -62,6 +63,7 @@ export const requestEventNames: readonly string[] = [
   'admitted',
   'abandoned',
   'answered',
+  'redone',
   'copied',
   'copyFailed',
   'completed',
@@ -181,6 +183,10 @@ export function stepRequest(host: RequestHost, slot: number, event: number): num
           host.countAbandoned(slot)
           next = 12 // Abandoned
           break
+        case 7: // redone
+          host.begin(slot)
+          next = 1 // Taken
+          break
         default:
           return -1
       }
@@ -207,6 +213,10 @@ export function stepRequest(host: RequestHost, slot: number, event: number): num
           host.countAbandoned(slot)
           next = 12 // Abandoned
           break
+        case 7: // redone
+          host.begin(slot)
+          next = 1 // Taken
+          break
         default:
           return -1
       }
@@ -217,7 +227,7 @@ export function stepRequest(host: RequestHost, slot: number, event: number): num
           host.countAbandoned(slot)
           next = 12 // Abandoned
           break
-        case 7: // copied
+        case 8: // copied
           if (host.syncsFirst(slot)) {
             host.queueSync(slot)
             next = 6 // Syncing
@@ -226,7 +236,7 @@ export function stepRequest(host: RequestHost, slot: number, event: number): num
             next = 7 // Submitted
           }
           break
-        case 8: // copyFailed
+        case 9: // copyFailed
           host.markFailed(slot)
           host.queueAnswer(slot)
           next = 2 // Rejected
@@ -240,7 +250,11 @@ export function stepRequest(host: RequestHost, slot: number, event: number): num
         case 5: // abandoned
           next = 11 // Orphaned
           break
-        case 9: // completed
+        case 7: // redone
+          host.begin(slot)
+          next = 1 // Taken
+          break
+        case 10: // completed
           if (host.writesAfterSync(slot)) {
             host.queueIo(slot)
             next = 7 // Submitted
@@ -249,7 +263,7 @@ export function stepRequest(host: RequestHost, slot: number, event: number): num
             next = 9 // Copied
           }
           break
-        case 10: // failed
+        case 11: // failed
           host.markFailed(slot)
           host.queueAnswer(slot)
           next = 9 // Copied
@@ -263,7 +277,11 @@ export function stepRequest(host: RequestHost, slot: number, event: number): num
         case 5: // abandoned
           next = 11 // Orphaned
           break
-        case 9: // completed
+        case 7: // redone
+          host.begin(slot)
+          next = 1 // Taken
+          break
+        case 10: // completed
           if (host.moreOutstanding(slot)) {
             host.countDown(slot)
             next = 7 // Submitted
@@ -281,7 +299,7 @@ export function stepRequest(host: RequestHost, slot: number, event: number): num
             next = 9 // Copied
           }
           break
-        case 10: // failed
+        case 11: // failed
           if (host.moreOutstanding(slot)) {
             host.countDown(slot)
             host.markFailed(slot)
@@ -302,11 +320,11 @@ export function stepRequest(host: RequestHost, slot: number, event: number): num
           host.countAbandoned(slot)
           next = 12 // Abandoned
           break
-        case 7: // copied
+        case 8: // copied
           host.queueAnswer(slot)
           next = 9 // Copied
           break
-        case 8: // copyFailed
+        case 9: // copyFailed
           host.markFailed(slot)
           host.queueAnswer(slot)
           next = 9 // Copied
@@ -330,7 +348,7 @@ export function stepRequest(host: RequestHost, slot: number, event: number): num
       break
     case 10: // Answered
       switch (event) {
-        case 11: // freed
+        case 12: // freed
           host.release(slot)
           next = 0 // Free
           break
@@ -340,8 +358,8 @@ export function stepRequest(host: RequestHost, slot: number, event: number): num
       break
     case 11: // Orphaned
       switch (event) {
-        case 9: // completed
-        case 10: // failed
+        case 10: // completed
+        case 11: // failed
           if (host.moreOutstanding(slot)) {
             host.countDown(slot)
             next = 11 // Orphaned
@@ -356,7 +374,7 @@ export function stepRequest(host: RequestHost, slot: number, event: number): num
       break
     case 12: // Abandoned
       switch (event) {
-        case 11: // freed
+        case 12: // freed
           host.release(slot)
           next = 0 // Free
           break
