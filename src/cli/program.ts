@@ -18,6 +18,7 @@ import { addDetach } from './commands/detach.js'
 import { addHost } from './commands/host.js'
 import { addJournal } from './commands/journal.js'
 import { addList } from './commands/list.js'
+import { addRedrive } from './commands/redrive.js'
 import { addReplay } from './commands/replay.js'
 import { addRun } from './commands/run.js'
 import { addStop } from './commands/stop.js'
@@ -47,7 +48,7 @@ export function buildProgram(context: CommandContext): Command {
   addRun(program, context, openWorld)
   const commands = [
     addDemo, addHost, addStop, addAttach, addDetach, addList,
-    addJournal, addReplay, addChart, addConfig, addCompletion,
+    addJournal, addReplay, addRedrive, addChart, addConfig, addCompletion,
   ]
   for (const add of commands) add(program, context)
   inheritSettings(program)

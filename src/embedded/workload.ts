@@ -1,21 +1,20 @@
 /**
  * @packageDocumentation
- * A load that checks every byte it reads. It knows of each sector which version of its contents was written last; a
- * sector's bytes follow from seed, number and version, so a read that returns an older version, another sector's bytes
- * or a flipped bit is found at once, with the sector's name.
- *
- *   sector n, version v ► 128 words: n · v · hash(seed, n, v) …    version 0: not known (never written, discarded)
+ * A load that checks every byte it reads. It knows of each sector which write of it was the last; a sector's bytes
+ * follow from its number and the number of that write (block-contents.ts), so a read that returns an older write,
+ * another sector's bytes or a flipped bit is found at once, with the sector's name. What was never written, or was
+ * discarded, is not known and not compared.
  *
  * `depth` calls are in flight. Two that overlap, one of them writing, never are: their order would not be defined, and
  * nothing could be checked. A write that fails leaves its sectors unknown.
  */
 import type { Clock } from '../ports/clock.js'
 import { codeOf, sentenceOf } from '../protocol/errors.js'
+import { SECTOR_WORDS, WriteCounts, fillSector, holdsSector, mixed } from './block-contents.js'
 import type { BlockDevice } from './block-device.js'
 import { LatencyHistogram } from './latency.js'
 
 const SECTOR = 512
-const WORDS = SECTOR / 4
 
 export interface WorkloadOptions {
   readonly device: BlockDevice
@@ -28,6 +27,8 @@ export interface WorkloadOptions {
   readonly durationMs?: number
   /** Bytes of the disk that are used, from its beginning; default all, at most 1 GiB. */
   readonly spanBytes?: number
+  /** How often each sector was written; loads on one disk share them. Without them the seed stands for the past. */
+  readonly counts?: WriteCounts
   /** Largest call; default 64 KiB. */
   readonly maxBytes?: number
   /** Shares of the calls; reads and writes default to 50 each, the others to 0. */
@@ -62,30 +63,23 @@ export interface WorkloadResult extends WorkloadFigures {
 
 type Kind = 'read' | 'write' | 'flush' | 'trim'
 
-/** A 32-bit mixing of two words: full avalanche, so that neighbouring sectors share nothing. */
-function mixed(a: number, b: number): number {
-  let value = Math.imul(a ^ (b >>> 16), 0x45d9f3b) ^ Math.imul(b, 0x119de1f3)
-  value = Math.imul(value ^ (value >>> 15), 0x2c1b3c6d)
-  return (value ^ (value >>> 13)) | 0
-}
-
 class Workload {
   readonly #options: WorkloadOptions
   readonly #device: BlockDevice
   readonly #unit: number
   readonly #units: number
-  /** Per sector of 512 bytes. */
-  readonly #versions: Uint32Array
+  readonly #counts: WriteCounts
+  /** Per sector of 512 bytes: 1 when it holds what its last write put there. */
+  readonly #known: Uint8Array
   /** Per unit: -1 being written, else how many read it. */
   readonly #busy: Int16Array
   readonly #latency = new LatencyHistogram()
   readonly #began: number
   readonly #shares: readonly (readonly [Kind, number])[]
-  readonly #counts = {
+  readonly #figuresSoFar = {
     reads: 0, writes: 0, flushes: 0, trims: 0, bytesRead: 0, bytesWritten: 0, sectorsVerified: 0, errors: 0,
   }
   #random: number
-  #version = 0
   #calls = 0
   #finding: string | undefined
   #told: number
@@ -96,7 +90,9 @@ class Workload {
     this.#device = device
     this.#unit = Math.max(SECTOR, device.sectorSize)
     this.#units = Math.floor(Math.min(spanBytes, device.sizeBytes) / this.#unit)
-    this.#versions = new Uint32Array((this.#units * this.#unit) / SECTOR)
+    const sectors = (this.#units * this.#unit) / SECTOR
+    this.#counts = options.counts ?? new WriteCounts(sectors, mixed(seed, 1) & 0xffffff)
+    this.#known = new Uint8Array(sectors)
     this.#busy = new Int16Array(this.#units)
     this.#random = seed | 0
     this.#began = this.#told = clock.nowNs()
@@ -140,7 +136,7 @@ class Workload {
       try {
         await this.#call(kind, range.from, range.units)
       } catch (error) {
-        this.#failed(kind, range.from, range.units, error)
+        this.#failed(kind, range.from, error)
       }
       this.#release(kind, range.from, range.units)
       const now = this.#options.clock.nowNs()
@@ -181,61 +177,57 @@ class Workload {
     const length = units * this.#unit
     if (kind === 'flush') {
       await this.#device.flush()
-      this.#counts.flushes++
+      this.#figuresSoFar.flushes++
     } else if (kind === 'trim') {
-      this.#know(offset, length, 0)
+      this.#know(offset, length, false)
       await this.#device.trim(offset, length)
-      this.#counts.trims++
+      this.#figuresSoFar.trims++
     } else if (kind === 'write') {
-      const version = (this.#version = (this.#version % 0xfffffffe) + 1)
-      await this.#device.write(offset, this.#contents(offset, length, version))
-      this.#know(offset, length, version)
-      this.#counts.writes++
-      this.#counts.bytesWritten += length
+      this.#know(offset, length, false)
+      await this.#device.write(offset, this.#contents(offset, length))
+      this.#know(offset, length, true)
+      this.#figuresSoFar.writes++
+      this.#figuresSoFar.bytesWritten += length
     } else {
       this.#check(offset, await this.#device.read(offset, length))
-      this.#counts.reads++
-      this.#counts.bytesRead += length
+      this.#figuresSoFar.reads++
+      this.#figuresSoFar.bytesRead += length
     }
   }
 
-  #failed(kind: Kind, from: number, units: number, error: unknown): void {
-    this.#counts.errors++
-    if (kind === 'write') this.#know(from * this.#unit, units * this.#unit, 0)
+  #failed(kind: Kind, from: number, error: unknown): void {
+    this.#figuresSoFar.errors++
     const sector = (from * this.#unit) / SECTOR
     this.#finding ??= `a ${kind} at sector ${sector} failed: ${codeOf(error) ?? 'error'}: ${sentenceOf(error)}`
   }
 
-  #know(offset: number, length: number, version: number): void {
-    this.#versions.fill(version, offset / SECTOR, (offset + length) / SECTOR)
+  #know(offset: number, length: number, known: boolean): void {
+    this.#known.fill(known ? 1 : 0, offset / SECTOR, (offset + length) / SECTOR)
   }
 
-  #contents(offset: number, length: number, version: number): Buffer {
+  #contents(offset: number, length: number): Buffer {
     const data = Buffer.allocUnsafeSlow(length)
     const words = new Int32Array(data.buffer)
-    for (let sector = offset / SECTOR, at = 0; at < words.length; sector++, at += WORDS) {
-      words.fill(mixed(sector ^ this.#options.seed, version), at + 2, at + WORDS)
-      words[at] = sector
-      words[at + 1] = version
-    }
+    for (let sector = offset / SECTOR, at = 0; at < words.length; sector++, at += SECTOR_WORDS)
+      fillSector(words, at, sector, this.#counts.next(sector))
     return data
   }
 
   #check(offset: number, data: Buffer): void {
-    const view = new DataView(data.buffer, data.byteOffset, data.length)
-    for (let at = 0; at < data.length && this.#finding === undefined; at += SECTOR) {
-      const sector = (offset + at) / SECTOR
-      const version = this.#versions[sector]
-      if (version === 0) continue
-      const body = mixed(sector ^ this.#options.seed, version)
-      const headed = view.getInt32(at, true) === (sector | 0) && view.getUint32(at + 4, true) === version
-      let same = headed
-      for (let word = 2; word < WORDS && same; word++) same = view.getInt32(at + 4 * word, true) === body
-      this.#counts.sectorsVerified++
-      if (!same)
-        this.#finding =
-          `sector ${sector} was written as version ${version} and read back as sector ${view.getUint32(at, true)}, ` +
-          `version ${view.getUint32(at + 4, true)}${headed ? ', but with other bytes' : ''}`
+    // A copy only where the buffer does not begin on a word.
+    const aligned = data.byteOffset % 4 === 0 ? data : Buffer.from(new Uint8Array(data).buffer)
+    const words = new Int32Array(aligned.buffer, aligned.byteOffset, data.length / 4)
+    for (let at = 0; at < words.length && this.#finding === undefined; at += SECTOR_WORDS) {
+      const sector = offset / SECTOR + at / SECTOR_WORDS
+      if (this.#known[sector] === 0) continue
+      const count = this.#counts.of(sector)
+      this.#figuresSoFar.sectorsVerified++
+      if (holdsSector(words, at, sector, count)) continue
+      const [reads, of] = [words[at] >>> 0, words[at + 1] >>> 0]
+      const headed = reads === sector && of === count
+      this.#finding =
+        `sector ${sector} was written as version ${count} and read back as sector ${reads}, version ${of}` +
+        (headed ? ', but with other bytes' : '')
     }
   }
 
@@ -247,9 +239,9 @@ class Workload {
 
   #figures(): WorkloadFigures {
     const seconds = Math.max(1e-9, (this.#options.clock.nowNs() - this.#began) / 1e9)
-    const { reads, writes, flushes, trims, bytesRead, bytesWritten } = this.#counts
+    const { reads, writes, flushes, trims, bytesRead, bytesWritten } = this.#figuresSoFar
     return {
-      ...this.#counts,
+      ...this.#figuresSoFar,
       elapsedMs: seconds * 1000,
       iops: (reads + writes + flushes + trims) / seconds,
       bytesPerSecond: (bytesRead + bytesWritten) / seconds,

@@ -8,18 +8,20 @@
  * that says who found it; then the demo ends with 1, as it would for a real one.
  */
 import { createHash } from 'node:crypto'
-import { closeSync, createReadStream, ftruncateSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { createReadStream, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { WorkloadFigures } from '../../embedded/workload.js'
 import { openJournals } from '../../journal/journal-files.js'
 import { replayJournals } from '../../journal/replay.js'
-import { ControlClient } from '../control/client.js'
+import { XbbdError, sentenceOf } from '../../protocol/errors.js'
+import type { ControlClient } from '../control/client.js'
 import type { Terminal } from '../terminal.js'
 import { formatBytes, formatCount } from '../units.js'
 import { runNbdClient } from './nbd-client.js'
-import { Child, FrontChild } from './processes.js'
-import type { FrontEvent } from './processes.js'
+import { FrontChild } from './processes.js'
+import type { Child, FrontEvent } from './processes.js'
+import { Stage, makeImage } from './stage.js'
 
 export type DemoBreak = 'read' | 'answer' | 'journal'
 
@@ -27,6 +29,8 @@ export interface DemoOptions {
   readonly break?: DemoBreak
   /** Stay up and serve the disk at this path until a signal comes. */
   readonly nbd?: string
+  /** Keep image and whole journal in this new folder. */
+  readonly record?: string
   /** Seconds of each of the three loads. */
   readonly seconds: number
   readonly imageBytes: number
@@ -35,17 +39,10 @@ export interface DemoOptions {
 const VDEV = 'xvda'
 const DEPTHS = [1, 32, 128] as const
 
-/** Everything that must be cleaned up, whatever happens. */
-interface Stage {
-  readonly dir: string
-  readonly image: string
-  readonly children: Child[]
-}
-
 /** @returns the findings: empty when everything agreed. */
 export async function runDemo(options: DemoOptions, terminal: Terminal): Promise<readonly string[]> {
-  const dir = mkdtempSync(join(tmpdir(), 'xbbd-demo-'))
-  const stage: Stage = { dir, image: join(dir, 'disk.img'), children: [] }
+  const dir = options.record === undefined ? mkdtempSync(join(tmpdir(), 'xbbd-demo-')) : newFolder(options.record)
+  const stage = new Stage(dir, (sentence) => terminal.out(`${sentence}\n`))
   const demo = new Demo(options, terminal, stage)
   const interrupt = () => demo.interrupt()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt)
@@ -53,8 +50,8 @@ export async function runDemo(options: DemoOptions, terminal: Terminal): Promise
     return await demo.run()
   } finally {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupt)
-    await Promise.all(stage.children.map((child) => child.end('SIGKILL')))
-    rmSync(dir, { recursive: true, force: true })
+    await stage.end()
+    if (options.record === undefined) rmSync(dir, { recursive: true, force: true })
   }
 }
 
@@ -62,6 +59,7 @@ class Demo {
   private readonly options: DemoOptions
   private readonly terminal: Terminal
   private readonly stage: Stage
+  private readonly image: string
   private readonly findings: string[] = []
   /** What a signal does: it ends the serving when there is one, otherwise everything. */
   private onSignal = () => this.stage.children.forEach((child) => void child.end('SIGKILL'))
@@ -70,28 +68,30 @@ class Demo {
     this.options = options
     this.terminal = terminal
     this.stage = stage
+    this.image = join(stage.dir, 'disk.img')
   }
 
   async run(): Promise<readonly string[]> {
-    const { dir, image } = this.stage
-    makeImage(image, this.options.imageBytes)
-    this.tell(`a disk image of ${formatBytes(this.options.imageBytes)}: ${image}`)
-    await this.startHost()
-    const { daemon, control } = await this.startDaemon()
-    const front = new FrontChild(join(dir, 'host'))
-    this.stage.children.push(front)
+    const { image, stage, options } = this
+    makeImage(image, options.imageBytes)
+    this.tell(`a disk image of ${formatBytes(options.imageBytes)}: ${image}`)
+    await stage.startHost()
+    const journal = options.record === undefined ? [] : ['--journal-size', `${journalMiB(options.seconds)}M`]
+    const { daemon, control } = await stage.startDaemon(journal, { XBBD_PLANT: options.break ?? '' })
+    const front = stage.add(new FrontChild(stage.hostDir))
     const { domid } = await front.expect('domain')
     this.tell(`front end: guest ${String(domid)} of the embedded host, a process of its own (pid ${front.process.pid})`)
     await control.call('attach', { domid, vdev: VDEV, target: image, mode: 'w' })
     const connected = await front.ask({ do: 'connect' }, 'connected')
     this.tell(`attached as ${VDEV}: connected over a ring of ${String(connected.ringPages)} pages`)
-    if (this.options.nbd !== undefined) await this.serve(front, this.options.nbd)
+    if (options.nbd !== undefined) await this.serve(front, options.nbd)
     else await this.work(front)
     await front.ask({ do: 'close' }, 'closed')
     await control.call('detach', { domid, vdev: VDEV })
     this.tell('detached: drained and closed, nothing mapped')
     await this.stop(control, daemon)
     this.replay()
+    if (options.record !== undefined) this.tellRecord(options.record)
     return this.findings
   }
 
@@ -104,29 +104,12 @@ class Demo {
     this.terminal.out(`${sentence}\n`)
   }
 
-  private async startHost(): Promise<void> {
-    const dir = join(this.stage.dir, 'host')
-    const host = new Child('embedded host', 'cli/main.js', ['host', '--dir', dir])
-    this.stage.children.push(host)
-    await host.until(() => host.said.includes('is ready'))
-    this.tell(`embedded host: grants, event channels and XenStore in ${dir} (pid ${host.process.pid})`)
-  }
-
-  private async startDaemon(): Promise<{ daemon: Child; control: ControlClient }> {
-    const run = join(this.stage.dir, 'run')
-    const args = ['run', '--run-dir', run, '--host-dir', join(this.stage.dir, 'host'), '--config', '/dev/null']
-    const daemon = new Child('daemon', 'cli/main.js', args, { XBBD_PLANT: this.options.break ?? '' })
-    this.stage.children.push(daemon)
-    await daemon.until(() => daemon.said.includes('"ready"'))
-    this.tell(`daemon: serves backend/vbd (pid ${daemon.process.pid})`)
-    return { daemon, control: await ControlClient.connect(join(run, 'control')) }
-  }
-
   private async work(front: FrontChild): Promise<void> {
     for (const depth of DEPTHS) await this.load(front, depth)
-    await this.tryNbdClient(front)
+    // What an NBD client writes stands in no journal: a recording that can be driven again does without.
+    if (this.options.record === undefined) await this.tryNbdClient(front)
     const { sha256 } = await front.ask({ do: 'digest' }, 'digest')
-    if (sha256 === (await digestOfFile(this.stage.image))) this.tell('image: every byte is what the guest sees')
+    if (sha256 === (await digestOfFile(this.image))) this.tell('image: every byte is what the guest sees')
     else this.findings.push('the image differs from what the guest reads')
   }
 
@@ -165,6 +148,12 @@ class Demo {
     this.onSignal = killAll
   }
 
+  private tellRecord(dir: string): void {
+    this.tell(`recorded: ${this.stage.journalDir} and ${this.image}; for example:`)
+    this.tell(`  xbbd replay ${this.stage.journalDir} --step`)
+    this.tell(`  xbbd redrive ${this.stage.journalDir} --onto ${join(dir, 'again.img')} && cmp ${this.image} ${join(dir, 'again.img')}`)
+  }
+
   private async stop(control: ControlClient, daemon: Child): Promise<void> {
     await control.call('stop', { mode: 'close' })
     const status = await daemon.ended
@@ -173,7 +162,7 @@ class Demo {
   }
 
   private replay(): void {
-    const { journals, problems } = replayJournals(openJournals(join(this.stage.dir, 'run/journal')))
+    const { journals, problems } = replayJournals(openJournals(this.stage.journalDir))
     for (const { journal, batches, requests, steps, agrees, ...replay } of journals) {
       const what = requests === undefined ? `${formatCount(steps)} events` : `${formatCount(requests)} requests`
       if (agrees) this.tell(`replay of ${journal}: ${formatCount(batches)} batches, ${what}: agrees`)
@@ -185,12 +174,19 @@ class Demo {
   }
 }
 
-function makeImage(path: string, bytes: number): void {
-  const file = openSync(path, 'w', 0o600)
+/** Journal of three loads that keeps everything, in MiB: above what the fastest disk was seen to fill. */
+function journalMiB(seconds: number): number {
+  return Math.ceil(16 + 40 * seconds)
+}
+
+/** @throws XbbdError 73 when it is there already. */
+function newFolder(path: string): string {
   try {
-    ftruncateSync(file, bytes)
-  } finally {
-    closeSync(file)
+    mkdirSync(path)
+    return path
+  } catch (cause) {
+    const sentence = `cannot make the folder ${path} for the recording: ${sentenceOf(cause)}; name a new one`
+    throw new XbbdError('XBBD_DEMO', sentence, { cause, exitCode: 73 })
   }
 }
 

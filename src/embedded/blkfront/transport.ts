@@ -12,6 +12,7 @@ import type { Clock } from '../../ports/clock.js'
 import type { BlkifAbiName } from '../../ports/host.js'
 import type { XenStore } from '../../ports/xenstore.js'
 import { abiLayout, ringEntries } from '../../protocol/abi.js'
+import type { AbiLayout } from '../../protocol/abi.js'
 import { XbbdError } from '../../protocol/errors.js'
 import type { Guest, GuestPort } from '../guest/guest.js'
 import * as features from './features.js'
@@ -40,6 +41,8 @@ interface TransportParts {
   readonly peer: Peer
   readonly slots: RequestSlots
   readonly submitter: Submitter
+  readonly ring: FrontRing
+  readonly layout: AbiLayout
   readonly port: GuestPort
   readonly pages: number
 }
@@ -72,7 +75,10 @@ export class Transport {
   readonly backend: string
   readonly peer: Peer
   readonly slots: RequestSlots
+  /** Who uses the ring; whoever drives the ring himself leaves this alone. */
   readonly submitter: Submitter
+  readonly ring: FrontRing
+  readonly layout: AbiLayout
   readonly port: GuestPort
   /** Ring pages. */
   readonly pages: number
@@ -84,6 +90,8 @@ export class Transport {
     this.peer = parts.peer
     this.slots = parts.slots
     this.submitter = parts.submitter
+    this.ring = parts.ring
+    this.layout = parts.layout
     this.port = parts.port
     this.pages = parts.pages
     this.#options = options
@@ -144,10 +152,10 @@ async function dance(options: TransportOptions, undo: Undo) {
   const offer = await features.readTransportOffer(store, backend)
   const scheme = options.scheme ?? 'ring-page-order'
   const pages = features.choosePages(offer, scheme, options.ringPages ?? features.MAX_RING_PAGES)
-  const { slots, submitter, port, grefs } = await allocate(guest, backendId, pages, abi, handle, options, undo)
+  const { grefs, ...made } = await allocate(guest, backendId, pages, abi, handle, options, undo)
   undo.push(() => removeKeys(store, frontend))
   await store.transaction(async (ops) => {
-    for (const [key, value] of features.transportKeys(scheme, grefs, port.port, abi))
+    for (const [key, value] of features.transportKeys(scheme, grefs, made.port.port, abi))
       await ops.write(`${frontend}/${key}`, value)
     await ops.write(`${frontend}/state`, String(STATE.Initialised))
   })
@@ -161,7 +169,7 @@ async function dance(options: TransportOptions, undo: Undo) {
   if (!disk) throw new XbbdError('XBBD_NO_DISK', `the back end at ${backend} is connected but offers no disk`)
   await store.write(`${frontend}/state`, String(STATE.Connected))
   undo.done = true
-  return { transport: new Transport({ backend, peer, slots, submitter, port, pages }, options, undo), disk }
+  return { transport: new Transport({ backend, peer, ...made, pages }, options, undo), disk }
 }
 
 /** Ring, data pages, grants and the port. */
@@ -184,7 +192,7 @@ async function allocate(
   const port = await guest.allocatePort(backendId)
   undo.push(() => port.close())
   const grefs = Array.from({ length: pages }, (_, page) => firstGref + page)
-  return { slots, port, grefs, submitter: new Submitter(ring, slots, layout, handle) }
+  return { slots, port, grefs, ring, layout, submitter: new Submitter(ring, slots, layout, handle) }
 }
 
 /** A back end that closes instead, or does nothing in time, is an error with its own words. */

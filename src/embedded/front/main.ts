@@ -13,7 +13,9 @@ import { createHash } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import { systemClock } from '../../io/native/system-clock.js'
 import type { XenStore } from '../../ports/xenstore.js'
+import { SECTOR_BYTES } from '../../protocol/blkif.js'
 import { sentenceOf } from '../../protocol/errors.js'
+import { WriteCounts } from '../block-contents.js'
 import { Blkfront } from '../blkfront/blkfront.js'
 import { GuestDomain } from '../guest/guest-domain.js'
 import { NbdServer } from '../nbd/server.js'
@@ -38,6 +40,8 @@ class FrontProcess {
   private store: XenStore | undefined
   private front: Blkfront | undefined
   private nbd: NbdServer | undefined
+  /** Of the disk, whatever the load. */
+  private counts = new WriteCounts(0)
 
   constructor(guest: GuestDomain) {
     this.guest = guest
@@ -70,6 +74,7 @@ class FrontProcess {
       ...(poll !== undefined && { poll }),
       onEvent: (event) => say('front', { ...event }),
     })
+    this.counts = new WriteCounts(this.front.sizeBytes / SECTOR_BYTES)
     say('connected', { bytes: this.front.sizeBytes, ringPages: this.front.ringPages, depth: this.front.depth })
   }
 
@@ -80,7 +85,8 @@ class FrontProcess {
 
   private async load({ do: _, ...options }: Extract<Command, { do: 'load' }>): Promise<void> {
     const onProgress = (figures: object) => say('progress', figures)
-    say('loaded', await runWorkload({ ...options, device: this.disk(), clock: systemClock, onProgress }))
+    const { counts } = this
+    say('loaded', await runWorkload({ ...options, counts, device: this.disk(), clock: systemClock, onProgress }))
   }
 
   /** SHA-256 of the whole disk, as the guest sees it. */
