@@ -151,7 +151,8 @@ class Demo {
   private tellRecord(dir: string): void {
     this.tell(`recorded: ${this.stage.journalDir} and ${this.image}; for example:`)
     this.tell(`  xbbd replay ${this.stage.journalDir} --step`)
-    this.tell(`  xbbd redrive ${this.stage.journalDir} --onto ${join(dir, 'again.img')} && cmp ${this.image} ${join(dir, 'again.img')}`)
+    const again = join(dir, 'again.img')
+    this.tell(`  xbbd redrive ${this.stage.journalDir} --onto ${again} && cmp ${this.image} ${again}`)
   }
 
   private async stop(control: ControlClient, daemon: Child): Promise<void> {
