@@ -41,7 +41,7 @@ Engine* FindEngine(const Args& args) {
 }
 
 enum Flags : uint32_t { kReadOnly = 1, kCanDiscard = 2, kBlockDevice = 4 };
-enum Kind : uint32_t { kUring = 0, kThreads = 1 };
+enum Kind : uint32_t { kUring = 0, kThreads = 1, kInline = 2 };
 constexpr uint32_t kThreadsPerEngine = 4;
 constexpr uint32_t kMostDepth = 4096;
 
@@ -50,7 +50,7 @@ napi_value EngineOpen(napi_env env, napi_callback_info info) {
   Args args(env, info);
   uint32_t kind, descriptor, event, arena, sectorSize, flags;
   uint64_t depth, bytes;
-  if (!args.Handle(0, &kind) || kind > kThreads || !args.Handle(1, &descriptor) || !args.Handle(2, &event) ||
+  if (!args.Handle(0, &kind) || kind > kInline || !args.Handle(1, &descriptor) || !args.Handle(2, &event) ||
       !args.Handle(3, &arena) || !args.Whole(4, kMostDepth, &depth) || depth == 0 || !args.Whole(5, 0x1p53, &bytes) ||
       !args.Handle(6, &sectorSize) || !args.Handle(7, &flags) || sectorSize < 512 || sectorSize > 4096 ||
       (sectorSize & (sectorSize - 1)))
@@ -72,7 +72,9 @@ napi_value EngineOpen(napi_env env, napi_callback_info info) {
   target.canDiscard = flags & kCanDiscard;
   target.blockDevice = flags & kBlockDevice;
   std::unique_ptr<Engine> engine =
-      kind == kUring ? NewUringEngine(target) : NewThreadEngine(target, kThreadsPerEngine);
+      kind == kUring     ? NewUringEngine(target)
+      : kind == kThreads ? NewThreadEngine(target, kThreadsPerEngine)
+                         : NewInlineEngine(target);
   engine->Keep(std::move(fdBorrow), std::move(eventBorrow), std::move(arenaBorrow));
   const int started = engine->Start();
   const char* call = kind == kUring ? "io_uring_setup" : "pthread_create";

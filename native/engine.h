@@ -1,4 +1,4 @@
-// What io_uring and the threads have in common: one engine moves the bytes of one queue between its arena and one
+// What io_uring, the threads and the Worker's own hand have in common: one engine moves the bytes of one queue between its arena and one
 // descriptor. It is used by one thread; when that thread's environment ends with I/O in flight, the engine moves to
 // the process-wide list of orphans and is drained there.
 //
@@ -67,6 +67,9 @@ inline int32_t RefusalOf(const IoRequest& request, const EngineTarget& target) {
   if (moves && request.at + request.length > target.arena.length) return -EFAULT;
   return 0;
 }
+
+/// Executes a checked request on the calling thread, which it may block: bytes moved, 0, or -errno.
+int32_t Execute(const EngineTarget& target, const IoRequest& request);
 
 /// Results that wait for Reap; as many as the engine is deep.
 class ResultRing {
@@ -142,6 +145,7 @@ class Engine {
 };
 
 std::unique_ptr<Engine> NewUringEngine(const EngineTarget& target);
+std::unique_ptr<Engine> NewInlineEngine(const EngineTarget& target);
 std::unique_ptr<Engine> NewThreadEngine(const EngineTarget& target, uint32_t threads);
 
 }  // namespace xbbd

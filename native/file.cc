@@ -5,11 +5,13 @@
 // byte is written. Hence O_CLOEXEC everywhere: a child that inherited the descriptor would keep the lock.
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <napi.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "calls.h"
@@ -54,24 +56,28 @@ void DirectAlignment(int fd, double* memory, double* offset) {
 #endif
 }
 
-/// fileMeasure(handle, out: Float64Array of at least 10): kind (0 regular, 1 block device, 2 anything else), bytes,
+/// fileMeasure(handle, out: Float64Array of at least 11): kind (0 regular, 1 block device, 2 anything else), bytes,
 /// logical sector, physical sector, direct alignment of memory and of offsets (0 = not said), major and minor of the
-/// block device or of the file system's, inode, whether the device is read-only
+/// block device or of the file system's, inode, whether the device is read-only, whether the file lies in memory
 napi_value FileMeasure(napi_env env, napi_callback_info info) {
   Args args(env, info);
   uint32_t handle;
   uint8_t* bytes;
   size_t length;
-  if (!args.Handle(0, &handle) || !args.Bytes(1, &bytes, &length) || length < 10 * sizeof(double))
-    return ThrowInvalid(env, "fileMeasure takes a handle and a Float64Array of 10");
+  if (!args.Handle(0, &handle) || !args.Bytes(1, &bytes, &length) || length < 11 * sizeof(double))
+    return ThrowInvalid(env, "fileMeasure takes a handle and a Float64Array of 11");
   Borrow borrow;
   const int fd = borrow.TakeFd(handle);
   if (fd < 0) return ThrowUnknown(env);
   struct stat status;
   if (fstat(fd, &status) < 0) return ThrowErrno(env, "fstat");
-  double out[10] = {2, static_cast<double>(status.st_size), 512, 512, 0, 0, 0, 0, 0, 0};
+  double out[11] = {2, static_cast<double>(status.st_size), 512, 512, 0, 0, 0, 0, 0, 0, 0};
   dev_t device = status.st_dev;
-  if (S_ISREG(status.st_mode)) out[0] = 0;
+  if (S_ISREG(status.st_mode)) {
+    struct statfs system;
+    out[0] = 0;
+    out[10] = fstatfs(fd, &system) == 0 && (system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC);
+  }
   if (S_ISBLK(status.st_mode)) {
     uint64_t size = 0;
     int logical = 0, readOnly = 0;

@@ -5,12 +5,8 @@
 //
 // It is also where io_uring's engine sends what only an ioctl can do (discard of a block device). All that threads
 // and user share stands under one lock; `ready_` lets a polling user look without it.
-#include <fcntl.h>
-#include <linux/falloc.h>
-#include <linux/fs.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -21,49 +17,6 @@
 
 namespace xbbd {
 namespace {
-
-int32_t MoveBytes(const EngineTarget& target, const IoRequest& request) {
-  uint32_t moved = 0;
-  for (uint32_t round = 0; round <= kContinuations && moved < request.length; round++) {
-    // SAFETY: the range was checked against the arena, which is borrowed while this engine lives.
-    uint8_t* at = target.arena.address + request.at + moved;
-    const auto offset = static_cast<off_t>(request.offset + moved);
-    const size_t left = request.length - moved;
-    const ssize_t got = request.op == kRead ? pread(target.fd, at, left, offset) : pwrite(target.fd, at, left, offset);
-    if (got == 0) break;
-    if (got < 0 && (errno == EINTR || errno == EAGAIN) && round < kContinuations) continue;
-    if (got < 0) return moved ? static_cast<int32_t>(moved) : -errno;
-    moved += static_cast<uint32_t>(got);
-    // The rest of a direct transfer must stay aligned; if it does not, the caller gets the short result.
-    if (moved % target.sectorSize) break;
-  }
-  return static_cast<int32_t>(moved);
-}
-
-int32_t Deallocate(const EngineTarget& target, const IoRequest& request, bool zero) {
-  const auto offset = static_cast<off_t>(request.offset);
-  const auto length = static_cast<off_t>(request.length);
-  if (!zero && target.blockDevice) {
-    uint64_t range[2] = {request.offset, request.length};
-    return ioctl(target.fd, BLKDISCARD, range) < 0 ? -errno : 0;
-  }
-  const int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-  if (zero && fallocate(target.fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, length) == 0) return 0;
-  if (zero && errno != EOPNOTSUPP) return -errno;
-  return fallocate(target.fd, punch, offset, length) < 0 ? -errno : 0;
-}
-
-int32_t Execute(const EngineTarget& target, const IoRequest& request) {
-  switch (request.op) {
-    case kRead:
-    case kWrite:
-      return MoveBytes(target, request);
-    case kSync:
-      return fdatasync(target.fd) < 0 ? -errno : 0;
-    default:
-      return Deallocate(target, request, request.op == kWriteZeroes);
-  }
-}
 
 class ThreadEngine final : public Engine {
  public:

@@ -41,8 +41,8 @@ export type MediumLayer =
   /** Flips one bit of what a read returns: a disk that lies, for tests of everything that should notice. */
   | ({ readonly kind: 'corrupt'; readonly times?: number } & FaultScope)
 
-/** The engines that can move a descriptor's bytes. */
-export type IoEngineKind = 'io_uring' | 'threads'
+/** The engines that can move a descriptor's bytes; inline is the Worker itself, for files that lie in memory. */
+export type IoEngineKind = 'io_uring' | 'threads' | 'inline'
 
 /** All that a Worker needs to open its port; plain data. `handle` numbers come from the table of owners. */
 export type MediumPlan = {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { mediumOpener } from '../../src/io/media/open-medium.js'
@@ -62,7 +62,7 @@ function openImage(spec: Partial<MediumSpec>) {
   }
 }
 
-for (const engine of ['io_uring', 'threads'] as const) {
+for (const engine of ['io_uring', 'threads', 'inline'] as const) {
   for (const direct of [true, false]) {
     mediumContract(`file, ${engine}, ${direct ? 'O_DIRECT' : 'buffered'}`, openImage({ engine, direct }))
   }
@@ -96,7 +96,7 @@ if (device === undefined) {
   test.skip('medium contract: block device', () => undefined)
 } else {
   afterAll(() => execFileSync('losetup', ['--detach', device]))
-  for (const engine of ['io_uring', 'threads'] as const) {
+  for (const engine of ['io_uring', 'threads', 'inline'] as const) {
     mediumContract(
       `block device, ${engine}`,
       ({ readOnly }) => {
@@ -128,7 +128,7 @@ testLarge('a read-only device is refused to a writer, with the cure, and given t
   execFileSync('blockdev', ['--setrw', large ?? ''])
 })
 
-describe.each(['io_uring', 'threads'] as const)('files, %s', (engine) => {
+describe.each(['io_uring', 'threads', 'inline'] as const)('files, %s', (engine) => {
   test('a file that became shorter gives short results, then nothing, and no error', async () => {
     const driver = new MediumDriver(openImage({ engine, direct: false })({ readOnly: false }))
     truncateSync(image, 65536 + 1024)
@@ -151,4 +151,18 @@ describe.each(['io_uring', 'threads'] as const)('files, %s', (engine) => {
     }
     expect(owned()).toHaveLength(before)
   })
+})
+
+test('a file that lies in memory is served inline, unless the operator says otherwise', () => {
+  if (!existsSync('/dev/shm')) throw new Error('this machine has no /dev/shm to put a file in')
+  const inMemory = mkdtempSync('/dev/shm/xbbd-medium-')
+  const path = join(inMemory, 'image')
+  writeFileSync(path, new Uint8Array(65536))
+  const engineOf = (engine?: MediumSpec['engine']) => {
+    const medium = opened({ target: path, readOnly: false, ...(engine && { engine }) })
+    medium.close()
+    return medium.plan.kind === 'file' ? medium.plan.engine : undefined
+  }
+  expect([engineOf(), engineOf('auto'), engineOf('threads')]).toEqual(['inline', 'inline', 'threads'])
+  rmSync(inMemory, { recursive: true })
 })

@@ -143,9 +143,9 @@ export const schema = {
   },
   'medium.engine': {
     ...live,
-    kind: { type: 'choice', values: ['auto', 'io_uring', 'threads'] },
+    kind: { type: 'choice', values: ['auto', 'io_uring', 'threads', 'inline'] },
     fallback: 'auto',
-    doc: 'Who moves the bytes of files and block devices; auto is io_uring, or threads where the kernel forbids it.',
+    doc: 'Who moves the bytes: auto is io_uring (threads where forbidden), and inline for files on a tmpfs.',
   },
   'medium.direct': {
     ...live,

@@ -1,6 +1,7 @@
 /**
  * @packageDocumentation
- * io_uring or threads? `auto` tries a real engine over a throw-away eventfd and page: the only honest question, as
+ * io_uring, threads, or the Worker itself? A file in memory (tmpfs) never waits, so its bytes are moved inline. For the
+ * rest, `auto` tries a real engine over a throw-away eventfd and page: the only honest question, as
  * io_uring may be forbidden by sysctl, by a seccomp filter, or be missing. The answer cannot change while the process
  * lives, so it is asked once.
  */
@@ -31,9 +32,10 @@ export function uringRefusal(): string | undefined {
   return refusal
 }
 
-/** The engine that will serve; says in `notes` when it is not the one wished for. */
-export function chooseEngine(wish: IoEngineKind | 'auto', notes: string[]): IoEngineKind {
-  if (wish === 'threads') return 'threads'
+/** The engine that will serve; says in `notes` when it is not the one wished for. `inMemory`: the file never waits. */
+export function chooseEngine(wish: IoEngineKind | 'auto', inMemory: boolean, notes: string[]): IoEngineKind {
+  if (wish === 'threads' || wish === 'inline') return wish
+  if (wish === 'auto' && inMemory) return 'inline'
   const reason = uringRefusal()
   if (reason === undefined) return 'io_uring'
   notes.push(`io_uring cannot be used here (${reason}): threads move the data, at a higher cost per request`)

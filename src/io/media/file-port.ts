@@ -1,6 +1,6 @@
 /**
  * @packageDocumentation
- * A queue's port onto a file or block device: one native engine (io_uring or threads) over a borrowed descriptor and
+ * A queue's port onto a file or block device: one native engine (io_uring, threads or inline) over a borrowed descriptor and
  * a borrowed arena, and one eventfd that wakes this thread.
  *
  *   submit, reap ──► engine (one native call per batch; reap makes no system call)
@@ -18,6 +18,7 @@ import { assert } from '../../protocol/errors.js'
 import {
   ENGINE_BLOCK_DEVICE,
   ENGINE_CAN_DISCARD,
+  ENGINE_INLINE,
   ENGINE_READ_ONLY,
   ENGINE_THREADS,
   ENGINE_URING,
@@ -41,7 +42,8 @@ export interface FilePortTraits {
 
 export class FilePort implements MediumPort {
   readonly traits: FilePortTraits
-  readonly pace = RESULTS_PER_ROUND
+  /** Inline, everything that was submitted has ended. */
+  readonly pace?: number
   private readonly engine: number
   private readonly eventHandle: number
   private readonly poller: Poller
@@ -58,6 +60,7 @@ export class FilePort implements MediumPort {
       closeDescriptor(this.eventHandle)
       throw error
     }
+    if (plan.engine !== 'inline') this.pace = RESULTS_PER_ROUND
     const traits = mediaAddon.engineTraits(this.engine)
     this.traits = {
       engine: plan.engine,
@@ -109,6 +112,9 @@ export class FilePort implements MediumPort {
   }
 }
 
+/** As native/engine.cc numbers them. */
+const ENGINES = { io_uring: ENGINE_URING, threads: ENGINE_THREADS, inline: ENGINE_INLINE } as const
+
 function openEngine(plan: FilePlan, arena: BufferArena, eventHandle: number): number {
   const { geometry } = plan
   const flags =
@@ -116,7 +122,7 @@ function openEngine(plan: FilePlan, arena: BufferArena, eventHandle: number): nu
     (geometry.canDiscard ? ENGINE_CAN_DISCARD : 0) |
     (plan.blockDevice ? ENGINE_BLOCK_DEVICE : 0)
   return mediaAddon.engineOpen(
-    plan.engine === 'io_uring' ? ENGINE_URING : ENGINE_THREADS,
+    ENGINES[plan.engine],
     plan.handle,
     eventHandle,
     arena.handle,

@@ -34,6 +34,7 @@ export interface MediaAddon {
 
 export const ENGINE_URING = 0
 export const ENGINE_THREADS = 1
+export const ENGINE_INLINE = 2
 export const ENGINE_READ_ONLY = 1
 export const ENGINE_CAN_DISCARD = 2
 export const ENGINE_BLOCK_DEVICE = 4

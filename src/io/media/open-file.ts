@@ -38,10 +38,12 @@ interface Measure {
   readonly minor: number
   readonly inode: number
   readonly deviceReadOnly: boolean
+  /** On a tmpfs: it never waits for a device. */
+  readonly inMemory: boolean
 }
 
 function measure(handle: number): Measure {
-  const words = new Float64Array(10)
+  const words = new Float64Array(11)
   mediaAddon.fileMeasure(handle, words)
   return {
     kind: words[0] === 0 ? 'file' : words[0] === 1 ? 'block' : 'other',
@@ -54,6 +56,7 @@ function measure(handle: number): Measure {
     minor: words[7],
     inode: words[8],
     deviceReadOnly: words[9] !== 0,
+    inMemory: words[10] !== 0,
   }
 }
 
@@ -195,7 +198,7 @@ function mediumOf(
   spec: MediumSpec,
   notes: string[],
 ): Medium {
-  const engine = chooseEngine(spec.engine ?? 'auto', notes)
+  const engine = chooseEngine(spec.engine ?? 'auto', found.inMemory, notes)
   const depth = spec.depth ?? DEFAULT_DEPTH
   const blockDevice = found.kind === 'block'
   return {
