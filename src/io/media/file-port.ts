@@ -1,7 +1,7 @@
 /**
  * @packageDocumentation
- * A queue's port onto a file or block device: one native engine (io_uring, threads or inline) over a borrowed descriptor and
- * a borrowed arena, and one eventfd that wakes this thread.
+ * A queue's port onto a file or block device: one native engine (io_uring, threads or inline) over a borrowed
+ * descriptor and a borrowed arena, and one eventfd that wakes this thread.
  *
  *   submit, reap ──► engine (one native call per batch; reap makes no system call)
  *   arm ──► the engine may write the eventfd once ──► poller ──► listener
