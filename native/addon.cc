@@ -18,6 +18,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitPages(env, exports);
   InitGntdev(env, exports);
   InitEvtchn(env, exports);
+  InitTimer(env, exports);
   InitStream(env, exports);
   InitEngine(env, exports);
   InitFile(env, exports);

@@ -14,6 +14,7 @@ void InitPages(Napi::Env env, Napi::Object exports);
 void InitEngine(Napi::Env env, Napi::Object exports);
 void InitGntdev(Napi::Env env, Napi::Object exports);
 void InitEvtchn(Napi::Env env, Napi::Object exports);
+void InitTimer(Napi::Env env, Napi::Object exports);
 void InitStream(Napi::Env env, Napi::Object exports);
 void InitFile(Napi::Env env, Napi::Object exports);
 void InitFrontLoad(Napi::Env env, Napi::Object exports);

@@ -30,6 +30,8 @@ export interface WorkerWorld extends PlaneWorld {
   readonly arenaChunks: number
   /** Longest spin before sleeping, nanoseconds; 0 = never spin. */
   readonly spinMaxNs: number
+  /** What a wake-up of this thread costs; absent = as on common hardware. */
+  readonly wakeUpNs?: number
   /** Runs `turn` soon, after the event loop has looked at everything else. */
   readonly soon: (turn: () => void) => void
   readonly post: (message: UpMessage) => void
@@ -64,13 +66,18 @@ export class QueueWorker {
   constructor(world: WorkerWorld) {
     this.world = world
     this.lender = new ArenaLender(world.arenaChunks)
-    this.spin = new SpinGovernor(world.spinMaxNs)
+    this.spin = new SpinGovernor(world.spinMaxNs, world.wakeUpNs)
     this.notification$.subscribe((name) => {
       const queue = this.queues.get(name)
       if (queue) queue.plane.core.statistics[COUNTER.wakeUps]++
       this.wake()
     })
     this.completion$.subscribe(() => this.wake())
+  }
+
+  /** Whether a queue has work, or had so lately that this Worker has not fallen asleep since. */
+  get busy(): boolean {
+    return this.awake
   }
 
   /** A message of the main thread. */

@@ -58,3 +58,11 @@ test('with a limit of zero it never spins', () => {
   const governor = new SpinGovernor(0)
   expect(live(governor, 1, 100).spun).toBe(0)
 })
+
+test('where wake-ups are dear it spins longer, but never longer than it may', () => {
+  const dear = 400_000
+  expect(live(new SpinGovernor(1_000_000, dear), 300_000, 100).slept).toBe(0)
+  expect(new SpinGovernor(100_000, dear).budgetNs).toBe(100_000)
+  expect(new SpinGovernor(1_000_000, 30_000).budgetNs).toBe(50_000)
+  expect(new SpinGovernor(0, dear).budgetNs).toBe(0)
+})

@@ -126,8 +126,8 @@ export const schema = {
   'spin.max-us': {
     ...fixed,
     kind: { type: 'integer', min: 0, max: 10_000 },
-    fallback: '50',
-    doc: 'Longest time, in microseconds, that a worker polls for more work before it sleeps; 0 sleeps at once.',
+    fallback: '1000',
+    doc: 'Microseconds that a worker polls for more work at most, never longer than a wake-up is worth; 0 never polls.',
   },
   'journal.size': {
     ...fixed,

@@ -15,9 +15,11 @@ import { SegmentPool } from '../../io/journal/segment-pool.js'
 import type { PoolPlan } from '../../io/journal/segment-pool.js'
 import { createOpenMediumPort } from '../../io/media/open-port.js'
 import { crcOfWords, nowNs } from '../../io/native/clock.js'
+import { wakeUpCostNs } from '../../io/native/wake-up-cost.js'
 import { view } from '../../io/native/owners.js'
 import { assert } from '../../protocol/errors.js'
 import { systemClock } from '../../io/native/system-clock.js'
+import { WarmUp } from './warm-up.js'
 
 /** What the main thread gives a Worker at its start. */
 export interface QueueWorkerData {
@@ -48,6 +50,7 @@ const worker = new QueueWorker({
   nowNs,
   crcOfWords,
   spinMaxNs: data.spinMaxNs,
+  wakeUpNs: await wakeUpCostNs(),
   steppers,
   segments: (journal) => pool.source(journal),
   origin: data.origin,
@@ -55,3 +58,14 @@ const worker = new QueueWorker({
   post: (message) => port.postMessage(message),
 })
 port.on('message', (message: DownMessage) => worker.receive(message))
+if (data.requests === 'compiled') warmUp()
+
+/** In slices between all else, and over when a queue has work of its own: that warms as well. */
+function warmUp(): void {
+  const ring = new WarmUp({ nowNs, crcOfWords, steppers, origin: data.origin })
+  const slice = () => {
+    if (!worker.busy && ring.slice()) setImmediate(slice)
+    else ring.close()
+  }
+  setImmediate(slice)
+}
