@@ -7,7 +7,8 @@
  *   NativeFrontRing ─ reads, writes, flushes, 1 to 32 at a time ─► QueueWorker ─ a file in memory ─► answers
  *
  * It is done in slices, so that messages of the main thread are heard, a bounded number of requests, and is over as
- * soon as a real queue has work. What must never happen: a word of it in a journal of the daemon, or a byte in its arena.
+ * soon as a real queue has work. What must never happen: a word of it in a journal of the daemon, or a byte in its
+ * arena.
  *
  * Ring and medium are of the classes that serve guests. Grants and channels cannot be: no guest is there yet. Code that
  * was compiled for one stand-in would be thrown away when the first guest's comes, so each ring has stand-ins of a
