@@ -10,7 +10,7 @@
  * Nothing is started, and no user is made: that is for the package's own scripts (systemd-sysusers, udevadm).
  */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { bundleProgram } from './bundle.mjs'
@@ -30,14 +30,11 @@ const FILES = [
 
 /** Installs below `destdir`, which may exist. @returns what was installed, as paths relative to it. */
 export async function packageInto(destdir) {
-  const absent = FILES.map(([name]) => name).filter((name) => !existsSync(join(root, 'packaging', name)))
-  for (const name of absent) process.stderr.write(`xbbd: packaging/${name} is not written yet, and is left out\n`)
   await bundleProgram(join(destdir, 'usr/lib/xbbd'))
   mkdirSync(join(destdir, 'usr/bin'), { recursive: true })
   rmSync(join(destdir, 'usr/bin/xbbd'), { force: true })
   symlinkSync('../lib/xbbd/cli/main.js', join(destdir, 'usr/bin/xbbd'))
   for (const [name, path, mode] of FILES) {
-    if (absent.includes(name)) continue
     mkdirSync(dirname(join(destdir, path)), { recursive: true })
     copyFileSync(join(root, 'packaging', name), join(destdir, path))
     chmodSync(join(destdir, path), mode)

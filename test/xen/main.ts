@@ -4,13 +4,12 @@
  *
  *   build the rig ─► package, bundle ─► boot, run scenarios in dom0 ─► … next boot ─► replay every journal here ─► sum
  *
- * Scenarios are grouped by boot. One that takes too long has failed; one that takes dom0 with it costs the rest of its
+ * Scenarios are grouped by boot, all in one when it must be short. One that takes too long has failed; one that takes dom0 with it costs the rest of its
  * boot, which counts as failed too, since it did not run. Results stay below test/tmp/xen until the next run.
  */
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { packageRoot } from '../../src/io/native/load.js'
-import { BOOTS } from './dom0/scenario.js'
 import { boot, bootCommand, buildRig } from './host/boot.js'
 import { chosenBoots, scenarioFiles, type BootPlan } from './host/catalogue.js'
 import { readOptions, USAGE, type TestOptions } from './host/options.js'
@@ -24,7 +23,9 @@ async function runBoot(plan: BootPlan, prepared: Prepared, options: TestOptions,
   const share = join(RESULTS, plan.boot)
   const missing = new Map(plan.scenarios.map((scenario) => [scenario.name, scenario]))
   const unheard = new Set(plan.suites)
-  makeShare(share, prepared, { scenarioFiles: scenarioFiles(), scenarios: [...missing.keys()], suites: plan.suites })
+  const names = [...missing.keys()]
+  const { short } = options
+  makeShare(share, prepared, { short, scenarioFiles: scenarioFiles(), scenarios: names, suites: plan.suites })
   report.heading(`\nboot ${plan.boot}`)
   let log: string[] = []
   const directories = new Map<string, string>()
@@ -32,7 +33,7 @@ async function runBoot(plan: BootPlan, prepared: Prepared, options: TestOptions,
     {
       share,
       command: RUN_PLAN,
-      machine: BOOTS[plan.boot],
+      machine: plan.machine,
       verbose: options.verbose,
       limitOf: (name) => missing.get(name)?.timeout,
     },
@@ -91,7 +92,7 @@ async function run(options: TestOptions): Promise<number> {
   try {
     if (options.command !== undefined) {
       const share = join(RESULTS, 'command')
-      makeShare(share, prepared, { scenarioFiles: [], scenarios: [], suites: [] })
+      makeShare(share, prepared, { short: false, scenarioFiles: [], scenarios: [], suites: [] })
       return await bootCommand(share, `${INSTALL}\n${options.command}`, options.verbose)
     }
     const report = new Report((text) => process.stdout.write(text))

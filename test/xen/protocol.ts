@@ -6,6 +6,8 @@
 
 /** What one boot runs. */
 export interface Plan {
+  /** `--short`: scenarios may do less of the same. */
+  readonly short: boolean
   /** Bundled files that declare scenarios, without extension. */
   readonly scenarioFiles: readonly string[]
   /** Names of those to run. */

@@ -46,7 +46,7 @@ async function runScenario({ name, timeout, body }: Scenario, index: number): Pr
   mkdirSync(directory, { recursive: true })
   tell({ event: 'begin', name, directory: directory.replace('/project/', '') })
   const began = performance.now()
-  const t = await Toolbox.open((text) => tell({ event: 'log', name, text }))
+  const t = await Toolbox.open(plan.short, (text) => tell({ event: 'log', name, text }))
   const errors: string[] = []
   try {
     await within('the scenario', timeout * 1000, body(t))

@@ -22,20 +22,23 @@ let domains = 0
 export class Toolbox {
   readonly daemon = new Daemon()
   readonly store: XenStoreClient
+  /** Whether this is `--short`: less of the same is enough then. */
+  readonly short: boolean
   readonly #say: (text: string) => void
   readonly #guests: Guest[] = []
   readonly #cleanups: (() => unknown)[] = []
   #complaintsExpected = false
 
-  private constructor(store: XenStoreClient, say: (text: string) => void) {
+  private constructor(store: XenStoreClient, short: boolean, say: (text: string) => void) {
     this.store = store
+    this.short = short
     this.#say = say
   }
 
-  static async open(say: (text: string) => void): Promise<Toolbox> {
+  static async open(short: boolean, say: (text: string) => void): Promise<Toolbox> {
     rmSync(IMAGES, { recursive: true, force: true })
     mkdirSync(IMAGES, { mode: 0o755 })
-    return new Toolbox(await connectXenStore('/run/xenstored/socket'), say)
+    return new Toolbox(await connectXenStore('/run/xenstored/socket'), short, say)
   }
 
   readonly until = until

@@ -15,7 +15,10 @@ const CONTRACTS = join(compiled, 'contract')
 
 /** One boot of the machine and what runs in it. */
 export interface BootPlan {
-  readonly boot: Boot
+  /** Names it in the report and among the results. */
+  readonly boot: string
+  /** Options of rig/run. */
+  readonly machine: readonly string[]
   readonly suites: readonly string[]
   readonly scenarios: readonly Scenario[]
 }
@@ -38,17 +41,20 @@ export function bundleEntries(): Record<string, string> {
   ]) as Record<string, string>
 }
 
-/** What was asked for, grouped by boot, in the order of the table of boots. */
+/** What was asked for, grouped by boot, in the order of the table of boots; all in one boot when it is to be short. */
 export async function chosenBoots({ short, only }: TestOptions): Promise<BootPlan[]> {
   for (const name of scenarioFiles()) await import(join(SCENARIOS, `${name}.js`))
   const wanted = (name: string, boot: Boot) =>
     only.length === 0 || only.some((pattern) => pattern.test(name) || pattern.test(boot))
   const suites = modulesIn(CONTRACTS).filter((name) => name.endsWith('.suite') && wanted(name, 'contract'))
-  return (Object.keys(BOOTS) as Boot[])
-    .map((boot) => ({
-      boot,
-      suites: boot === 'contract' ? suites : [],
-      scenarios: scenarios().filter((one) => one.boot === boot && (one.short || !short) && wanted(one.name, boot)),
-    }))
-    .filter((plan) => plan.suites.length + plan.scenarios.length > 0)
+  const chosen = scenarios().filter((one) => (one.short || !short) && wanted(one.name, one.boot))
+  const plans = short
+    ? [{ boot: 'short', machine: [], suites, scenarios: chosen }]
+    : (Object.keys(BOOTS) as Boot[]).map((boot) => ({
+        boot,
+        machine: BOOTS[boot],
+        suites: boot === 'contract' ? suites : [],
+        scenarios: chosen.filter((one) => one.boot === boot),
+      }))
+  return plans.filter((plan) => plan.suites.length + plan.scenarios.length > 0)
 }

@@ -6,7 +6,8 @@
 import { startLoad } from '../loads.js'
 import { scenario } from '../scenario.js'
 
-const STOPS = 3
+const STOPS = 4
+const STOPS_SHORT = 2
 
 scenario('the daemon is stopped and started under load', { boot: 'restarts', short: true, timeout: 240 }, async (t) => {
   await t.daemon.start()
@@ -16,7 +17,7 @@ scenario('the daemon is stopped and started under load', { boot: 'restarts', sho
   const before = await guest.dmesg()
   const load = await startLoad(guest, '/dev/xvdb')
   const answered = async () => (await t.daemon.statistics(guest.domid, 'xvdb')).counters.answeredOkay
-  for (let stop = 0; stop < STOPS; stop++) {
+  for (let stop = 0; stop < (t.short ? STOPS_SHORT : STOPS); stop++) {
     const already = await answered()
     await t.until('there is load', async () => (await answered()) > already + 100, 60_000, 250)
     const began = performance.now()
