@@ -7,6 +7,7 @@
  *
  *   Back.start ─► attach(front, medium) ─► Attached { cpuNs, detach }
  */
+import { noLedger } from '../src/actors/legacies.js'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -74,6 +75,8 @@ export class Back {
       journalBytes: options.journalBytes ?? 64 * MiB,
       requests: 'compiled',
       backendDomid: 0,
+    ledger: noLedger,
+    recoveriesMax: 1,
       origin: { program: 'xbbd bench', boot: 'bench', pid: process.pid, wallMs: Date.now() },
     })
   }

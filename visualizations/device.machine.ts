@@ -30,6 +30,7 @@ export const deviceMachine = createMachine({
     ],
     'medium.waited': [{ description: 'Somebody else holds the lock; said in the list.', actions: ['noteEvent'] }],
     'medium.gone': [{ description: 'No connection depends on it; said in the list.', actions: ['noteEvent'] }],
+    'queue.legacyRead': [{ description: 'It comes too late to matter: what it was about has been decided.' }],
     'queue.ranShort': [{ description: 'It comes too late to matter: what it was about has been decided.' }],
     'queue.recovered': [{ description: 'It comes too late to matter: what it was about has been decided.' }],
     'clock.elapsed': [{ description: 'It comes too late to matter: what it was about has been decided.' }],
@@ -212,8 +213,8 @@ export const deviceMachine = createMachine({
             },
             {
               guard: 'foundConnected',
-              target: 'openingMedium',
-              description: 'An earlier process served this front end, which still holds its ring: taken over.',
+              target: '#device.Recovering',
+              description: 'An earlier process served this front end, which still holds its ring: gone on with.',
               actions: ['watchFrontend', 'rememberResuming'],
             },
             {
@@ -234,18 +235,6 @@ export const deviceMachine = createMachine({
           entry: ['openMedium'],
           on: {
             'medium.opened': [
-              {
-                guard: 'canResume',
-                target: '#device.Connecting',
-                description: 'Open: the connection of the earlier process is taken over.',
-                actions: ['rememberMedium'],
-              },
-              {
-                guard: 'isResuming',
-                target: '#device.Closing.closingMedium',
-                description: 'Open, but the front end left meanwhile: nothing to take over.',
-                actions: ['rememberMedium'],
-              },
               {
                 target: 'publishing',
                 description: 'Open: now it can be offered.',
@@ -772,18 +761,6 @@ export const deviceMachine = createMachine({
                 actions: ['rememberNothing'],
               },
               {
-                guard: 'resumedWhileClosing',
-                target: '#device.Closing.serving',
-                description: 'Taken over in the middle of its closing, which goes on.',
-                actions: ['switchToClosing', 'startPatience'],
-              },
-              {
-                guard: 'isResuming',
-                target: '#device.Connected',
-                description: 'Taken over: XenStore still says Connected, and is not touched.',
-                actions: ['countConnection'],
-              },
-              {
                 target: 'publishing',
                 description: 'Done: on to publishing.',
                 actions: ['rememberNothing'],
@@ -850,6 +827,538 @@ export const deviceMachine = createMachine({
         },
       },
     },
+    Recovering: {
+      description: 'Goes on where a process or a Worker left off, and XenStore is not touched: the guest sees a pause.',
+      initial: 'readingJournal',
+      on: {
+        'frontend.Unknown': [
+          {
+            description: 'It vanished half-way: turned back after this step.',
+            actions: ['rememberFrontend', 'endAbandoning'],
+          },
+        ],
+        'frontend.Initialising': [
+          {
+            description: 'It started over: turned back after this step.',
+            actions: ['rememberFrontend', 'endForRestart'],
+          },
+        ],
+        'frontend.InitWait': [
+          {
+            description: 'No state of a front end in this dance: ignored.',
+            actions: ['rememberFrontend'],
+          },
+        ],
+        'frontend.Initialised': [{ description: 'It holds its ring.', actions: ['rememberFrontend'] }],
+        'frontend.Connected': [{ description: 'It waits, and knows of nothing.', actions: ['rememberFrontend'] }],
+        'frontend.Closing': [
+          {
+            description: 'Remembered: what it asked for is answered first.',
+            actions: ['rememberFrontend'],
+          },
+        ],
+        'frontend.Closed': [
+          {
+            description: 'It gave up its ring: turned back after this step.',
+            actions: ['rememberFrontend', 'endQuietly'],
+          },
+        ],
+        'frontend.Reconfiguring': [{ description: 'Means nothing to a disk.', actions: ['rememberFrontend'] }],
+        'frontend.Reconfigured': [{ description: 'Means nothing to a disk.', actions: ['rememberFrontend'] }],
+        'medium.gone': [
+          {
+            description: 'Remembered: requests are answered with errors first.',
+            actions: ['endForMedium'],
+          },
+        ],
+        'queue.ringBroke': [{ description: 'Turned back after this step.', actions: ['endForRing'] }],
+        'queue.crashed': [
+          {
+            target: '#device.Closing.unbindingChannel',
+            description: 'It cannot be gone on with: the rest is unmade.',
+            actions: ['endCrashed', 'reportError', 'switchToClosing'],
+          },
+        ],
+        'xenstore.directoryVanished': [
+          {
+            description: 'The device was taken away: turned back after this step.',
+            actions: ['rememberGone', 'endAbandoning'],
+          },
+        ],
+        'xenstore.domainGone': [
+          {
+            description: 'Its guest is dead: turned back after this step.',
+            actions: ['rememberOrphaned', 'endOrphaned'],
+          },
+        ],
+        'operator.parked': [
+          {
+            description: 'Turned back after this step, without closing.',
+            actions: ['rememberParking'],
+          },
+        ],
+        'xenstore.closeRequested': [
+          {
+            description: 'The toolstack wrote Closing or online=0 into our directory: libxl asks for the end.',
+            actions: ['rememberOnline', 'endQuietly'],
+          },
+        ],
+        'operator.detached': [
+          {
+            description: 'The operator detaches the device for good.',
+            actions: ['rememberOnline', 'endQuietly'],
+          },
+        ],
+        'operator.closed': [
+          {
+            description: 'The daemon stops and closes its devices.',
+            actions: ['rememberClosing', 'endQuietly'],
+          },
+        ],
+      },
+      states: {
+        readingJournal: {
+          description: 'What the queue that served this ring left behind is looked up.',
+          entry: ['readJournal'],
+          on: {
+            'frontend.Unknown': [
+              {
+                target: '#device.Closing.closingMedium',
+                description: 'It vanished: nobody waits for an answer.',
+                actions: ['rememberFrontend', 'endAbandoning'],
+              },
+            ],
+            'frontend.Initialising': [
+              {
+                target: '#device.Closing.closingMedium',
+                description: 'It started over.',
+                actions: ['rememberFrontend', 'endForRestart'],
+              },
+            ],
+            'frontend.InitWait': [
+              {
+                description: 'No state of a front end in this dance: ignored.',
+                actions: ['rememberFrontend'],
+              },
+            ],
+            'frontend.Initialised': [{ description: 'It holds its ring.', actions: ['rememberFrontend'] }],
+            'frontend.Connected': [{ description: 'It waits, and knows of nothing.', actions: ['rememberFrontend'] }],
+            'frontend.Closing': [
+              {
+                description: 'Remembered: what it asked for is answered first.',
+                actions: ['rememberFrontend'],
+              },
+            ],
+            'frontend.Closed': [
+              {
+                target: '#device.Closing.closingMedium',
+                description: 'It gave up its ring: nobody waits for an answer.',
+                actions: ['rememberFrontend', 'endQuietly'],
+              },
+            ],
+            'frontend.Reconfiguring': [{ description: 'Means nothing to a disk.', actions: ['rememberFrontend'] }],
+            'frontend.Reconfigured': [{ description: 'Means nothing to a disk.', actions: ['rememberFrontend'] }],
+            'xenstore.directoryVanished': [
+              {
+                target: '#device.Closing.closingMedium',
+                description: 'The device was taken away.',
+                actions: ['rememberGone'],
+              },
+            ],
+            'xenstore.domainGone': [
+              {
+                target: '#device.Closing.closingMedium',
+                description: 'Its guest is dead: nobody waits.',
+                actions: ['rememberOrphaned', 'endOrphaned'],
+              },
+            ],
+            'operator.parked': [
+              {
+                target: '#device.Parking.closingMedium',
+                description: 'Left to the next process as it is.',
+                actions: ['rememberParking'],
+              },
+            ],
+            'queue.legacyRead': [
+              {
+                guard: 'legacyRefused',
+                target: '#device.Closing.closingMedium',
+                description: 'Its journal must not be gone on from: the front end is asked to close and come again.',
+                actions: ['rememberLegacy', 'endRefused', 'reportError', 'switchToClosing'],
+              },
+              {
+                guard: 'legacyHopeless',
+                target: '#device.Closing.closingMedium',
+                description: 'Its journal killed one successor after the other: the device fails.',
+                actions: ['rememberLegacy', 'endFailed', 'reportError', 'switchToClosing'],
+              },
+              {
+                target: 'openingMedium',
+                description: 'Known: on to openingMedium.',
+                actions: ['rememberLegacy'],
+              },
+            ],
+          },
+        },
+        openingMedium: {
+          description: 'The lock is waited for as long as it takes: the writes of the dead hold it, and are to end first.',
+          entry: ['openMediumPatiently'],
+          on: {
+            'frontend.Unknown': [
+              {
+                target: '#device.Closing.closingMedium',
+                description: 'It vanished: nobody waits for an answer.',
+                actions: ['rememberFrontend', 'endAbandoning'],
+              },
+            ],
+            'frontend.Initialising': [
+              {
+                target: '#device.Closing.closingMedium',
+                description: 'It started over.',
+                actions: ['rememberFrontend', 'endForRestart'],
+              },
+            ],
+            'frontend.InitWait': [
+              {
+                description: 'No state of a front end in this dance: ignored.',
+                actions: ['rememberFrontend'],
+              },
+            ],
+            'frontend.Initialised': [{ description: 'It holds its ring.', actions: ['rememberFrontend'] }],
+            'frontend.Connected': [{ description: 'It waits, and knows of nothing.', actions: ['rememberFrontend'] }],
+            'frontend.Closing': [
+              {
+                description: 'Remembered: what it asked for is answered first.',
+                actions: ['rememberFrontend'],
+              },
+            ],
+            'frontend.Closed': [
+              {
+                target: '#device.Closing.closingMedium',
+                description: 'It gave up its ring: nobody waits for an answer.',
+                actions: ['rememberFrontend', 'endQuietly'],
+              },
+            ],
+            'frontend.Reconfiguring': [{ description: 'Means nothing to a disk.', actions: ['rememberFrontend'] }],
+            'frontend.Reconfigured': [{ description: 'Means nothing to a disk.', actions: ['rememberFrontend'] }],
+            'xenstore.directoryVanished': [
+              {
+                target: '#device.Closing.closingMedium',
+                description: 'The device was taken away.',
+                actions: ['rememberGone'],
+              },
+            ],
+            'xenstore.domainGone': [
+              {
+                target: '#device.Closing.closingMedium',
+                description: 'Its guest is dead: nobody waits.',
+                actions: ['rememberOrphaned', 'endOrphaned'],
+              },
+            ],
+            'operator.parked': [
+              {
+                target: '#device.Parking.closingMedium',
+                description: 'Left to the next process as it is.',
+                actions: ['rememberParking'],
+              },
+            ],
+            'medium.opened': [
+              {
+                target: 'negotiating',
+                description: 'No write of the dead is left.',
+                actions: ['rememberMedium'],
+              },
+            ],
+            'medium.refused': [
+              {
+                target: '#device.Closing.closingMedium',
+                description: 'No medium, no device: it fails.',
+                actions: ['endFailed', 'reportAttachFailure', 'switchToClosing'],
+              },
+            ],
+          },
+        },
+        negotiating: {
+          description: 'The keys of the front end are read once and judged: ring, channel, ABI, each within its limits.',
+          entry: ['readFrontend'],
+          on: {
+            'xenstore.frontendRead': [
+              {
+                guard: 'isParking',
+                target: '#device.Parking.closingMedium',
+                description: 'Done, but the process is going to end: undone, and left to the next one.',
+                actions: ['rememberConnection'],
+              },
+              {
+                target: '#device.Closing.closingMedium',
+                description: 'Refused: it cannot be gone on with, and the front end is asked to close and come again.',
+                guard: 'connectionRefused',
+                actions: ['endRefused', 'reportError', 'switchToClosing'],
+              },
+              {
+                guard: 'nobodyWaits',
+                target: '#device.Closing.closingMedium',
+                description: 'Done, but the front end has left the ring: undone again.',
+                actions: ['rememberConnection'],
+              },
+              {
+                target: 'openingGrants',
+                description: 'Done: on to openingGrants.',
+                actions: ['rememberConnection'],
+              },
+            ],
+          },
+        },
+        openingGrants: {
+          description: 'A way to copy from and to the pages that this domain grants is opened.',
+          entry: ['openGrants'],
+          on: {
+            'host.grantsOpened': [
+              {
+                guard: 'isParking',
+                target: '#device.Parking.closingGrants',
+                description: 'Done, but the process is going to end: undone, and left to the next one.',
+                actions: ['rememberGrants'],
+              },
+              {
+                guard: 'nobodyWaits',
+                target: '#device.Closing.closingGrants',
+                description: 'Done, but the front end has left the ring: undone again.',
+                actions: ['rememberGrants'],
+              },
+              {
+                target: 'mappingRing',
+                description: 'Done: on to mappingRing.',
+                actions: ['rememberGrants'],
+              },
+            ],
+            'host.grantsRefused': [
+              {
+                guard: 'isParking',
+                target: '#device.Parking.closingMedium',
+                description: 'Refused, and the process is going to end: what was done is undone, and left to the next one.',
+                actions: ['endRefused'],
+              },
+              {
+                target: '#device.Closing.closingMedium',
+                description: 'Refused: it cannot be gone on with, and the front end is asked to close and come again.',
+                actions: ['endRefused', 'reportError', 'switchToClosing'],
+              },
+            ],
+          },
+        },
+        mappingRing: {
+          description: 'All pages of the shared ring are mapped, or none.',
+          entry: ['mapRing'],
+          on: {
+            'host.ringMapped': [
+              {
+                guard: 'isParking',
+                target: '#device.Parking.unmappingRing',
+                description: 'Done, but the process is going to end: undone, and left to the next one.',
+                actions: ['rememberRing'],
+              },
+              {
+                guard: 'nobodyWaits',
+                target: '#device.Closing.unmappingRing',
+                description: 'Done, but the front end has left the ring: undone again.',
+                actions: ['rememberRing'],
+              },
+              {
+                target: 'bindingChannel',
+                description: 'Done: on to bindingChannel.',
+                actions: ['rememberRing'],
+              },
+            ],
+            'host.ringRefused': [
+              {
+                guard: 'isParking',
+                target: '#device.Parking.closingGrants',
+                description: 'Refused, and the process is going to end: what was done is undone, and left to the next one.',
+                actions: ['endRefused'],
+              },
+              {
+                target: '#device.Closing.closingGrants',
+                description: 'Refused: it cannot be gone on with, and the front end is asked to close and come again.',
+                actions: ['endRefused', 'reportError', 'switchToClosing'],
+              },
+            ],
+          },
+        },
+        bindingChannel: {
+          description: 'The event channel is bound: from here on no other process can serve this ring.',
+          entry: ['bindChannel'],
+          on: {
+            'host.channelBound': [
+              {
+                guard: 'isParking',
+                target: '#device.Parking.unbindingChannel',
+                description: 'Done, but the process is going to end: undone, and left to the next one.',
+                actions: ['rememberChannel'],
+              },
+              {
+                guard: 'nobodyWaits',
+                target: '#device.Closing.unbindingChannel',
+                description: 'Done, but the front end has left the ring: undone again.',
+                actions: ['rememberChannel'],
+              },
+              {
+                target: 'attachingQueue',
+                description: 'Done: on to attachingQueue.',
+                actions: ['rememberChannel'],
+              },
+            ],
+            'host.channelRefused': [
+              {
+                guard: 'isParking',
+                target: '#device.Parking.unmappingRing',
+                description: 'Refused, and the process is going to end: what was done is undone, and left to the next one.',
+                actions: ['endRefused'],
+              },
+              {
+                target: '#device.Closing.unmappingRing',
+                description: 'Refused: it cannot be gone on with, and the front end is asked to close and come again.',
+                actions: ['endRefused', 'reportError', 'switchToClosing'],
+              },
+            ],
+          },
+        },
+        attachingQueue: {
+          description: 'A queue takes the ring over, at the last answer that was published.',
+          entry: ['attachQueue'],
+          on: {
+            'queue.attached': [
+              {
+                guard: 'isParking',
+                target: '#device.Parking.draining',
+                description: 'It goes on; but the process is going to end.',
+              },
+              {
+                guard: 'mustAbandon',
+                target: '#device.Closing.abandoning',
+                description: 'It goes on; but the front end is gone: nothing may be written to its ring.',
+              },
+              {
+                guard: 'frontendHasLeft',
+                target: '#device.Closing.draining',
+                description: 'It goes on; but the front end closed meanwhile: what was taken is answered.',
+              },
+              {
+                guard: 'resumedWhileClosing',
+                target: '#device.Closing.serving',
+                description: 'Taken over in the middle of its closing, which goes on: it is served until it says Closed.',
+                actions: ['switchToClosing', 'startPatience'],
+              },
+              {
+                guard: 'foundOtherSize',
+                target: '#device.Connected.medium.Resizing',
+                description: 'Taken over, and the medium has another size than was published: the guest is told now.',
+                actions: ['countConnection'],
+              },
+              {
+                target: '#device.Connected',
+                description: 'Taken over: XenStore says Connected all the while.',
+                actions: ['countConnection'],
+              },
+            ],
+            'queue.refused': [
+              {
+                guard: 'isParking',
+                target: '#device.Parking.unbindingChannel',
+                description: 'Refused, and the process is going to end: what was done is undone, and left to the next one.',
+                actions: ['endRefused'],
+              },
+              {
+                target: '#device.Closing.unbindingChannel',
+                description: 'Refused: it cannot be gone on with, and the front end is asked to close and come again.',
+                actions: ['endRefused', 'reportError', 'switchToClosing'],
+              },
+            ],
+          },
+        },
+        rejudging: {
+          description: 'The queue died with its Worker or threw; its I/O has ended; its journal is looked up.',
+          entry: ['readJournal'],
+          on: {
+            'queue.legacyRead': [
+              {
+                guard: 'isParking',
+                target: '#device.Parking.unbindingChannel',
+                description: 'The process is going to end: the next one goes on from the journal.',
+              },
+              {
+                guard: 'nobodyWaits',
+                target: '#device.Closing.unbindingChannel',
+                description: 'The front end left meanwhile: no answer is waited for, the rest is unmade.',
+              },
+              {
+                guard: 'legacyRecoverable',
+                target: 'reattaching',
+                description: 'It can be gone on with: ring, channel, grants and medium are still held.',
+                actions: ['rememberLegacy'],
+              },
+              {
+                target: '#device.Closing.unbindingChannel',
+                description: 'It cannot be gone on with: the rest is unmade.',
+                actions: ['rememberLegacy', 'endCrashed', 'reportError', 'switchToClosing'],
+              },
+            ],
+          },
+        },
+        reattaching: {
+          description: 'Another queue goes on from the journal, on the ring that is held.',
+          entry: ['attachQueue'],
+          on: {
+            'queue.attached': [
+              {
+                guard: 'isParking',
+                target: '#device.Parking.draining',
+                description: 'It goes on; but the process is going to end.',
+              },
+              {
+                guard: 'mustAbandon',
+                target: '#device.Closing.abandoning',
+                description: 'It goes on; but the front end is gone: nothing may be written to its ring.',
+              },
+              {
+                guard: 'frontendHasLeft',
+                target: '#device.Closing.draining',
+                description: 'It goes on; but the front end closed meanwhile: what was taken is answered.',
+              },
+              {
+                guard: 'resumedWhileClosing',
+                target: '#device.Closing.serving',
+                description: 'Taken over in the middle of its closing, which goes on: it is served until it says Closed.',
+                actions: ['switchToClosing', 'startPatience'],
+              },
+              {
+                guard: 'foundOtherSize',
+                target: '#device.Connected.medium.Resizing',
+                description: 'Taken over, and the medium has another size than was published: the guest is told now.',
+                actions: ['countConnection'],
+              },
+              {
+                target: '#device.Connected',
+                description: 'Taken over: XenStore says Connected all the while.',
+                actions: ['countConnection'],
+              },
+            ],
+            'queue.refused': [
+              {
+                guard: 'isParking',
+                target: '#device.Parking.unbindingChannel',
+                description: 'The process is going to end: the next one goes on from the journal.',
+              },
+              {
+                target: '#device.Closing.unbindingChannel',
+                description: 'It cannot be gone on with: the rest is unmade.',
+                actions: ['endCrashed', 'reportError', 'switchToClosing'],
+              },
+            ],
+          },
+        },
+      },
+    },
     Connected: {
       description: 'The front end has its disk.',
       type: 'parallel',
@@ -901,8 +1410,14 @@ export const deviceMachine = createMachine({
         ],
         'queue.crashed': [
           {
+            guard: 'mayRejoin',
+            target: '#device.Recovering.rejudging',
+            description: 'Its Worker died, or it threw: gone on with from its journal; the guest sees a pause.',
+            actions: ['countRejoin'],
+          },
+          {
             target: '#device.Closing.unbindingChannel',
-            description: 'The queue threw and was ended, its I/O awaited: clean close, then Failed.',
+            description: 'The queue was ended too often in a while, its I/O awaited: clean close, then Failed.',
             actions: ['endCrashed', 'reportError', 'switchToClosing'],
           },
         ],

@@ -191,7 +191,9 @@ export class DeviceShell {
       case 'watchFrontend':
         return this.#watchFrontend(effect.path)
       case 'openMedium':
-        return this.#medium.tell({ type: 'device.openRequested', spec: effect.spec })
+        return this.#medium.tell({ type: 'device.openRequested', spec: effect.spec, patient: effect.patient ?? false })
+      case 'readJournal':
+        return this.tell({ type: 'queue.legacyRead', legacy: this.#options.world.queues.legacy(effect.queue) })
       case 'closeMedium':
         return this.#medium.tell({ type: 'device.closeRequested' })
       case 'readFrontend':
@@ -308,9 +310,13 @@ export class DeviceShell {
       case 'crashed':
         this.#keepCounters()
         this.#holdings.queueGone()
-        return this.tell({ type: 'queue.crashed', sentence: event.sentence })
+        return this.tell({
+          type: 'queue.crashed', sentence: event.sentence, atMs: this.#options.world.clock.nowNs() / 1e6,
+        })
       case 'levels':
         return this.#levelsChanged(event.levels)
+      case 'recovered':
+        return
     }
   }
 

@@ -20,6 +20,7 @@ import { abiLayout } from '../protocol/abi.js'
 import { QueuePlane } from './queue-plane.js'
 import type { BatchSink, ChunkSource } from './queue-plane.js'
 import { ScratchSink } from './scratch-sink.js'
+import { requireIdle, takeOver, type Takeover } from './takeover.js'
 
 export interface PlaneWorld {
   readonly dataPath: DataPath
@@ -40,6 +41,10 @@ export interface OpenPlane {
   readonly plane: QueuePlane
   readonly ring: BackRing
   readonly channel: EventPort
+  /** Set when it goes on from a journal. */
+  readonly takeover: Takeover | undefined
+  /** It was detached in good order, and keeps no journal that says so by itself. */
+  rest(): void
   /** Calls `listener` whenever the medium has results and was armed. */
   onMediumReady(listener: () => void): void
   reopenMedium(plan: MediumPlan): void
@@ -53,6 +58,7 @@ export function openPlane(
   statistics: SharedArrayBuffer,
   journal: number,
   chunks: ChunkSource,
+  legacy?: Int32Array,
 ): OpenPlane {
   const { settings } = attachment
   const undo: (() => void)[] = []
@@ -69,19 +75,29 @@ export function openPlane(
     undo.unshift(() => closeMedium())
     const chunkCount = Math.floor(world.arena.bytes.length / CHUNK_BYTES)
     const forCore = coreSettings(settings, attachment.medium.geometry, ring.size, chunkCount)
-    const core = new QueueCore(forCore, world.steppers(), new Float64Array(statistics))
-    const sink = journal === 0 ? new ScratchSink() : journalOf(world, attachment, core, journal)
+    const counters = new Float64Array(statistics)
+    const takeover = legacy && takeOver({
+      words: legacy, fresh: forCore, ring, steppers: world.steppers(), statistics: counters,
+    })
+    if (attachment.takeover === 'unknown') requireIdle(ring)
+    const core = takeover?.core ?? new QueueCore(forCore, world.steppers(), counters)
+    takeover?.publish(channel)
+    const { sink, rest } = sinkOf(world, attachment, core, journal)
     const layout = abiLayout(attachment.ring.abi)
     const { plant } = settings
     const { nowNs } = world
     const plane = new QueuePlane({ core, ring, layout, grants, channel, medium, sink, chunks, nowNs, plant })
     closeMedium = () => plane.closeMedium()
+    // From here on whoever comes after us goes on from our journal, which begins with all that was inherited.
+    plane.beginJournal()
     let ready: () => void = () => undefined
     medium.onReady(() => ready())
     return {
       plane,
       ring,
       channel,
+      takeover,
+      rest,
       onMediumReady: (listener) => void (ready = listener),
       reopenMedium: (plan) => {
         const port = world.openMedium(plan, world.arena)
@@ -122,9 +138,29 @@ export function coreSettings(
   }
 }
 
-function journalOf(world: PlaneWorld, attachment: QueueAttachment, core: QueueCore, journal: number): BatchSink {
-  const origin = { ...world.origin, monotonicNs: world.nowNs() }
-  const identity = queueIdentity({ journal: attachment.settings.name, settings: core.settings, ...origin })
+interface OpenSink {
+  readonly sink: BatchSink
+  readonly rest: () => void
+}
+
+function sinkOf(world: PlaneWorld, attachment: QueueAttachment, core: QueueCore, journal: number): OpenSink {
+  const nothing = () => undefined
+  if (journal === 0) return { sink: new ScratchSink(), rest: nothing }
+  if (attachment.settings.journal !== 'off') return { sink: journalOf(world, attachment, core, journal), rest: nothing }
+  // Nothing is journalled, and whoever comes after us must know that: a header says so, and another one at the end.
+  const mark = (unjournalled: 'served' | 'rested') =>
+    journalOf(world, attachment, core, journal, unjournalled).begin(0, world.nowNs())
+  mark('served')
+  return { sink: new ScratchSink(), rest: () => mark('rested') }
+}
+
+function journalOf(
+  world: PlaneWorld, attachment: QueueAttachment, core: QueueCore, journal: number, unjournalled?: 'served' | 'rested',
+): BatchWriter {
+  const origin = { ...world.origin, monotonicNs: world.nowNs(), ...(unjournalled && { unjournalled }) }
+  const { name, connection } = attachment.settings
+  const ring = connection && { connection }
+  const identity = queueIdentity({ journal: name, settings: core.settings, ...ring, ...origin })
   const checkpointer = {
     wordsMax: () => checkpointWordsMax(core),
     write: (words: Int32Array, at: number) => writeCheckpoint(core, words, at),

@@ -92,6 +92,11 @@ export class QueuePlane {
     this.recall = count
   }
 
+  /** Opens the journal before there is anything to write: its checkpoint counts from now on. */
+  beginJournal(): void {
+    this.parts.sink.begin(this.room, this.parts.nowNs())
+  }
+
   /** I/O that was asked for and has not come back. */
   get inFlightIo(): number {
     return this.medium.inFlight + this.core.effects.submitCount

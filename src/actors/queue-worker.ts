@@ -13,6 +13,7 @@ import { chunksForRequest } from '../core/extent-pool.js'
 import { ArenaLender } from '../core/arena-lender.js'
 import {
   COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED, COMMAND_MEDIUM_SIZE_HIGH,
+  COMMAND_RECOVERED,
 } from '../core/records.js'
 import { COUNTER } from '../core/statistics.js'
 import { QueueState } from '../machines/generated/queue.js'
@@ -48,6 +49,8 @@ interface Queue extends OpenPlane {
   levelsTold: number
   /** The plane threw; only its I/O is awaited. */
   crash: string | undefined
+  /** It went on from a journal, and lives on when it has published so many answers. */
+  owed: number | undefined
 }
 
 export class QueueWorker {
@@ -104,7 +107,7 @@ export class QueueWorker {
     this.wake()
   }
 
-  private attach({ attachment, statistics, journal }: AttachMessage): void {
+  private attach({ attachment, statistics, journal, legacy }: AttachMessage): void {
     const { name } = attachment.settings
     const reserve = chunksForRequest(attachment.settings.maxSegments)
     const chunks = this.lender.attach(name, reserve)
@@ -116,12 +119,15 @@ export class QueueWorker {
       const opened = openPlane(this.world, attachment, statistics, journal, {
         borrow: (wanted) => this.borrow(name, wanted),
         giveBack: (chunk) => this.lender.giveBack(name, chunk),
-      })
+      }, legacy)
       opened.channel.onNotified(() => this.notification$.next(name))
       opened.onMediumReady(() => this.completion$.next(name))
-      this.queues.set(name, { ...opened, name, drainedTold: false, levelsTold: 0, crash: undefined })
-      opened.plane.lend(chunks)
-      opened.plane.command(COMMAND_ATTACH, opened.ring.published())
+      const { plane, ring, takeover } = opened
+      const owed = takeover && plane.core.reqCons
+      this.queues.set(name, { ...opened, name, drainedTold: false, levelsTold: 0, crash: undefined, owed })
+      plane.lend(chunks)
+      if (takeover) plane.command(COMMAND_RECOVERED, takeover.published)
+      else plane.command(COMMAND_ATTACH, ring.published())
       this.tell({ kind: 'attached', name })
     } catch (error) {
       this.lender.detach(name)
@@ -151,6 +157,7 @@ export class QueueWorker {
       assert(queue.plane.core.queueState === QueueState.Drained, `${name} is detached before it is drained`)
       queue.plane.command(COMMAND_DETACH)
       queue.plane.round()
+      queue.rest()
       this.letGo(queue)
       this.tell({ kind: 'detached', name })
     } catch (error) {
@@ -238,6 +245,10 @@ export class QueueWorker {
     if (levels !== queue.levelsTold) {
       queue.levelsTold = levels
       this.world.post({ kind: 'levels', name: queue.name, levels })
+    }
+    if (queue.owed !== undefined && core.queueState !== QueueState.Detached && ((core.rspProd - queue.owed) | 0) >= 0) {
+      queue.owed = undefined
+      this.tell({ kind: 'recovered', name: queue.name })
     }
     if (core.queueState === QueueState.Drained && !queue.drainedTold) {
       queue.drainedTold = true

@@ -11,8 +11,10 @@ export interface AttachMessage {
   readonly attachment: QueueAttachment
   /** Counters, readable by everyone (core/statistics.ts). */
   readonly statistics: SharedArrayBuffer
-  /** The queue's number in the segment table; 0 = no journal (measurements only). */
+  /** The queue's number in the segment table; 0 = not even a word that there is no journal (measurements). */
   readonly journal: number
+  /** The newest segment of the journal to go on from, with `takeover: 'journal'`. */
+  readonly legacy?: Int32Array
 }
 
 export type DownMessage =

@@ -11,8 +11,9 @@ import { Subject } from 'rxjs'
 import { STATISTICS_LENGTH } from '../core/statistics.js'
 import type { SegmentTable } from '../journal/segment-table.js'
 import type { MediumPlan } from '../ports/medium.js'
-import type { QueueAttachment, QueueEvent, QueueName, QueuePool } from '../ports/queues.js'
+import type { QueueAttachment, QueueEvent, QueueLegacy, QueueName, QueuePool } from '../ports/queues.js'
 import { assert } from '../protocol/errors.js'
+import type { Legacies, LegacySegment } from './legacies.js'
 import type { DownMessage, UpMessage } from './worker-messages.js'
 
 /** One Worker, as this file needs it; the composition root makes them. */
@@ -29,6 +30,10 @@ export interface WorkerQueuePoolParts {
   readonly workers: number
   readonly startWorker: (index: number) => WorkerHandle
   readonly table: SegmentTable
+  /** What earlier queues left. */
+  readonly legacies: Legacies
+  /** The newest segment of a writer of this process, a copy; it is kept until `letGo`. */
+  readonly leave: (journal: number, name: QueueName) => LegacySegment | undefined
   /** I/O that dead Workers' engines still owe; polled until 0. */
   readonly reapOrphans: () => number
   readonly after: (milliseconds: number, fire: () => void) => void
@@ -59,6 +64,8 @@ export class WorkerQueuePool implements QueuePool {
   private readonly parts: WorkerQueuePoolParts
   private readonly workers: WorkerHandle[] = []
   private readonly assigned = new Map<QueueName, Assigned>()
+  /** The queue whose end is being told: its counters can still be read. */
+  private ended: { readonly name: QueueName; readonly statistics: SharedArrayBuffer } | undefined
   /** Where a Worker died and its successor has not started. */
   private readonly vacant = new Set<number>()
   private round: Ping | undefined
@@ -70,17 +77,25 @@ export class WorkerQueuePool implements QueuePool {
   }
 
   attach(attachment: QueueAttachment): void {
-    const { name, journal: mode } = attachment.settings
+    const { name } = attachment.settings
     assert(!this.assigned.has(name), `${name} is attached already`)
-    const journal = mode === 'off' ? 0 : this.parts.table.register()
-    if (mode !== 'off' && journal === 0) {
+    const { legacies, table } = this.parts
+    const legacy = attachment.takeover === 'journal' ? legacies.take(name) : undefined
+    if (attachment.takeover === 'journal' && legacy === undefined)
+      return this.later({ kind: 'refused', name, sentence: 'there is no journal to go on from' })
+    const journal = table.register()
+    if (journal === 0) {
       const sentence = 'the journal pool cannot keep two segments for one more device: raise journal.size'
       return this.later({ kind: 'refused', name, sentence })
     }
     const statistics = new SharedArrayBuffer(STATISTICS_LENGTH * 8)
     const worker = this.leastLoaded()
     this.assigned.set(name, { worker, statistics, journal })
-    this.workers[worker].post({ kind: 'attach', attachment, statistics, journal })
+    this.workers[worker].post({ kind: 'attach', attachment, statistics, journal, ...(legacy && { legacy }) })
+  }
+
+  legacy(name: QueueName): QueueLegacy {
+    return this.parts.legacies.of(name)
   }
 
   drain(name: QueueName): void {
@@ -100,8 +115,8 @@ export class WorkerQueuePool implements QueuePool {
   }
 
   statistics(name: QueueName): Float64Array | undefined {
-    const assigned = this.assigned.get(name)
-    return assigned && Float64Array.from(new Float64Array(assigned.statistics))
+    const of = this.assigned.get(name) ?? (this.ended?.name === name ? this.ended : undefined)
+    return of && Float64Array.from(new Float64Array(of.statistics))
   }
 
   /** Who asks while an answer is missing waits for that one. A Worker that died is nobody to wait for. */
@@ -144,10 +159,31 @@ export class WorkerQueuePool implements QueuePool {
   }
 
   private heard(event: QueueEvent): void {
-    const over = event.kind === 'refused' || event.kind === 'detached' || event.kind === 'crashed'
-    // Told first, so that whoever hears of a queue's end can still read its counters.
+    const { legacies } = this.parts
+    if (event.kind === 'attached') legacies.settled(event.name)
+    if (event.kind === 'recovered') legacies.survived(event.name)
+    if (event.kind === 'refused' || event.kind === 'detached' || event.kind === 'crashed') this.over(event)
+    else this.event$.next(event)
+  }
+
+  /** It is forgotten before its end is told: whoever hears of it may attach its successor at once. */
+  private over(event: QueueEvent): void {
+    const { name } = event
+    const assigned = this.assigned.get(name)
+    this.assigned.delete(name)
+    if (assigned !== undefined) {
+      if (event.kind === 'crashed') this.inherit(name, assigned.journal)
+      if (event.kind === 'detached') this.parts.legacies.rest(name)
+      this.parts.table.release(assigned.journal)
+      this.ended = { name, statistics: assigned.statistics }
+    }
     this.event$.next(event)
-    if (over) this.forget(event.name)
+    this.ended = undefined
+  }
+
+  private inherit(name: QueueName, journal: number): void {
+    const segment = this.parts.leave(journal, name)
+    if (segment !== undefined) this.parts.legacies.died(segment)
   }
 
   private died(index: number, sentence: string): void {
@@ -168,12 +204,6 @@ export class WorkerQueuePool implements QueuePool {
   private whenReaped(then: () => void): void {
     if (this.parts.reapOrphans() === 0) then()
     else this.parts.after(10, () => this.whenReaped(then))
-  }
-
-  private forget(name: QueueName): void {
-    const assigned = this.assigned.get(name)
-    this.assigned.delete(name)
-    if (assigned && assigned.journal !== 0) this.parts.table.release(assigned.journal)
   }
 
   private post(name: QueueName, message: DownMessage): void {

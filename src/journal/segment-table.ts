@@ -18,6 +18,8 @@ const SEGMENTS_AT = 2
 const SEGMENT_WORDS = 2
 /** Segments that every journal keeps, whatever the others need. */
 const KEPT = 2
+/** Owner of a segment from which somebody will go on: nobody's, and not to be recycled. */
+const HELD = -1
 
 export const JOURNALS_MAX = 4096
 
@@ -44,6 +46,26 @@ export class SegmentTable {
   adopt(segment: number, sequence: number): void {
     this.table[this.at(segment) + 1] = sequence
     if (sequence >= this.table[NEXT_SEQUENCE]) this.table[NEXT_SEQUENCE] = sequence + 1
+  }
+
+  /**
+   * Keeps a segment that belongs to no writer until {@link SegmentTable.letGo}. It takes the place of one of the two
+   * that the queue which goes on from it may have, so it needs none of its own.
+   */
+  hold(segment: number): void {
+    this.locked(() => void (this.table[this.at(segment)] = HELD))
+  }
+
+  letGo(segment: number): void {
+    this.locked(() => {
+      if (this.table[this.at(segment)] === HELD) this.table[this.at(segment)] = 0
+    })
+  }
+
+  /** The segments of `journal`, newest first. */
+  segmentsOf(journal: number): number[] {
+    const own = this.shapes.flatMap((_, segment) => (this.table[this.at(segment)] === journal ? [segment] : []))
+    return own.sort((one, other) => this.sequence(other) - this.sequence(one))
   }
 
   /** Enters a new writer. @returns its number, or 0 when the pool cannot keep two segments for it. */
@@ -94,6 +116,7 @@ export class SegmentTable {
     second.fill(0)
     for (let segment = 0; segment < this.shapes.length; segment++) {
       const owner = this.table[this.at(segment)]
+      if (owner === HELD) continue
       const sequence = this.sequence(segment)
       if (sequence > newest[owner]) {
         second[owner] = newest[owner]
@@ -120,6 +143,7 @@ export class SegmentTable {
   private isSpare(segment: number, asker: number): boolean {
     const owner = this.table[this.at(segment)]
     if (owner === 0) return true
+    if (owner === HELD) return false
     return this.sequence(segment) < (owner === asker ? this.newest[owner] : this.second[owner])
   }
 

@@ -4,6 +4,7 @@
  * the queue's affair. The chart knows every state of the front end in every state of its own; it asks for effects and
  * does none.
  *
+ *   Initialising ─► Recovering ─► Connected        (an earlier process served this front end, and left it)
  *   Initialising ─► InitWait ─► Connecting ─► Connected ─► Closing ─► Closed ─► (Initialising … | Removed)
  *        │              │            │             │           └────► Failed
  *        └──────────────┴────────────┴─────────────┴─► Parking ─► Parked
@@ -17,6 +18,7 @@ import { connected } from './device/connected.js'
 import { connecting } from './device/connecting.js'
 import { on } from './device/edges.js'
 import { closing, parking } from './device/ending.js'
+import { recovering } from './device/recovering.js'
 import { closed, failed } from './device/rest.js'
 
 const late = 'It comes too late to matter: what it was about has been decided.'
@@ -34,6 +36,8 @@ export const deviceMachine = device.createMachine({
     frontend: 'Unknown',
     frontendLeft: false,
     resuming: false,
+    legacy: null,
+    rejoins: [],
     leaving: 'no',
     gone: false,
     orphaned: false,
@@ -68,6 +72,7 @@ export const deviceMachine = device.createMachine({
     },
     'medium.waited': { actions: ['noteEvent'], description: 'Somebody else holds the lock; said in the list.' },
     'medium.gone': { actions: ['noteEvent'], description: 'No connection depends on it; said in the list.' },
+    'queue.legacyRead': { description: late },
     'queue.ranShort': { description: late },
     'queue.recovered': { description: late },
     'clock.elapsed': { description: late },
@@ -77,6 +82,7 @@ export const deviceMachine = device.createMachine({
     Initialising: initialising,
     InitWait: initWait,
     Connecting: connecting,
+    Recovering: recovering,
     Connected: connected,
     Closing: closing,
     Parking: parking,

@@ -7,8 +7,8 @@
  *                                                                   └──► Closed ◄┘
  *
  * The lock is the fence of crash recovery: a killed process is gone long before its writes are, and only the lock
- * waits for them. So a lock that is held is waited for, a bounded number of times, and never stolen; after a while
- * the wait is said aloud.
+ * waits for them. So a lock that is held is waited for and never stolen: a bounded number of times by a device that is
+ * new, as long as it takes by one that recovers. After a while the wait is said aloud.
  */
 import { setup } from 'xstate'
 import type { MediumError, MediumPlan, MediumSpec } from '../ports/medium.js'
@@ -25,11 +25,13 @@ export interface MediumInput {
 export interface MediumContext {
   readonly input: MediumInput
   readonly spec: MediumSpec | null
+  /** The lock is waited for without end: a dead process's writes hold it, and nothing may be redone before them. */
+  readonly patient: boolean
   readonly attempt: number
 }
 
 export type MediumEvent =
-  | { readonly type: 'device.openRequested'; readonly spec: MediumSpec }
+  | { readonly type: 'device.openRequested'; readonly spec: MediumSpec; readonly patient?: boolean }
   | { readonly type: 'device.closeRequested' }
   | { readonly type: 'opener.opened'; readonly plan: MediumPlan; readonly notes: readonly string[] }
   | { readonly type: 'opener.refused'; readonly code: MediumError['code']; readonly sentence: string }
@@ -50,6 +52,25 @@ export type MediumEffect =
   | { readonly type: 'tellGone'; readonly sentence: string }
   | { readonly type: 'tellClosed' }
 
+/** Whoever recovers looks often at first: the writes of the dead end within milliseconds on a disk that is well. */
+function pauseMs({ input: { retryMs }, patient, attempt }: MediumContext): number {
+  return patient && attempt <= PATIENT_LOOKS ? Math.min(retryMs, PATIENT_MS) : retryMs
+}
+
+/** Looks that a patient wait makes in quick succession, and the pause between them. */
+const PATIENT_LOOKS = 25
+const PATIENT_MS = 20
+
+function mayWait({ input: { attempts }, patient, attempt }: MediumContext): boolean {
+  return patient || attempt + 1 < attempts
+}
+
+/** How many looks come before the one at which the wait is said aloud. */
+function saidAfter({ input: { sayAfter, retryMs }, patient }: MediumContext): number {
+  const quick = patient ? PATIENT_LOOKS - Math.floor((PATIENT_LOOKS * Math.min(retryMs, PATIENT_MS)) / retryMs) : 0
+  return sayAfter + quick
+}
+
 const base = setup({
   types: {
     context: {} as MediumContext, events: {} as MediumEvent, emitted: {} as MediumEffect, input: {} as MediumInput,
@@ -63,12 +84,12 @@ const nothing: MediumSpec = { target: '', readOnly: true }
 const medium = base.extend({
   actions: {
     rememberSpec: assign(({ event }) =>
-      event.type === 'device.openRequested' ? { spec: event.spec, attempt: 0 } : {},
+      event.type === 'device.openRequested' ? { spec: event.spec, attempt: 0, patient: event.patient ?? false } : {},
     ),
     countAttempt: assign({ attempt: ({ context }) => context.attempt + 1 }),
     tryOpen: emit(({ context }) => ({ type: 'tryOpen', spec: context.spec ?? nothing })),
     letGo: emit({ type: 'letGo' }),
-    startTimer: emit(({ context }) => ({ type: 'startTimer', timer: 'lock', milliseconds: context.input.retryMs })),
+    startTimer: emit(({ context }) => ({ type: 'startTimer', timer: 'lock', milliseconds: pauseMs(context) })),
     stopTimer: emit({ type: 'stopTimer', timer: 'lock' }),
     tellOpened: emit(({ event }) =>
       event.type === 'opener.opened'
@@ -85,10 +106,10 @@ const medium = base.extend({
   },
   guards: {
     lockHeld: ({ context, event }) =>
-      event.type === 'opener.refused' && event.code === 'locked' && context.attempt + 1 < context.input.attempts,
+      event.type === 'opener.refused' && event.code === 'locked' && mayWait(context),
     timeToSay: ({ context, event }) =>
-      event.type === 'opener.refused' && event.code === 'locked' &&
-      context.attempt + 1 < context.input.attempts && context.attempt + 1 === context.input.sayAfter,
+      event.type === 'opener.refused' && event.code === 'locked' && mayWait(context) &&
+      context.attempt + 1 === saidAfter(context),
   },
 })
 
@@ -98,7 +119,7 @@ export const mediumMachine = medium.createMachine({
   id: 'medium',
   description: 'The medium behind one device.',
   initial: 'Closed',
-  context: ({ input }) => ({ input, spec: null, attempt: 0 }),
+  context: ({ input }) => ({ input, spec: null, patient: false, attempt: 0 }),
   states: {
     Closed: {
       description: 'Neither opened nor locked.',

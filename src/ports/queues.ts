@@ -34,6 +34,16 @@ export type QueueLegacy =
   | { readonly kind: 'unknown'; readonly sentence: string }
   /** It must not be gone on with. */
   | { readonly kind: 'refused'; readonly sentence: string }
+  /** It was gone on with again and again, and nobody survived it. */
+  | { readonly kind: 'hopeless'; readonly sentence: string }
+
+/** Attempts, by queue; kept where the next process finds them. */
+export interface RecoveryLedger {
+  /** Attempts within the period that nobody is known to have survived. */
+  attempts(queue: QueueName): number
+  begun(queue: QueueName): void
+  survived(queue: QueueName): void
+}
 
 /** How a queue begins on a ring that was served before; absent for a ring that is new. */
 export type QueueTakeover = 'rested' | 'unknown' | 'journal'
@@ -87,10 +97,14 @@ export type QueueEvent =
   /** The plane threw; its I/O has been awaited and its borrowings are given back. Other queues go on. */
   | { readonly kind: 'crashed'; readonly name: QueueName; readonly sentence: string }
   | { readonly kind: 'levels'; readonly name: QueueName; readonly levels: number }
+  /** It went on from a journal, and has answered as many as were owed. */
+  | { readonly kind: 'recovered'; readonly name: QueueName }
 
 /** What the device actors see of all Workers together. */
 export interface QueuePool {
   readonly event$: Observable<QueueEvent>
+  /** What is known of whoever served this queue's ring before, in this process or an earlier one. */
+  legacy(name: QueueName): QueueLegacy
   attach(attachment: QueueAttachment): void
   /** Take nothing more, answer everything taken; then `drained`. */
   drain(name: QueueName): void

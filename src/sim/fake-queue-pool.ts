@@ -6,7 +6,7 @@
  */
 import { Subject } from 'rxjs'
 import type { MediumPlan } from '../ports/medium.js'
-import type { QueueAttachment, QueueEvent, QueueName, QueuePool } from '../ports/queues.js'
+import type { QueueAttachment, QueueEvent, QueueLegacy, QueueName, QueuePool } from '../ports/queues.js'
 import { assert } from '../protocol/errors.js'
 
 type Phase = 'attached' | 'draining' | 'drained'
@@ -15,6 +15,8 @@ export class FakeQueuePool implements QueuePool {
   readonly event$ = new Subject<QueueEvent>()
   readonly log: string[] = []
   readonly attachments = new Map<QueueName, QueueAttachment>()
+  /** What an earlier life left of a queue; parked in good order unless a test says otherwise. */
+  readonly legacies = new Map<QueueName, QueueLegacy>()
   /** False: queues drain only when {@link FakeQueuePool.finish} is called, as on a medium that is slow. */
   drainsAtOnce = true
   readonly #phases = new Map<QueueName, Phase>()
@@ -23,6 +25,10 @@ export class FakeQueuePool implements QueuePool {
   /** The next attach is refused. */
   refuse(sentence: string): void {
     this.#refusal = sentence
+  }
+
+  legacy(name: QueueName): QueueLegacy {
+    return this.legacies.get(name) ?? { kind: 'rested' }
   }
 
   attach(attachment: QueueAttachment): void {

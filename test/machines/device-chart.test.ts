@@ -7,8 +7,10 @@ import { deviceMachine } from '../../src/machines/device.machine.js'
 import { replayActor } from '../../src/machines/fold.js'
 import { steps } from '../../src/machines/device/steps.js'
 import type { DeviceEffect, DeviceEvent } from '../../src/machines/device/types.js'
+import type { QueueLegacy } from '../../src/ports/queues.js'
 import {
-  given, givenState, held, input, names, nodesRead, outcomes, plan, says, settle, undone, ways,
+  given, givenState, held, input, legacyRead, names, nodesRead, outcomes, plan, queueDied, says, settle, undone,
+  ways,
 } from '../support/device-chart.js'
 
 const CONNECTED = 'Connected.intake.Running Connected.medium.Present'
@@ -175,13 +177,37 @@ test('S4: an attach failure says why in four places, goes offline, and stays vis
   expect(settle(bad).state).toBe('Failed')
 })
 
-test('a queue that throws: clean close for the front end, everything given back, Failed', () => {
-  const crashed = givenState(CONNECTED).when({ type: 'queue.crashed', sentence: 'planted' })
+test('a queue that dies is gone on with from its journal: nothing is let go, nothing is said', () => {
+  const rejoined = givenState(CONNECTED).when(queueDied(), legacyRead())
+  expect(names(rejoined.effects)).toEqual(['attachQueue'])
+  expect(rejoined.effects[0]).toMatchObject({ takeover: 'journal' })
+  const connected = rejoined.when({ type: 'queue.attached' })
+  expect([connected.state, connected.context.connections]).toEqual([CONNECTED, 1])
+  expect(switches(connected.all)).toEqual(switches(givenState(CONNECTED).all))
+  expect(connected.context.notes.join()).toMatch(/its queue died \(its Worker died\) and was gone on with/)
+})
+
+test('what happens while a queue is gone on with is not forgotten', () => {
+  const rejoining = givenState('Recovering.reattaching')
+  const attached: DeviceEvent = { type: 'queue.attached' }
+  expect(rejoining.when(says('Closing'), attached).state).toBe('Closing.serving')
+  expect(rejoining.when(says('Closed'), attached).state).toBe('Closing.draining')
+  expect(rejoining.when(says('Unknown'), attached).state).toBe('Closing.abandoning')
+  expect(rejoining.when({ type: 'operator.closed' }, attached).state).toBe('Closing.serving')
+  expect(rejoining.when({ type: 'operator.parked' }, attached).state).toBe('Parking.draining')
+  expect(givenState('Recovering.rejudging').when({ type: 'operator.parked' }, legacyRead()).state).toBe('Parking.unbindingChannel')
+  expect(rejoining.when({ type: 'queue.refused', sentence: 'no room' }).context.error).toMatch(/its Worker died; no room/)
+})
+
+test('a queue that dies again and again: clean close for the front end, everything given back, Failed', () => {
+  const again = [queueDied(), legacyRead(), { type: 'queue.attached' }] as const
+  expect(givenState(CONNECTED).when(...again, ...again, queueDied(60_001)).state).toBe('Recovering.rejudging')
+  const crashed = givenState(CONNECTED).when(...again, ...again, { type: 'queue.crashed', sentence: 'planted' })
   expect(names(crashed.effects)).toEqual(['reportError', '→ Closing', 'unbindChannel'])
   const failed = settle(crashed)
   expect(failed.state).toBe('Failed')
   expect(names(failed.all)).not.toContain('detachQueue')
-  expect(held(failed.all)).toEqual(['attachQueue'])
+  expect(new Set(held(failed.all))).toEqual(new Set(['attachQueue']))
   expect(switches(failed.all).slice(-2)).toEqual(['→ Closing', '→ Closed'])
 })
 
@@ -204,7 +230,7 @@ describe('what a new process finds', () => {
   const start = (state: string, frontend: Parameters<typeof says>[0], online = '1') => given(nodesRead({ state, online }, frontend))
 
   test.each(['Initialised', 'Connected'] as const)('Connected, with the front end %s: taken over without touching state', (frontend) => {
-    const resumed = start('4', frontend).when(opened, ...outcomes.slice(0, 5))
+    const resumed = start('4', frontend).when(legacyRead(), opened, ...outcomes.slice(0, 5))
     expect(resumed.state).toBe(CONNECTED)
     expect(switches(resumed.all)).toEqual([])
     expect(names(resumed.all)).not.toContain('publishFeatures')
@@ -213,8 +239,8 @@ describe('what a new process finds', () => {
   })
 
   test('a closing that was interrupted goes on, its requests served', () => {
-    expect(start('4', 'Closing').when(opened, ...outcomes.slice(0, 5)).state).toBe('Closing.serving')
-    expect(start('5', 'Connected', '0').when(opened, ...outcomes.slice(0, 5)).state).toBe('Closing.serving')
+    expect(start('4', 'Closing').when(legacyRead(), opened, ...outcomes.slice(0, 5)).state).toBe('Closing.serving')
+    expect(start('5', 'Connected', '0').when(legacyRead(), opened, ...outcomes.slice(0, 5)).state).toBe('Closing.serving')
   })
 
   test.each([['4', '1', 'Closed.waiting'], ['5', '0', 'Closed.offline'], ['5', '1', 'Closed.waiting'], ['6', '1', 'Closed.waiting'], ['1', '0', 'Closed.offline']])(
@@ -231,9 +257,55 @@ describe('what a new process finds', () => {
   })
 
   test('the front end leaves while the medium is opened: nothing is taken over', () => {
-    const left = start('4', 'Connected').when(says('Closed'), opened)
+    const left = start('4', 'Connected').when(legacyRead(), says('Closed'))
     expect(settle(left).state).toBe('Closed.waiting')
     expect(names(left.all)).not.toContain('mapRing')
+  })
+
+  test('the queue is told what it goes on from: a journal, a ring at rest, or nothing that is known', () => {
+    const takeover = (legacy?: QueueLegacy) => {
+      const { effects } = start('4', 'Connected').when(legacyRead(legacy), opened, ...outcomes.slice(0, 4))
+      return effects.map((effect) => effect.type === 'attachQueue' && effect.takeover)
+    }
+    expect(takeover()).toEqual(['journal'])
+    expect(takeover({ kind: 'rested' })).toEqual(['rested'])
+    expect(takeover({ kind: 'unknown', sentence: 'off' })).toEqual(['unknown'])
+  })
+
+  test('a recovery waits for the lock as long as it takes; a new device does not', () => {
+    expect(start('4', 'Connected').when(legacyRead()).effects).toMatchObject([{ type: 'openMedium', patient: true }])
+    expect(start('1', 'Initialising').effects).not.toContainEqual(expect.objectContaining({ patient: true }))
+  })
+
+  test('a journal that must not be gone on from: a sentence, and the front end is asked to come again', () => {
+    const refused = start('4', 'Connected').when(legacyRead({ kind: 'refused', sentence: 'its checksum is wrong' }))
+    expect(names(refused.effects)).toEqual(['reportError', '→ Closing', 'closeMedium'])
+    const closed = settle(refused)
+    expect([closed.state, closed.context.error]).toEqual(['Closed.waiting', 'its checksum is wrong'])
+    expect(closed.when(says('Closed'), says('Initialising')).state).toBe('Initialising.reading')
+  })
+
+  test('a journal that killed all who went on from it: Failed', () => {
+    const hopeless = settle(start('4', 'Connected').when(legacyRead({ kind: 'hopeless', sentence: 'they died of it' })))
+    expect([hopeless.state, hopeless.context.error]).toEqual(['Failed', 'they died of it'])
+  })
+
+  test.each([
+    ['ring', { grefs: [9], evtchn: 9, abi: 'x86_64' }],
+    ['channel', { grefs: [8], evtchn: 10, abi: 'x86_64' }],
+    ['ABI', { grefs: [8], evtchn: 9, abi: 'x86_32' }],
+  ] as const)('the front end names another %s than the journal: nothing is mapped', (_, connection) => {
+    const other = start('4', 'Connected').when(legacyRead({ kind: 'recoverable', connection }), opened, outcomes[0])
+    expect(names(other.effects)).toEqual(['reportError', '→ Closing', 'closeMedium'])
+    expect(other.context.error).toMatch(/another ring than the one that was served/)
+  })
+
+  test('the medium has another size than was published: the guest is told once it is served', () => {
+    const served = (sectors: string) =>
+      given(nodesRead({ state: '4', sectors }, 'Connected')).when(legacyRead(), opened, ...outcomes.slice(0, 5))
+    expect(served('2048').state).toBe(CONNECTED)
+    expect(served('1024').state).toBe('Connected.intake.Running Connected.medium.Resizing')
+    expect(names(served('1024').effects)).toEqual(['renewQueueMedium', 'announceSize'])
   })
 
   test('a device half closed by `stop --close` is not served by the daemon that stops', () => {

@@ -15,6 +15,12 @@ Connecting.mappingRing | Closing | = → Closing
 Connecting.bindingChannel | Closing | = → Closing
 Connecting.attachingQueue | Closing | = → Closing
 Connecting.publishing | Closing | = → Closing
+Recovering.readingJournal | Unknown | Closing.closingMedium closeMedium
+Recovering.readingJournal | Initialising | Closing.closingMedium closeMedium
+Recovering.readingJournal | Closed | Closing.closingMedium closeMedium
+Recovering.openingMedium | Unknown | Closing.closingMedium closeMedium
+Recovering.openingMedium | Initialising | Closing.closingMedium closeMedium
+Recovering.openingMedium | Closed | Closing.closingMedium closeMedium
 Connected.intake.Running Connected.medium.Present | Unknown | Closing.abandoning abandonQueue
 Connected.intake.Running Connected.medium.Present | Initialising | Closing.abandoning abandonQueue
 Connected.intake.Running Connected.medium.Present | Closing | Closing.serving → Closing
@@ -53,6 +59,8 @@ export const domainGoneTable = `
 Initialising.incomplete | Closed.orphaned → Closed reportEnded
 Initialising.openingMedium | Closing.closingMedium closeMedium
 InitWait.waiting | Closing.closingMedium closeMedium
+Recovering.readingJournal | Closing.closingMedium closeMedium
+Recovering.openingMedium | Closing.closingMedium closeMedium
 Connected.intake.Running Connected.medium.Present | Closing.abandoning abandonQueue
 Connected.intake.Shortage Connected.medium.Present | Closing.abandoning abandonQueue
 Connected.intake.Running Connected.medium.Resizing | Closing.abandoning abandonQueue

@@ -8,6 +8,7 @@ import type { DeviceEffect, DeviceEvent, DeviceInput, RawNodes } from '../../src
 import { begin, fold, type Folded } from '../../src/machines/fold.js'
 import { steps } from '../../src/machines/device/steps.js'
 import type { MediumPlan } from '../../src/ports/medium.js'
+import type { QueueLegacy } from '../../src/ports/queues.js'
 import { DEFAULT_RING_LIMITS } from '../../src/protocol/negotiation.js'
 import type { XenbusState } from '../../src/protocol/xenbus-state.js'
 
@@ -19,7 +20,7 @@ export const input: DeviceInput = {
   devid: 51712,
   settings: {
     ring: DEFAULT_RING_LIMITS, slots: 0, batch: 32, requests: 'compiled', journal: 'inputs', medium: {}, grants: 'copy',
-    closePatienceMs: 30_000,
+    closePatienceMs: 30_000, rejoin: { max: 2, periodMs: 60_000 },
   },
 }
 
@@ -75,6 +76,17 @@ const opened: DeviceEvent = { type: 'medium.opened', plan, notes: [] }
 const toInitWait: readonly DeviceEvent[] = [nodesRead(), opened, { type: 'xenstore.featuresPublished' }]
 const toConnecting = [...toInitWait, says('Initialised')]
 const toConnected = [...toConnecting, ...outcomes, says('Connected')]
+/** What a new process finds when another served this front end and is no more. */
+const foundServed: readonly DeviceEvent[] = [nodesRead({ state: '4' }, 'Connected')]
+/** The journal of whoever served before, about the very ring that the front end names. */
+export function legacyRead(legacy?: QueueLegacy): DeviceEvent {
+  const connection = { grefs: [8], evtchn: 9, abi: 'x86_64' } as const
+  return { type: 'queue.legacyRead', legacy: legacy ?? { kind: 'recoverable', connection } }
+}
+export function queueDied(atMs = 0): DeviceEvent {
+  return { type: 'queue.crashed', sentence: 'its Worker died', atMs }
+}
+const toRecovering = [...foundServed, legacyRead(), opened]
 const toDraining = [...toConnected, says('Closed')]
 
 /** For every state that the chart rests in, inputs that lead there. */
@@ -90,6 +102,15 @@ export const ways: Readonly<Record<string, readonly DeviceEvent[]>> = {
   'Connecting.bindingChannel': [...toConnecting, ...outcomes.slice(0, 3)],
   'Connecting.attachingQueue': [...toConnecting, ...outcomes.slice(0, 4)],
   'Connecting.publishing': [...toConnecting, ...outcomes.slice(0, 5)],
+  'Recovering.readingJournal': foundServed,
+  'Recovering.openingMedium': [...foundServed, legacyRead()],
+  'Recovering.negotiating': toRecovering,
+  'Recovering.openingGrants': [...toRecovering, ...outcomes.slice(0, 1)],
+  'Recovering.mappingRing': [...toRecovering, ...outcomes.slice(0, 2)],
+  'Recovering.bindingChannel': [...toRecovering, ...outcomes.slice(0, 3)],
+  'Recovering.attachingQueue': [...toRecovering, ...outcomes.slice(0, 4)],
+  'Recovering.rejudging': [...toConnected, queueDied()],
+  'Recovering.reattaching': [...toConnected, queueDied(), legacyRead()],
   'Connected.intake.Running Connected.medium.Present': toConnected,
   'Connected.intake.Shortage Connected.medium.Present': [...toConnected, { type: 'queue.ranShort' }],
   'Connected.intake.Running Connected.medium.Resizing': [...toConnected, { type: 'medium.resized', sectorCount: 4096 }],
@@ -192,6 +213,8 @@ export function settle(device: Given): Given {
 export const awaited: Readonly<Record<string, DeviceEvent>> = {
   reading: nodesRead(), publishing: { type: 'xenstore.featuresPublished' },
   ...Object.fromEntries(steps.map((step, index) => [`Connecting.${step.state}`, outcomes[index]])),
+  ...Object.fromEntries(steps.map((step, index) => [`Recovering.${step.state}`, outcomes[index]])),
+  'Recovering.rejudging': legacyRead(), 'Recovering.reattaching': { type: 'queue.attached' },
   draining: undone[0], abandoning: undone[0], detachingQueue: undone[1], unbindingChannel: undone[2],
   unmappingRing: undone[3], closingGrants: undone[4], closingMedium: undone[5],
 }

@@ -1,4 +1,5 @@
 /** The pool's question to all Workers: it is answered when each that runs has answered, and not before. */
+import { Legacies, noLedger } from '../../src/actors/legacies.js'
 import type { DownMessage, UpMessage } from '../../src/actors/worker-messages.js'
 import { WorkerQueuePool } from '../../src/actors/worker-queue-pool.js'
 import type { SegmentTable } from '../../src/journal/segment-table.js'
@@ -26,6 +27,8 @@ function pool(workers: number): { puppets: Puppet[]; queues: WorkerQueuePool; la
   const queues = new WorkerQueuePool({
     workers,
     table: {} as SegmentTable,
+    legacies: new Legacies({ found: [], boot: '', ledger: noLedger, attemptsMax: 1 }),
+    leave: () => undefined,
     reapOrphans: () => orphans,
     after: (_milliseconds, fire) => void later.push(fire),
     startWorker: () => {

@@ -29,6 +29,7 @@ export function deviceSettings(settings: Settings): (device: string) => DeviceSe
       depth: settings['medium.depth'],
     },
     closePatienceMs: 10_000,
+    rejoin: { max: settings['restart.max'], periodMs: settings['restart.period'] },
   }
   return (device) => {
     const { queue, layers } = faultsOf(device)

@@ -13,6 +13,7 @@ import { Daemon } from '../../actors/daemon.js'
 import type { DaemonOptions } from '../../actors/daemon.js'
 import { HypervisorGone } from './hypervisor-gone.js'
 import { mediumOpener } from '../../io/media/open-medium.js'
+import { FileLedger } from '../../io/journal/recovery-ledger.js'
 import { systemClock } from '../../io/native/system-clock.js'
 import { ActorJournals } from '../../journal/actor-journal.js'
 import { chartHash, requireCurrentChart } from '../../machines/compile/index.js'
@@ -68,6 +69,8 @@ async function compose(
     journalBytes: settings['journal.size'],
     requests: settings['requests.mode'],
     backendDomid: settings['backend.domid'],
+    ledger: new FileLedger(join(settings['run.dir'], 'recoveries'), systemClock, settings['restart.period']),
+    recoveriesMax: Math.max(1, settings['restart.max']),
     origin,
   })
   closers.push(() => workers.close())
@@ -100,6 +103,8 @@ async function compose(
   }
   const daemon = new Daemon(options)
   await daemon.start()
+  const served = new Set(daemon.list().map(({ name }) => `${name}/q0`))
+  workers.legacies.keepOnly((queue) => served.has(queue))
   log.debug({ world, workers: settings.workers }, 'the world is open')
   void store.closed.then((error) => error && gone.say(error))
   return { kind: world, api: daemon, apply: (changed) => daemon.apply(deviceSettings(changed)), lost: gone.said }

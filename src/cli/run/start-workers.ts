@@ -4,13 +4,16 @@
  * outlives them, and given to each Worker as handles.
  */
 import { Worker } from 'node:worker_threads'
+import { Legacies } from '../../actors/legacies.js'
 import { WorkerQueuePool } from '../../actors/worker-queue-pool.js'
 import type { WorkerHandle } from '../../actors/worker-queue-pool.js'
 import type { UpMessage } from '../../actors/worker-messages.js'
+import { findLegacies } from '../../io/journal/found-legacies.js'
 import { openSegmentPool } from '../../io/journal/segment-pool.js'
 import type { SegmentPool } from '../../io/journal/segment-pool.js'
 import { reapOrphans } from '../../io/media/native-engine.js'
 import { mapMemory, unmap } from '../../io/native/owners.js'
+import type { RecoveryLedger } from '../../ports/queues.js'
 import { sentenceOf } from '../../protocol/errors.js'
 import type { QueueWorkerData } from './queue-worker-main.js'
 import { systemClock } from '../../io/native/system-clock.js'
@@ -24,11 +27,16 @@ export interface WorkerSettings {
   readonly journalBytes: number
   readonly requests: 'compiled' | 'xstate'
   readonly backendDomid: number
+  readonly ledger: RecoveryLedger
+  /** How often a journal may be gone on from in vain. */
+  readonly recoveriesMax: number
   readonly origin: QueueWorkerData['origin']
 }
 
 export interface StartedWorkers {
   readonly queues: WorkerQueuePool
+  /** What queues of dead processes left, and what dying Workers leave. */
+  readonly legacies: Legacies
   /** The main thread's side of the journal pool, for the actors' own journals. */
   readonly segments: SegmentPool
   /** Ends the Workers and unmaps what was mapped for them. */
@@ -36,11 +44,25 @@ export interface StartedWorkers {
 }
 
 export function startWorkers(settings: WorkerSettings): StartedWorkers {
-  const { pool, destroy } = openSegmentPool(settings.journalDir, settings.journalBytes)
+  const found = findLegacies(settings.journalDir)
+  const { pool, destroy } = openSegmentPool(settings.journalDir, settings.journalBytes, found)
+  const legacies = new Legacies({
+    found: found.map(({ queue, words, index }) => ({ queue, words, letGo: () => pool.table.letGo(index) })),
+    boot: settings.origin.boot,
+    ledger: settings.ledger,
+    attemptsMax: settings.recoveriesMax,
+  })
   const arenas = Array.from({ length: settings.workers }, () => mapMemory(settings.arenaBytes))
   const queues = new WorkerQueuePool({
     workers: settings.workers,
     table: pool.table,
+    legacies,
+    leave: (journal, queue) => {
+      const newest = pool.newestOf(journal, queue)
+      if (newest === undefined) return undefined
+      pool.table.hold(newest.index)
+      return { queue, words: newest.words, letGo: () => pool.table.letGo(newest.index) }
+    },
     reapOrphans,
     after: systemClock.after,
     startWorker: (index) =>
@@ -60,7 +82,7 @@ export function startWorkers(settings: WorkerSettings): StartedWorkers {
     for (const arena of arenas) unmap(arena)
     destroy()
   }
-  return { queues, segments: pool, close }
+  return { queues, legacies, segments: pool, close }
 }
 
 function startWorker(data: QueueWorkerData): WorkerHandle {

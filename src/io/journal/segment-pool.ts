@@ -7,7 +7,8 @@
  *
  *   DIR/segment-0000.xbj …   a quarter of the size in small segments (64 KiB), the rest in large ones (256 KiB)
  *
- * Files that an earlier process left are history: they stay as they are until their turn comes to be recycled.
+ * Files that an earlier process left are history: they stay as they are until their turn comes to be recycled. Those
+ * from which a queue will be gone on with (found-legacies.ts) are kept until that has happened.
  */
 import { closeSync, existsSync, mkdirSync, openSync, fstatSync } from 'node:fs'
 import { join } from 'node:path'
@@ -60,6 +61,15 @@ export class SegmentPool {
     return words
   }
 
+  /** The newest whole segment that `journal` of this process wrote for `name`: its index, and a copy of its words. */
+  newestOf(journal: number, name: string): { readonly index: number; readonly words: Int32Array } | undefined {
+    for (const index of this.table.segmentsOf(journal)) {
+      const read = readHeader(this.words(index))
+      if (read.ok && read.header.identity.journal === name) return { index, words: this.words(index).slice() }
+    }
+    return undefined
+  }
+
   /** Gives this thread's views back. */
   letGo(): void {
     for (const segment of this.views.keys()) giveBack(this.plan.segments[segment].handle)
@@ -71,12 +81,18 @@ export class SegmentPool {
  * Makes or reopens the pool in `directory`, `bytes` in all. Throws XbbdError when there is no room.
  * @returns the pool of this thread; `destroy` unmaps it once every Worker has let go.
  */
-export function openSegmentPool(directory: string, bytes: number): { pool: SegmentPool; destroy: () => void } {
+export function openSegmentPool(
+  directory: string, bytes: number, keep: readonly KeptSegment[] = [],
+): { pool: SegmentPool; destroy: () => void } {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const sizes = segmentSizes(bytes)
+  // A segment from which somebody will go on stays as long as it is, whatever journal.size says now.
+  for (const { index, bytes: kept } of keep) {
+    while (sizes.length <= index) sizes.push(SMALL_SEGMENT_BYTES)
+    sizes[index] = kept
+  }
   const segments = sizes.map((size, index) => {
-    const path = join(directory, `segment-${String(index).padStart(4, '0')}.xbj`)
-    return { handle: mapSegment(path, size, bytes), bytes: size }
+    return { handle: mapSegment(segmentPath(directory, index), size, bytes), bytes: size }
   })
   const table = new SegmentTable(sizes.map((size) => ({ words: size / 4 })))
   const pool = new SegmentPool({ segments, table: table.shared })
@@ -84,11 +100,22 @@ export function openSegmentPool(directory: string, bytes: number): { pool: Segme
     const header = readHeader(pool.words(index))
     if (header.ok) table.adopt(index, header.header.sequence)
   })
+  for (const { index } of keep) table.hold(index)
   const destroy = () => {
     pool.letGo()
     for (const { handle } of segments) unmap(handle)
   }
   return { pool, destroy }
+}
+
+export function segmentPath(directory: string, index: number): string {
+  return join(directory, `segment-${String(index).padStart(4, '0')}.xbj`)
+}
+
+/** A segment that is not to be recycled yet. */
+export interface KeptSegment {
+  readonly index: number
+  readonly bytes: number
 }
 
 /** A quarter small, the rest large; at least four small ones. */

@@ -6,12 +6,13 @@
  */
 import { setup } from 'xstate'
 import { assert } from '../../protocol/errors.js'
-import { negotiate, type Negotiation } from '../../protocol/negotiation.js'
+import { DEFAULT_RING_LIMITS, negotiate, type Negotiation } from '../../protocol/negotiation.js'
 import { parseXenbusState, XENBUS_STATES, type XenbusState } from '../../protocol/xenbus-state.js'
 import { vdevName } from '../../protocol/vdev.js'
+import type { QueueTakeover } from '../../ports/queues.js'
 import { judgeNodes, parseOnline } from './nodes.js'
 import { featureNodes, propertyNodes, queueName, queueSettings, sizeNodes } from './offers.js'
-import type { DeviceContext, DeviceEffect, DeviceEvent, DeviceInput, Ending } from './types.js'
+import type { DeviceContext, DeviceEffect, DeviceEvent, DeviceInput, Ending, RawNodes } from './types.js'
 
 const base = setup({
   types: {
@@ -63,7 +64,21 @@ function wantsConnection(state: XenbusState): boolean {
 /** The keys of the guest, judged; the same for guard and action, since it is a pure function of the event. */
 function judged(context: DeviceContext, event: DeviceEvent): Negotiation | undefined {
   if (event.type !== 'xenstore.frontendRead') return undefined
-  return negotiate(event.nodes, context.input.settings.ring)
+  const { resuming, input: { settings: { ring } } } = context
+  return resuming ? judgedAgain(context, event.nodes) : negotiate(event.nodes, ring)
+}
+
+/** What was negotiated once stands, whatever is offered today; it must be the very ring that the journal is about. */
+function judgedAgain({ legacy, input: { settings: { ring } } }: DeviceContext, nodes: RawNodes): Negotiation {
+  const known = legacy?.kind === 'recoverable' ? legacy.connection : undefined
+  const { maxRingPageOrder } = DEFAULT_RING_LIMITS
+  const limits = { ...ring, maxRingPageOrder, ...(known && { abiFallback: known.abi }) }
+  const verdict = negotiate(nodes, limits)
+  if (!verdict.ok || known === undefined) return verdict
+  const { grefs, evtchn, abi } = verdict.ring
+  const same = evtchn === known.evtchn && abi === known.abi && String(grefs) === String(known.grefs)
+  if (same) return verdict
+  return { ok: false, sentence: 'the front end has another ring than the one that was served: it must come again' }
 }
 
 function foundState(text: string | undefined): XenbusState {
@@ -72,6 +87,7 @@ function foundState(text: string | undefined): XenbusState {
 }
 
 function sentenceOfEvent(event: DeviceEvent): string {
+  if (event.type === 'queue.legacyRead' && 'sentence' in event.legacy) return event.legacy.sentence
   return 'sentence' in event ? event.sentence : event.type
 }
 
@@ -99,8 +115,15 @@ const memory = {
         : event.type === 'operator.detached' ? false : context.online,
   })),
   rememberResuming: assign({ resuming: true }),
+  rememberLegacy: assign(({ event }) => (event.type === 'queue.legacyRead' ? { legacy: event.legacy } : {})),
+  countRejoin: assign(({ context, event }) => ({
+    resuming: true,
+    error: sentenceOfEvent(event),
+    rejoins: [...recentRejoins(context, event), timeOf(event)],
+    notes: noted(context, `its queue died (${sentenceOfEvent(event)}) and was gone on with from its journal`),
+  })),
   /** Before the nodes are read anew: nothing of an earlier connection counts any more. */
-  startAfresh: assign({ ending: null, resuming: false, nodes: null, refusal: null }),
+  startAfresh: assign({ ending: null, resuming: false, legacy: null, nodes: null, refusal: null }),
   rememberParking: assign({ leaving: 'parked' }),
   rememberClosing: assign(({ context }) => (context.leaving === 'parked' ? {} : { leaving: 'closed' as const })),
   rememberGone: assign({ gone: true }),
@@ -130,7 +153,12 @@ const memory = {
   forgetQueue: assign({ frontendLeft: ({ context }) => context.frontendLeft }),
   forgetMedium: assign({ medium: null, connection: null }),
   beginConnection: assign({ frontendLeft: false, ending: null, connection: null }),
-  countConnection: assign({ connections: ({ context }) => context.connections + 1, error: null, resuming: false }),
+  /** A Worker's death is no new connection. */
+  countConnection: assign(({ context }) => ({
+    connections: context.legacy?.kind === 'recoverable' && context.connections > 0
+      ? context.connections : context.connections + 1,
+    error: null, resuming: false, legacy: null,
+  })),
   noteEvent: assign(({ context, event }) => ({ notes: noted(context, sentenceOfEvent(event)) })),
 } as const
 
@@ -138,6 +166,21 @@ const memory = {
 function orphanedSentence({ input: { domid, devid } }: DeviceContext): string {
   const detach = `xbbd detach --domain ${domid} --vdev ${vdevName(devid) ?? devid}`
   return `domain ${domid} is gone, its directories in XenStore are not: \`${detach}\` removes them`
+}
+
+/** Why a queue is given up: what killed it, and, when it was to be gone on with, why that was not possible. */
+function crashText({ error }: DeviceContext, event: DeviceEvent): string {
+  const rejoining = event.type === 'queue.legacyRead' || event.type === 'queue.refused'
+  if (!rejoining) return sentenceOfEvent(event)
+  return 'sentence' in event || 'sentence' in event.legacy ? `${error}; ${sentenceOfEvent(event)}` : String(error)
+}
+
+function timeOf(event: DeviceEvent): number {
+  return event.type === 'queue.crashed' ? (event.atMs ?? 0) : 0
+}
+
+function recentRejoins({ rejoins, input: { settings: { rejoin } } }: DeviceContext, event: DeviceEvent): number[] {
+  return rejoins.filter((at) => timeOf(event) - at < (rejoin?.periodMs ?? 0))
 }
 
 function problemNoted(context: DeviceContext, event: DeviceEvent): readonly string[] {
@@ -176,7 +219,7 @@ const endings = {
     return { ending: ended(context, { sentence, failed: true }), error: sentence, online: false }
   }),
   endCrashed: assign(({ context, event }) => {
-    const sentence = `its queue broke an invariant and was ended: ${sentenceOfEvent(event)}`
+    const sentence = `its queue broke an invariant and was ended: ${crashText(context, event)}`
     return { ending: ended(context, { sentence, failed: true }), error: sentence }
   }),
   endForTime: assign(({ context }) => ({
@@ -195,6 +238,11 @@ function sure<T>(thing: T | null, name: string): T {
   return thing
 }
 
+/** How the queue begins on a ring that was served before. */
+function takeoverOf({ legacy }: DeviceContext): QueueTakeover {
+  return legacy?.kind === 'recoverable' ? 'journal' : legacy?.kind === 'rested' ? 'rested' : 'unknown'
+}
+
 const stateSwitch = (state: XenbusState) => emit({ type: 'switchState', state })
 
 const effects = {
@@ -204,6 +252,11 @@ const effects = {
     const { target, readOnly } = sure(context.nodes, 'nodes')
     return { type: 'openMedium', spec: { ...context.input.settings.medium, target, readOnly } }
   }),
+  openMediumPatiently: emit(({ context }) => {
+    const { target, readOnly } = sure(context.nodes, 'nodes')
+    return { type: 'openMedium', spec: { ...context.input.settings.medium, target, readOnly }, patient: true }
+  }),
+  readJournal: emit(({ context }) => ({ type: 'readJournal', queue: queueName(context) })),
   closeMedium: emit({ type: 'closeMedium' }),
   publishFeatures: emit(({ context }) => ({ type: 'publishFeatures', nodes: featureNodes(context) })),
   switchToInitWait: stateSwitch('InitWait'),
@@ -230,6 +283,7 @@ const effects = {
     channel: sure(context.channel, 'channel'),
     grants: sure(context.grants, 'grants'),
     medium: sure(context.medium, 'medium'),
+    ...(context.resuming && { takeover: takeoverOf(context) }),
   })),
   publishProperties: emit(({ context }) => ({ type: 'publishProperties', nodes: propertyNodes(context) })),
   announceSize: emit(({ context }) => ({ type: 'announceSize', nodes: sizeNodes(context) })),
@@ -286,18 +340,34 @@ const guards = {
   hasFailed: ({ context }: GuardArgs) => context.ending?.failed === true,
   isEnding: ({ context }: GuardArgs) => context.ending !== null || context.gone || context.orphaned,
   mustAbandon: ({ context }: GuardArgs) => context.ending?.abandon === true || context.gone || context.orphaned,
-  isResuming: ({ context }: GuardArgs) => context.resuming,
+  legacyRefused: ({ event }: GuardArgs) => event.type === 'queue.legacyRead' && event.legacy.kind === 'refused',
+  legacyHopeless: ({ event }: GuardArgs) => event.type === 'queue.legacyRead' && event.legacy.kind === 'hopeless',
+  legacyRecoverable: ({ event }: GuardArgs) => event.type === 'queue.legacyRead' && event.legacy.kind === 'recoverable',
+  /** A queue that dies again and again dies for a reason; and without a journal there is nothing to go on from. */
+  mayRejoin: ({ context, event }: GuardArgs) => {
+    const { rejoin, journal } = context.input.settings
+    return rejoin !== undefined && journal !== 'off' && recentRejoins(context, event).length < rejoin.max
+  },
+  /** Whoever held the ring has let go of it: no answer is waited for. */
+  nobodyWaits: ({ context }: GuardArgs) =>
+    context.gone || context.orphaned || context.ending?.abandon === true || outside(context.frontend),
+  frontendHasLeft: ({ context }: GuardArgs) => outside(context.frontend),
+  foundOtherSize: ({ context }: GuardArgs) => {
+    const { nodes, medium, rejoins } = context
+    const published = rejoins.length > 0 ? undefined : nodes?.published
+    return published !== undefined && published !== String(medium?.geometry.sectorCount)
+  },
   /** An earlier process, parked or killed, left a connection that its front end still holds. */
   foundConnected: ({ context }: GuardArgs) =>
     (context.found === 'Connected' || context.found === 'Closing') && canResume(context),
-  /** …and still holds it, now that the medium is open. */
-  canResume: ({ context }: GuardArgs) => context.resuming && canResume(context),
   /** What is left to say is Closed: asked for, or the front end is outside and does not come back yet. */
   foundEnded: ({ context }: GuardArgs) =>
     !context.online ||
     (['Connected', 'Closing', 'Closed'].includes(context.found) && !returned(context)),
-  resumedWhileClosing: ({ context }: GuardArgs) =>
-    context.resuming && (context.found === 'Closing' || !context.online || context.frontend === 'Closing'),
+  resumedWhileClosing: ({ context }: GuardArgs) => {
+    const { rejoins, found, online, frontend, ending } = context
+    return (rejoins.length === 0 && found === 'Closing') || !online || frontend === 'Closing' || ending !== null
+  },
   frontendWantsConnection: ({ context }: GuardArgs) => wantsConnection(context.frontend),
   frontendIsClosing: ({ context }: GuardArgs) => context.frontend === 'Closing',
   frontendIsOutside: ({ context }: GuardArgs) => context.frontend === 'Unknown' || context.frontend === 'Closed',

@@ -3,7 +3,7 @@
  * From a node that the toolstack made to a front end that may connect: Initialising and InitWait. The same states
  * serve a device that is new, one that comes back after Closed, and one whose front end is connected to an earlier
  * process: the last is recognised by what XenStore says (our state 4 or 5, the front end inside), and goes to
- * Connecting without a word in XenStore.
+ * Recovering without a word in XenStore.
  */
 import { always, closers, frontend, notedFrontend, on } from './edges.js'
 
@@ -61,8 +61,8 @@ export const initialising = {
           description: 'The nodes cannot be served: the attach has failed (S4).',
         },
         {
-          guard: 'foundConnected', target: 'openingMedium', actions: ['watchFrontend', 'rememberResuming'],
-          description: 'An earlier process served this front end, which still holds its ring: taken over.',
+          guard: 'foundConnected', target: '#device.Recovering', actions: ['watchFrontend', 'rememberResuming'],
+          description: 'An earlier process served this front end, which still holds its ring: gone on with.',
         },
         {
           guard: 'foundEnded', target: '#device.Closed', actions: ['watchFrontend'],
@@ -75,17 +75,9 @@ export const initialising = {
       description: 'The medium is being opened and locked; while another holds the lock, this waits a bounded time.',
       entry: ['openMedium'] as const,
       on: on({
-        'medium.opened': [
-          {
-            guard: 'canResume', target: '#device.Connecting', actions: ['rememberMedium'],
-            description: 'Open: the connection of the earlier process is taken over.',
-          },
-          {
-            guard: 'isResuming', target: endThere, actions: ['rememberMedium'],
-            description: 'Open, but the front end left meanwhile: nothing to take over.',
-          },
-          { target: 'publishing', actions: ['rememberMedium'], description: 'Open: now it can be offered.' },
-        ],
+        'medium.opened': {
+          target: 'publishing', actions: ['rememberMedium'], description: 'Open: now it can be offered.',
+        },
         'medium.refused': {
           target: endThere, actions: ['endFailed', 'reportAttachFailure', 'switchToClosing'],
           description: 'No medium, no device: the attach has failed (S4).',

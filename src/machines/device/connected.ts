@@ -37,10 +37,16 @@ export const connected = {
       target: '#device.Closing.abandoning', actions: ['endForRing', 'reportError', 'switchToClosing'],
       description: 'The producer lied: this ring is not touched again, the device closes.',
     },
-    'queue.crashed': {
-      target: '#device.Closing.unbindingChannel', actions: ['endCrashed', 'reportError', 'switchToClosing'],
-      description: 'The queue threw and was ended, its I/O awaited: clean close, then Failed.',
-    },
+    'queue.crashed': [
+      {
+        guard: 'mayRejoin', target: '#device.Recovering.rejudging', actions: ['countRejoin'],
+        description: 'Its Worker died, or it threw: gone on with from its journal; the guest sees a pause.',
+      },
+      {
+        target: '#device.Closing.unbindingChannel', actions: ['endCrashed', 'reportError', 'switchToClosing'],
+        description: 'The queue was ended too often in a while, its I/O awaited: clean close, then Failed.',
+      },
+    ],
     'xenstore.directoryVanished': {
       target: '#device.Closing.abandoning', actions: ['rememberGone', 'endAbandoning'],
       description: 'The toolstack took the device away.',

@@ -8,42 +8,30 @@ import { closers, frontend, on, type Edge, type Edges } from './edges.js'
 import { steps, undoBefore, type Step } from './steps.js'
 
 /** Where unmaking begins after `index` steps were done; an attached queue is drained before it is detached. */
-function turnBack(index: number, within: 'Closing' | 'Parking'): string {
+export function undoingFrom(index: number, within: 'Closing' | 'Parking'): string {
   const undo = undoBefore(index)
   if (undo === null) return `#device.${within}.closingMedium`
   return undo.state === 'detachingQueue' ? `#device.${within}.draining` : `#device.${within}.${undo.state}`
 }
 
 function turnedBack(index: number, step: Step): Edge[] {
-  const attached = turnBack(index + 1, 'Closing').endsWith('.draining')
+  const attached = undoingFrom(index + 1, 'Closing').endsWith('.draining')
   const abandoning: Edge = {
     guard: 'mustAbandon', target: '#device.Closing.abandoning', actions: [step.remember],
     description: 'Done, but the front end is gone: nothing may be written to its ring.',
   }
   return [
     {
-      guard: 'isParking', target: turnBack(index + 1, 'Parking'), actions: [step.remember],
+      guard: 'isParking', target: undoingFrom(index + 1, 'Parking'), actions: [step.remember],
       description: 'Done, but the process is going to end: undone again.',
     },
     ...(attached ? [abandoning] : []),
     {
-      guard: 'isEnding', target: turnBack(index + 1, 'Closing'), actions: [step.remember],
+      guard: 'isEnding', target: undoingFrom(index + 1, 'Closing'), actions: [step.remember],
       description: 'Done, but the connection is not wanted any more: undone again.',
     },
   ]
 }
-
-/** After the queue was attached to a ring of an earlier process there is nothing to publish. */
-const resumed: readonly Edge[] = [
-  {
-    guard: 'resumedWhileClosing', target: '#device.Closing.serving', actions: ['switchToClosing', 'startPatience'],
-    description: 'Taken over in the middle of its closing, which goes on.',
-  },
-  {
-    guard: 'isResuming', target: '#device.Connected', actions: ['countConnection'],
-    description: 'Taken over: XenStore still says Connected, and is not touched.',
-  },
-]
 
 function outcome(index: number, step: Step): Edges {
   const last = index === steps.length - 1
@@ -58,15 +46,15 @@ function outcome(index: number, step: Step): Edges {
       }
   const refusal: Edge[] = [
     {
-      guard: 'isParking', target: turnBack(index, 'Parking'), actions: ['endRefused'],
+      guard: 'isParking', target: undoingFrom(index, 'Parking'), actions: ['endRefused'],
       description: 'Refused, and the process is going to end: what was done is undone.',
     },
     {
-      target: turnBack(index, 'Closing'), actions: ['endRefused', 'reportError', 'switchToClosing'],
+      target: undoingFrom(index, 'Closing'), actions: ['endRefused', 'reportError', 'switchToClosing'],
       description: 'Refused: what was done before is undone in reverse.',
     },
   ]
-  const accepted = [...turnedBack(index, step), ...(step.state === 'attachingQueue' ? resumed : []), next]
+  const accepted = [...turnedBack(index, step), next]
   if (step.refused !== null) return { [step.done]: accepted, [step.refused]: refusal }
   // Judged in the chart itself: the same event is acceptance or refusal.
   const [parked, ...others] = accepted

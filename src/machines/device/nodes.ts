@@ -11,6 +11,7 @@ import type { BackendNodes, RawNodes } from './types.js'
 /** The keys of our own directory that are read. */
 export const READ_KEYS = [
   K.frontend, K.frontendId, K.online, K.state, K.mode, K.params, K.deviceType, K.dev, K.removable, K.discardEnable,
+  K.sectors,
 ] as const
 
 export type JudgedNodes =
@@ -40,6 +41,7 @@ export function judgeNodes(raw: RawNodes, domid: number, devid: number): JudgedN
       cdrom: raw[K.deviceType] === 'cdrom',
       removable: raw[K.removable] === '1' || raw[K.deviceType] === 'cdrom',
       discardEnabled: raw[K.discardEnable] !== '0',
+      ...(raw[K.sectors] ? { published: raw[K.sectors] } : {}),
       vdev: raw[K.dev] || vdevName(devid) || String(devid),
     },
   }

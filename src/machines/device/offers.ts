@@ -60,6 +60,7 @@ export function queueSettings(context: DeviceContext): QueueSettings {
     offersDiscard: offers.offersDiscard,
     requests: settings.requests,
     journal: settings.journal,
+    connection: { grefs: connection.grefs, evtchn: connection.evtchn, abi: connection.abi },
     ...(settings.plant === undefined ? {} : { plant: settings.plant }),
   }
 }

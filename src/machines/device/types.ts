@@ -9,7 +9,7 @@
  */
 import type { ChannelPlan, GrantMode, GrantPlan, RingPlan, RingRequest } from '../../ports/host.js'
 import type { MediumPlan, MediumSpec } from '../../ports/medium.js'
-import type { QueueSettings } from '../../ports/queues.js'
+import type { QueueLegacy, QueueSettings, QueueTakeover } from '../../ports/queues.js'
 import type { NegotiatedRing, RingLimits } from '../../protocol/negotiation.js'
 import type { XenbusState } from '../../protocol/xenbus-state.js'
 
@@ -28,6 +28,8 @@ export interface DeviceSettings {
   readonly medium: Pick<MediumSpec, 'direct' | 'engine' | 'depth' | 'layers'>
   /** How long a front end may take to close after it was asked, before the queue is drained without it. */
   readonly closePatienceMs: number
+  /** How often within a period a queue that died is gone on with; absent = never. */
+  readonly rejoin?: { readonly max: number; readonly periodMs: number }
 }
 
 /** Names a device for good: all else is read. */
@@ -48,6 +50,8 @@ export interface BackendNodes {
   readonly cdrom: boolean
   readonly removable: boolean
   readonly discardEnabled: boolean
+  /** `sectors`, as an earlier process published it. */
+  readonly published?: string
   readonly vdev: string
 }
 
@@ -73,6 +77,10 @@ export interface DeviceContext {
   readonly frontendLeft: boolean
   /** A connection of an earlier process is taken over: XenStore is not touched. */
   readonly resuming: boolean
+  /** What an earlier queue of this ring left, while it is gone on with. */
+  readonly legacy: QueueLegacy | null
+  /** When queues of this device died and were gone on with, milliseconds; those within the period. */
+  readonly rejoins: readonly number[]
   /** The process is going to end: let go without closing, or close and stay so. */
   readonly leaving: 'no' | 'parked' | 'closed'
   /** Our directory is gone. */
@@ -132,7 +140,9 @@ export type DeviceEvent =
   | { readonly type: 'queue.refused'; readonly sentence: string }
   | { readonly type: 'queue.drained'; readonly abandoned: number }
   | { readonly type: 'queue.detached' }
-  | { readonly type: 'queue.crashed'; readonly sentence: string }
+  /** `atMs`: of the monotonic clock. */
+  | { readonly type: 'queue.crashed'; readonly sentence: string; readonly atMs?: number }
+  | { readonly type: 'queue.legacyRead'; readonly legacy: QueueLegacy }
   | { readonly type: 'queue.ranShort' }
   | { readonly type: 'queue.recovered' }
   | { readonly type: 'queue.ringBroke' }
@@ -149,7 +159,9 @@ export type DeviceTimer = 'closePatience'
 export type DeviceEffect =
   | { readonly type: 'readNodes' }
   | { readonly type: 'watchFrontend'; readonly path: string }
-  | { readonly type: 'openMedium'; readonly spec: MediumSpec }
+  /** `patient`: a lock that another holds is waited for as long as it takes. */
+  | { readonly type: 'openMedium'; readonly spec: MediumSpec; readonly patient?: boolean }
+  | { readonly type: 'readJournal'; readonly queue: string }
   | { readonly type: 'closeMedium' }
   | { readonly type: 'publishFeatures'; readonly nodes: RawNodes }
   | { readonly type: 'switchState'; readonly state: XenbusState }
@@ -164,6 +176,7 @@ export type DeviceEffect =
       readonly channel: ChannelPlan
       readonly grants: GrantPlan
       readonly medium: MediumPlan
+      readonly takeover?: QueueTakeover
     }
   | { readonly type: 'publishProperties'; readonly nodes: RawNodes }
   | { readonly type: 'announceSize'; readonly nodes: RawNodes }

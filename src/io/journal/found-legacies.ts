@@ -1,0 +1,64 @@
+/**
+ * @packageDocumentation
+ * Finds what queues of dead processes left in the pool's directory, before the pool is opened anew: of each queue the
+ * newest segment that counts. Headers are read first and little of them, because a pool has hundreds of files and a
+ * guest is waiting.
+ *
+ *   segment-*.xbj ─ 4 KiB each ─► queue's? newest of its queue? ─► read whole ─► { queue, index, words }
+ */
+import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
+import { readHeader } from '../../journal/segment-reader.js'
+import { codeOf } from '../../protocol/errors.js'
+import { segmentPath } from './segment-pool.js'
+
+export interface FoundSegment {
+  readonly queue: string
+  /** In the pool. */
+  readonly index: number
+  readonly bytes: number
+  readonly words: Int32Array
+}
+
+/** More than any header takes. */
+const HEADER_BYTES = 4096
+const SEGMENT_BYTES_MAX = 1 << 28
+
+/** The newest segment of every queue; nothing when there is no such directory. */
+export function findLegacies(directory: string): FoundSegment[] {
+  const newest = new Map<string, { index: number; sequence: number }>()
+  for (const index of segmentsIn(directory)) {
+    const read = readHeader(readWords(segmentPath(directory, index), HEADER_BYTES))
+    if (!read.ok || read.header.identity.kind !== 'queue') continue
+    const { sequence, identity: { journal } } = read.header
+    if (sequence > (newest.get(journal)?.sequence ?? -1)) newest.set(journal, { index, sequence })
+  }
+  return [...newest].map(([queue, { index }]) => {
+    const words = readWords(segmentPath(directory, index), SEGMENT_BYTES_MAX)
+    return { queue, index, bytes: words.length * 4, words }
+  })
+}
+
+function segmentsIn(directory: string): number[] {
+  try {
+    return readdirSync(directory).flatMap((name) => {
+      const number = /^segment-(\d{4,6})\.xbj$/.exec(name)
+      return number ? [Number(number[1])] : []
+    })
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return []
+    throw error
+  }
+}
+
+/** At most so many bytes from the file's beginning. */
+function readWords(path: string, most: number): Int32Array {
+  const descriptor = openSync(path, 'r')
+  try {
+    const bytes = Math.min(most, fstatSync(descriptor).size) & ~3
+    const words = new Int32Array(bytes / 4)
+    const have = bytes === 0 ? 0 : readSync(descriptor, words, 0, bytes, 0)
+    return words.subarray(0, have >>> 2)
+  } finally {
+    closeSync(descriptor)
+  }
+}
