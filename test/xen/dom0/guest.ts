@@ -150,8 +150,13 @@ export class Guest {
   /** Resolves when Xen has no trace of the domain; a zombie is a trace. */
   async waitGone(timeoutMs = 30_000): Promise<void> {
     await until(`domain ${this.domid} (${this.name}) is gone`, async () => !(await this.exists()), timeoutMs, 250)
-    this.#stream.destroy()
+    this.forget()
     await pause(0)
+  }
+
+  /** Lets go of the console. For who destroyed the guest by other means, or keeps a zombie on purpose. */
+  forget(): void {
+    this.#stream.destroy()
   }
 
   async exists(): Promise<boolean> {

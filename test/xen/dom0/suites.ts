@@ -1,7 +1,7 @@
 /**
  * @packageDocumentation
  * Runs jest-style suites in dom0: the contract suites of test/contract/ run there unchanged, over the real adapters. It is
- * the part of jest that they use: describe, test (and its `each`-less kin), the four hooks, expect. Nothing runs side by
+ * the part of jest that they use: describe, test, test.each over a flat list, the four hooks, expect. Nothing runs side by
  * side, and each test has a bound.
  */
 import { expect } from 'expect'
@@ -48,6 +48,14 @@ export function installGlobals(): void {
     open = outer
   }
   const test = (title: string, body: Body, timeoutMs?: number) => void open.members.push({ title, body, timeoutMs })
+  // As jest does: `%s` in a title is the next argument of the row.
+  test.each = (rows: readonly unknown[]) => (title: string, body: (...row: unknown[]) => unknown, timeoutMs?: number) => {
+    for (const row of rows) {
+      const values = Array.isArray(row) ? (row as unknown[]) : [row]
+      const names = [...values]
+      test(title.replace(/%s/g, () => String(names.shift())), () => body(...values), timeoutMs)
+    }
+  }
   const hook = (name: keyof Group['hooks']) => (body: Body) => void open.hooks[name].push(body)
   const hooks = Object.fromEntries(
     (['beforeAll', 'afterAll', 'beforeEach', 'afterEach'] as const).map((name) => [name, hook(name)]),
