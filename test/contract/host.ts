@@ -4,6 +4,8 @@
  * The world gives a guest that can grant pages and offer ports, and back ends, some of them in processes that are
  * killed.
  */
+import { readdirSync } from 'node:fs'
+import { owned } from '../../src/io/native/owners.js'
 import type { ChannelPlan, Host, RingPlan } from '../../src/ports/host.js'
 
 export interface ContractPort {
@@ -11,12 +13,17 @@ export interface ContractPort {
   notify(): void
 }
 
+/** A page's words: an Int32Array, or something that asks the guest for each. */
+export interface Words {
+  [index: number]: number
+}
+
 export interface ContractWorld {
   readonly domid: number
   /** A further back end, with connections of its own; closed by the world at the latest. */
   openHost(): Promise<Host>
   /** Pages in the guest, granted to the back end's domain; their words, and taking the permission back. */
-  grantPages(count: number): { grefs: number[]; words: Int32Array; revoke(): boolean }
+  grantPages(count: number): { grefs: number[]; words: Words; revoke(): boolean }
   offerPort(): Promise<ContractPort>
   /** A reference that permits nothing. */
   readonly neverGranted: number
@@ -37,6 +44,15 @@ function planOf<Plan>(outcome: Outcome<Plan>): Plan {
   if (!outcome.ok) throw new Error(`${outcome.code}: ${outcome.sentence}`)
   return outcome.plan
 }
+
+/** What this process holds: descriptors by their number of them, owners by what they are. */
+const holdings = () => ({
+  descriptors: readdirSync('/proc/self/fd').length,
+  owned: owned().map(({ kind, label, borrows }) => `${kind} ${label} ${borrows}`).sort(),
+})
+
+/** A reference of which no grant table has an entry. */
+const BEYOND_ANY_TABLE = 0x7fffffff
 
 export function hostContract(name: string, make: () => Promise<ContractWorld>): void {
   describe(`host contract: ${name}`, () => {
@@ -95,7 +111,48 @@ export function hostContract(name: string, make: () => Promise<ContractWorld>): 
       const host = await world.openHost()
       const { grefs, revoke } = world.grantPages(2)
       expect(await map(host, [...grefs, world.neverGranted])).toMatchObject({ ok: false, code: 'EACCES' })
-      expect(await map(host, [0])).toMatchObject({ ok: false, code: 'EACCES' })
+      expect(await map(host, [BEYOND_ANY_TABLE])).toMatchObject({ ok: false, code: 'EACCES' })
+      expect(revoke()).toBe(true)
+    })
+
+    test('fifty rounds of everything and its undo, failures among them, leave nothing behind', async () => {
+      const host = await world.openHost()
+      const { grefs, revoke } = world.grantPages(3)
+      const { port } = await world.offerPort()
+      const round = async () => {
+        const grants = planOf(await host.openGrants(world.domid, 'copy'))
+        const ring = planOf(await map(host, grefs))
+        const channel = planOf(await host.bindChannel(world.domid, port))
+        expect(await map(host, [grefs[0], grefs[1], world.neverGranted])).toMatchObject({ ok: false, code: 'EACCES' })
+        expect(await host.bindChannel(world.domid, port)).toMatchObject({ ok: false, code: 'EINVAL' })
+        expect(host.held()).toEqual({ rings: 1, channels: 1, grants: 1 })
+        await host.unbindChannel(channel)
+        await host.unmapRing(ring)
+        await host.closeGrants(grants)
+        expect(host.held()).toEqual({ rings: 0, channels: 0, grants: 0 })
+      }
+      await round()
+      const before = holdings()
+      for (let count = 0; count < 50; count++) await round()
+      expect(holdings()).toEqual(before)
+      expect(revoke()).toBe(true)
+    })
+
+    test('a back end that closes with all of it open lets go of all of it', async () => {
+      const before = holdings().owned
+      const host = await world.openHost()
+      const opened = holdings().owned
+      const { grefs, revoke } = world.grantPages(2)
+      const { port } = await world.offerPort()
+      const held = holdings().owned.length
+      planOf(await host.openGrants(world.domid, 'copy'))
+      planOf(await map(host, grefs))
+      planOf(await host.bindChannel(world.domid, port))
+      expect(holdings().owned.length).toBeGreaterThan(held)
+      await host.close()
+      expect(holdings().owned.length).toBe(held - (opened.length - before.length))
+      const next = await world.openHost()
+      await next.unbindChannel(planOf(await next.bindChannel(world.domid, port)))
       expect(revoke()).toBe(true)
     })
 

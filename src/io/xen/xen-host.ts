@@ -7,8 +7,11 @@
  *   bindChannel  evtchn: a descriptor per channel, restricted to the domid       unbindChannel unbind, close
  *   openGrants   gntdev: the descriptor through which segments are copied        closeGrants   close
  *
- * Xen says EINVAL for a reference that a guest did not grant and for a guest that is gone alike; XenStore knows which:
- * a domain that died is not introduced any more. What must never happen: a failure of a guest's that throws.
+ * Xen says EINVAL for a reference that a guest did not grant and for a guest that is gone alike, and a page of a dead
+ * guest that somebody still has mapped it even lets us map again. XenStore knows better: a domain that died is not
+ * introduced any more. So it is asked before, and after a failure once more.
+ *
+ * What must never happen: a failure of a guest's that throws, or a mapping that keeps a dead guest's memory from Xen.
  */
 import { bindInterdomain, openEvtchn, unbindEvtchn } from '../native/evtchn.js'
 import { mapRingPages, openGntdev } from '../native/gntdev.js'
@@ -70,9 +73,7 @@ export class XenHost implements Host {
     return Promise.resolve()
   }
 
-  async openGrants(domid: number, mode: GrantMode): Promise<Obtained<GrantPlan>> {
-    // The device opens whatever becomes of the guest: here only XenStore can say that it is gone.
-    if (!(await this.#options.domainKnown(domid))) return gone(domid)
+  openGrants(domid: number, mode: GrantMode): Promise<Obtained<GrantPlan>> {
     const sentence = `the way to the pages of domain ${domid} cannot be opened`
     return this.#obtain(domid, this.#grants, (code) => failure(code, sentence), () => {
       return { world: 'xen', domid, mode, memoryHandle: openGntdev(), tableHandle: 0 }
@@ -101,6 +102,7 @@ export class XenHost implements Host {
   async #obtain<Plan>(
     domid: number, held: Set<Plan>, refused: (code: string) => HostFailure, open: () => Plan,
   ): Promise<Obtained<Plan>> {
+    if (!(await this.#options.domainKnown(domid))) return gone(domid)
     try {
       const plan = open()
       held.add(plan)
