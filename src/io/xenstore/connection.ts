@@ -31,6 +31,7 @@ interface Request {
 export class Connection {
   readonly closed: Promise<Error | undefined>
   readonly #transport: Transport
+  readonly #payloadMax: number
   readonly #event: (path: string, token: string) => void
   readonly #decoder = new WireDecoder()
   readonly #underWay = new Map<number, Request>()
@@ -41,6 +42,7 @@ export class Connection {
 
   constructor(transport: Transport, event: (path: string, token: string) => void) {
     this.#transport = transport
+    this.#payloadMax = transport.payloadMax ?? XENSTORE_PAYLOAD_MAX
     this.#event = event
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
     transport.onClose((reason) => this.#ended(reason))
@@ -56,8 +58,8 @@ export class Connection {
     return new Promise((resolve, reject) => {
       const request = { type, txId, payload, title, resolve, reject }
       if (!this.#open) reject(new XenStoreFailure('ENOTCONN', `${title}: the connection to XenStore has ended`))
-      else if (payload.length > XENSTORE_PAYLOAD_MAX)
-        reject(new XenStoreFailure('E2BIG', `${title}: ${payload.length} bytes, ${XENSTORE_PAYLOAD_MAX} are allowed`))
+      else if (payload.length > this.#payloadMax)
+        reject(new XenStoreFailure('E2BIG', `${title}: ${payload.length} bytes, ${this.#payloadMax} are allowed`))
       else if (this.#underWay.size < underWayMax) this.#send(request)
       else if (this.#waiting.length < waitingMax) this.#waiting.push(request)
       else reject(new XenStoreFailure('EBUSY', `${title}: ${waitingMax} requests to XenStore are waiting already`))

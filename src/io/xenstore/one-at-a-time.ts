@@ -23,6 +23,7 @@ export function oneAtATime(device: Transport): Transport {
     if (message) device.write(message)
   }
   return {
+    payloadMax: device.payloadMax,
     write(message) {
       queue.push(message)
       if (!underWay) next()

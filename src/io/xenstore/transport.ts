@@ -14,6 +14,8 @@ import { XenStoreFailure } from './error.js'
 
 /** A connected, ordered, reliable stream of bytes. */
 export interface Transport {
+  /** The longest payload that it can carry away, where that is less than the protocol's 4096 bytes. */
+  readonly payloadMax?: number | undefined
   write(bytes: Uint8Array): void
   /** Sets the one receiver; called before anything is written. Chunks are cut anywhere. */
   onBytes(receive: (chunk: Uint8Array) => void): void

@@ -4,7 +4,10 @@
  * its own), and keeps requests and watches of its openers apart. It is the way for a daemon without root's rights, for
  * whom the node's group can be set by udev, which xenstored's socket does not allow.
  *
- *   write: one whole message per write(2), one request under way (one-at-a-time.ts)   read: what has come, cut anywhere
+ *   write   one whole message per write(2), of 4096 bytes with its header, so that a payload has 16 fewer than elsewhere;
+ *           one request under way (one-at-a-time.ts). A write that fails is a request refused by the kernel, mostly a
+ *           watch, which it asks for itself while we wait: it becomes the reply that XenStore would have given
+ *   read    what has come, cut anywhere; never waited for
  *
  * What must never happen: a read that waits. The device is open without waiting, and a poller says when there is more.
  */
@@ -15,6 +18,7 @@ import { codeOf, sentenceOf } from '../../protocol/errors.js'
 import { XenStoreFailure } from './error.js'
 import { oneAtATime } from './one-at-a-time.js'
 import type { Transport } from './transport.js'
+import { encodeMessage, XENSTORE_HEADER_SIZE, XS } from './wire.js'
 
 /** Where Linux has it. */
 export const XENBUS_DEVICE = '/dev/xen/xenbus'
@@ -22,7 +26,14 @@ export const XENBUS_DEVICE = '/dev/xen/xenbus'
 /** Reads in one turn of the event loop: a flood of watch events must leave the loop its turn. */
 const READS_PER_TURN = 16
 
+/** What the kernel keeps a message in while it is written (drivers/xen/xenbus/xenbus_dev_frontend.c). */
+const MESSAGE_MAX = 4096
+
+/** Codes of a write after which there is no device any more; after others the kernel has forgotten the message. */
+const GONE: ReadonlySet<string> = new Set(['EPIPE', 'ENODEV', 'ENXIO', 'EIO', 'EBADF'])
+
 class XenbusDevice implements Transport {
+  readonly payloadMax = MESSAGE_MAX - XENSTORE_HEADER_SIZE
   readonly #path: string
   readonly #handle: number
   readonly #poller: Poller
@@ -31,9 +42,9 @@ class XenbusDevice implements Transport {
   #ended: (reason: Error | undefined) => void = () => undefined
   #open = true
 
-  constructor(path: string) {
+  constructor(handle: number, path: string) {
     this.#path = path
-    this.#handle = openStream(path)
+    this.#handle = handle
     this.#poller = new Poller(this.#handle, 'plain', () => this.#read(), true)
   }
 
@@ -43,7 +54,9 @@ class XenbusDevice implements Transport {
       const written = writeStream(this.#handle, bytes)
       if (written !== bytes.length) this.#end(this.#lost(`took ${written} of ${bytes.length} bytes of a message`))
     } catch (error) {
-      this.#end(this.#lost(sentenceOf(error)))
+      const code = codeOf(error) ?? 'EIO'
+      if (GONE.has(code)) this.#end(this.#lost(sentenceOf(error)))
+      else this.#refuse(bytes, code)
     }
   }
 
@@ -58,6 +71,15 @@ class XenbusDevice implements Transport {
 
   close(): void {
     this.#end(undefined)
+  }
+
+  /** Answers a request that the kernel did not take, later, as any reply comes. */
+  #refuse(request: Uint8Array, code: string): void {
+    const header = new DataView(request.buffer, request.byteOffset, XENSTORE_HEADER_SIZE)
+    const reply = encodeMessage(XS.ERROR, header.getUint32(4, true), header.getUint32(8, true), Buffer.from(`${code}\0`))
+    queueMicrotask(() => {
+      if (this.#open) this.#receive(reply)
+    })
   }
 
   #read(): void {
@@ -87,10 +109,18 @@ class XenbusDevice implements Transport {
   }
 }
 
+/**
+ * The transport over a descriptor's handle that it takes over: one message per write, replies and events to be read.
+ * `path` is for sentences.
+ */
+export function deviceTransport(handle: number, path: string): Transport {
+  return oneAtATime(new XenbusDevice(handle, path))
+}
+
 /** Opens the device. @throws XenStoreFailure with the system's code (ENOENT: no Xen here; EACCES: no right to it). */
 export function openXenbusDevice(path: string = XENBUS_DEVICE): Transport {
   try {
-    return oneAtATime(new XenbusDevice(path))
+    return deviceTransport(openStream(path), path)
   } catch (error) {
     const code = codeOf(error) ?? 'EIO'
     const cure = code === 'EACCES' ? 'give this user its group (see packaging/60-xbbd.rules)' : 'is this a Xen host?'
