@@ -112,9 +112,10 @@ export class Domain {
     }
   }
 
-  /** What others have mapped of it stays theirs; nothing new can be had. */
+  /** What others have mapped of it stays theirs; nothing new can be had, and nothing be copied by its grants any more. */
   destroy(): void {
     this.alive = false
+    this.grants.words.fill(0)
     for (const port of [...this.#ports.keys()]) this.closePort(port)
     unmap(this.#tableMapping)
     closeDescriptor(this.memory)
