@@ -86,7 +86,7 @@ async function runGroup(
     const began = performance.now()
     const limit = member.timeoutMs ?? timeoutMs
     const error = broken ?? (await runTest({ hooks, members, ...self }, member, limit))
-    told({ title: `${title} › ${member.title}`, ms: performance.now() - began, error })
+    told({ title: [title, member.title].filter(Boolean).join(' › '), ms: performance.now() - began, error })
   }
   const error = await failureOf(() => inOrder(hooks.afterAll), timeoutMs)
   if (error !== undefined) told({ title: `${title} › afterAll`, ms: 0, error })

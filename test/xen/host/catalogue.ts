@@ -23,6 +23,9 @@ export interface BootPlan {
   readonly scenarios: readonly Scenario[]
 }
 
+/** What of the suites `--short` runs: what crash recovery rests on. The others take minutes. */
+const SHORT_SUITES: readonly string[] = ['host.suite']
+
 const modulesIn = (directory: string) =>
   (existsSync(directory) ? readdirSync(directory) : [])
     .filter((name) => name.endsWith('.js'))
@@ -46,7 +49,9 @@ export async function chosenBoots({ short, only }: TestOptions): Promise<BootPla
   for (const name of scenarioFiles()) await import(join(SCENARIOS, `${name}.js`))
   const wanted = (name: string, boot: Boot) =>
     only.length === 0 || only.some((pattern) => pattern.test(name) || pattern.test(boot))
-  const suites = modulesIn(CONTRACTS).filter((name) => name.endsWith('.suite') && wanted(name, 'contract'))
+  const suites = modulesIn(CONTRACTS).filter(
+    (name) => name.endsWith('.suite') && (!short || SHORT_SUITES.includes(name)) && wanted(name, 'contract'),
+  )
   const chosen = scenarios().filter((one) => (one.short || !short) && wanted(one.name, one.boot))
   const plans = short
     ? [{ boot: 'short', machine: [], suites, scenarios: chosen }]
