@@ -112,7 +112,7 @@ export class Domain {
     }
   }
 
-  /** What others have mapped of it stays theirs; nothing new can be had, and nothing be copied by its grants any more. */
+  /** What others have mapped of it stays theirs; nothing new can be had or copied by its grants. */
   destroy(): void {
     this.alive = false
     this.grants.words.fill(0)

@@ -4,9 +4,9 @@
  * its own), and keeps requests and watches of its openers apart. It is the way for a daemon without root's rights, for
  * whom the node's group can be set by udev, which xenstored's socket does not allow.
  *
- *   write   one whole message per write(2), of 4096 bytes with its header, so that a payload has 16 fewer than elsewhere;
- *           one request under way (one-at-a-time.ts). A write that fails is a request refused by the kernel, mostly a
- *           watch, which it asks for itself while we wait: it becomes the reply that XenStore would have given
+ *   write   one whole message per write(2), of 4096 bytes with its header: a payload has 16 fewer than elsewhere; one
+ *           request under way (one-at-a-time.ts). A write that fails is a request refused by the kernel, mostly a watch,
+ *           which it asks for itself while we wait: it becomes the reply that XenStore would have given
  *   read    what has come, cut anywhere; never waited for
  *
  * What must never happen: a read that waits. The device is open without waiting, and a poller says when there is more.
@@ -76,7 +76,8 @@ class XenbusDevice implements Transport {
   /** Answers a request that the kernel did not take, later, as any reply comes. */
   #refuse(request: Uint8Array, code: string): void {
     const header = new DataView(request.buffer, request.byteOffset, XENSTORE_HEADER_SIZE)
-    const reply = encodeMessage(XS.ERROR, header.getUint32(4, true), header.getUint32(8, true), Buffer.from(`${code}\0`))
+    const [reqId, txId] = [header.getUint32(4, true), header.getUint32(8, true)]
+    const reply = encodeMessage(XS.ERROR, reqId, txId, Buffer.from(`${code}\0`))
     queueMicrotask(() => {
       if (this.#open) this.#receive(reply)
     })
