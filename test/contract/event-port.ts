@@ -1,8 +1,8 @@
 /**
  * @packageDocumentation
- * What a queue's event channel owes it: one call per wake-up, silence until it is unmasked however wild the guest is, and
- * no wake-up lost. The last is judged by a storm: the guest counts in a shared word before each kick; whoever unmasks and
- * then looks at the word, once per call, must have seen the last number in the end.
+ * What a queue's event channel owes it: one call per wake-up, silence until it is unmasked however wild the guest is,
+ * and no wake-up lost. The last is judged by a storm: the guest counts in a shared word before each kick; whoever
+ * unmasks and then looks at the word, once per call, must have seen the last number in the end.
  */
 import type { EventPort } from '../../src/ports/data-path.js'
 
@@ -114,7 +114,8 @@ export function eventPortContract(name: string, make: () => Promise<EventPortWor
       for (let storm = 1; storm <= 30; storm++) {
         world.words.fill(0, 0, 2)
         world.storm(50, 300, 1000 + storm)
-        await until(`the last kick of storm ${storm} wakes us`, () => seen === 50 && Atomics.load(world.words, 1) === 50)
+        const over = () => seen === 50 && Atomics.load(world.words, 1) === 50
+        await until(`the last kick of storm ${storm} wakes us`, over)
         seen = 0
       }
     })

@@ -5,8 +5,8 @@
  * whom the node's group can be set by udev, which xenstored's socket does not allow.
  *
  *   write   one whole message per write(2), of 4096 bytes with its header: a payload has 16 fewer than elsewhere; one
- *           request under way (one-at-a-time.ts). A write that fails is a request refused by the kernel, mostly a watch,
- *           which it asks for itself while we wait: it becomes the reply that XenStore would have given
+ *           request under way (one-at-a-time.ts). A write that fails is a request that the kernel refused, mostly a
+ *           watch, which it asks for itself while we wait: it becomes the reply that XenStore would have given
  *   read    what has come, cut anywhere; never waited for
  *
  * What must never happen: a read that waits. The device is open without waiting, and a poller says when there is more.

@@ -1,4 +1,4 @@
-/** Each way to a real guest's pages keeps the contract of copiers; and bytes go through an arena that io_uring knows. */
+/** Each way to a real guest's pages keeps the copiers' contract; and bytes go through an arena that io_uring knows. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createOpenMediumPort } from '../../../src/io/media/open-port.js'
 import { mediumOpener } from '../../../src/io/media/open-medium.js'

@@ -1,7 +1,7 @@
 /**
  * @packageDocumentation
  * The guest of the contract suites: a real domU with the peer in it. One serves many tests, since a boot takes seconds;
- * after a test that destroyed it the next one gets another. What Xen's own grant table says is asked here within a call.
+ * after a test that destroyed it the next one gets another. What Xen's own grant table says is asked within a call.
  */
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
@@ -70,7 +70,7 @@ export class GuestWorld {
     return true
   }
 
-  /** `xl destroy`; resolves when XenStore does not know the domain any more. What others mapped of it keeps a zombie. */
+  /** `xl destroy`; resolves when XenStore has forgotten the domain. What others mapped of it keeps a zombie. */
   async destroy(): Promise<void> {
     if (!this.#living) return
     const { peer, guest } = this.#living

@@ -49,7 +49,8 @@ export function installGlobals(): void {
   }
   const test = (title: string, body: Body, timeoutMs?: number) => void open.members.push({ title, body, timeoutMs })
   // As jest does: `%s` in a title is the next argument of the row.
-  test.each = (rows: readonly unknown[]) => (title: string, body: (...row: unknown[]) => unknown, timeoutMs?: number) => {
+  type RowBody = (...row: unknown[]) => unknown
+  test.each = (rows: readonly unknown[]) => (title: string, body: RowBody, timeoutMs?: number) => {
     for (const row of rows) {
       const values = Array.isArray(row) ? (row as unknown[]) : [row]
       const names = [...values]

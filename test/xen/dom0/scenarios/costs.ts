@@ -111,6 +111,7 @@ scenario('what an event channel costs', { boot: 'contract', timeout: 240 }, asyn
   const shared = openEvtchn(peer.domid)
   const sharedBefore = slabKiB()
   ports.forEach((port) => bindInterdomain(shared, peer.domid, port))
-  t.log(`kernel memory of a channel on one shared descriptor: ${((slabKiB() - sharedBefore) / CHANNELS).toFixed(1)} KiB`)
+  const each = (slabKiB() - sharedBefore) / CHANNELS
+  t.log(`kernel memory of a channel on one shared descriptor: ${each.toFixed(1)} KiB`)
   closeDescriptor(shared)
 })

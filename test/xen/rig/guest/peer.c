@@ -2,7 +2,7 @@
 // back, offers ports, notifies. It decides nothing; dom0 tells it what to do through a page that it grants first
 // (test/xen/dom0/guest-peer.ts is the other end, and has the same numbers).
 //
-//   control page, words:  0 request │ 1 answer │ 2 operation │ 3.. arguments │ 8 result (>= 0, or -errno) │ 9 value
+//   control page, words:  0 request, 1 answer, 2 operation, 3.. arguments, 8 result (>= 0, or -errno), 9 value
 //   data page             references, or the bytes of one page
 //
 // dom0 writes the arguments, then counts `request` up; the peer acts, then sets `answer` to it. At its start it says
