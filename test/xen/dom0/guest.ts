@@ -7,7 +7,6 @@
  *   start ─► (paused) ─► ready ─► run, run … ─► shutdown │ destroy ─► gone
  */
 import { closeSync, constants, copyFileSync, openSync, readFileSync, writeFileSync } from 'node:fs'
-import { spawnSync } from 'node:child_process'
 import { ReadStream } from 'node:tty'
 import type { XenStore } from '../../../src/ports/xenstore.js'
 import { execute, pause, succeed, until } from './execute.js'
@@ -214,8 +213,8 @@ export function initramfs(fio: boolean): string {
   return withFio
 }
 
-/** Whether Xen knows of a domain that is dying but still held by somebody's mappings. */
-export function zombies(): string[] {
-  const { stdout } = spawnSync('xl', ['list'], { encoding: 'utf8' })
-  return stdout.split('\n').filter((line) => line.startsWith('(null)'))
+/** Rejects when Xen knows of a domain that is dying but still held by somebody's mappings. */
+export async function noZombies(): Promise<void> {
+  const zombies = (await succeed('xl', ['list'])).split('\n').filter((line) => line.startsWith('(null)'))
+  if (zombies.length > 0) throw new Error(`a zombie is left: ${zombies.join(', ')}`)
 }

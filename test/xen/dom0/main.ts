@@ -56,9 +56,9 @@ async function runScenario({ name, timeout, body }: Scenario, index: number): Pr
   const ms = performance.now() - began
   let clean = true
   try {
-    const wrong = await within('cleaning up', CLEANUP_TIMEOUT_MS, t.close(directory))
+    const { wrong, leftOver } = await within('cleaning up', CLEANUP_TIMEOUT_MS, t.close(directory))
     errors.push(...wrong)
-    clean = !wrong.some((sentence) => /zombie|guest|did not end|not gone/.test(sentence))
+    clean = !leftOver
   } catch (error) {
     errors.push(messageOf(error))
     clean = false

@@ -11,13 +11,21 @@ import { connectXenStore, type XenStoreClient } from '../../../src/io/xenstore/c
 import { Daemon, RUN_DIR } from './daemon.js'
 import { execute, pause, succeed, until, type Executed } from './execute.js'
 import { mappedOf } from './grants.js'
-import { Guest, zombies, type GuestOptions } from './guest.js'
+import { Guest, noZombies, type GuestOptions } from './guest.js'
 import { giveToDaemon } from './privileges.js'
 
 const IMAGES = '/tmp/images'
 const CONSOLES = '/var/log/xen/console'
 
 let domains = 0
+
+/** How a scenario's end went. */
+export interface Closed {
+  /** Sentences of what was not in order. */
+  readonly wrong: readonly string[]
+  /** Something could not be taken away: what runs next would stumble over it. */
+  readonly leftOver: boolean
+}
 
 export class Toolbox {
   readonly daemon = new Daemon()
@@ -100,14 +108,16 @@ export class Toolbox {
     return options.paused ? guest : guest.ready()
   }
 
-  /** Saves what tells about the scenario into `directory`, and takes everything away. @returns what was not in order. */
-  async close(directory: string): Promise<string[]> {
+  /** Saves what tells about the scenario into `directory`, and takes everything away. */
+  async close(directory: string): Promise<Closed> {
     const wrong: string[] = []
+    let leftOver = false
     const attempt = async (what: string, action: () => unknown) => {
       try {
         await action()
       } catch (error) {
         wrong.push(`${what}: ${error instanceof Error ? error.message : String(error)}`)
+        leftOver = true
       }
     }
     await attempt('XenStore', () => this.#save(directory, 'xenstore.txt', 'xenstore-ls -fp'))
@@ -118,11 +128,11 @@ export class Toolbox {
     await attempt('the journal', () => this.#saveJournal(directory))
     await attempt('Xen', () => this.#save(directory, 'xl-dmesg.txt', 'xl dmesg'))
     await attempt('dom0', () => this.#save(directory, 'dom0-dmesg.txt', 'dmesg -c'))
-    for (const zombie of zombies()) wrong.push(`a zombie is left: ${zombie}`)
+    await attempt('Xen', () => noZombies())
     if (!this.#complaintsExpected)
       for (const line of this.daemon.complaints()) wrong.push(`the daemon complained: ${line}`)
     this.store.close()
-    return wrong
+    return { wrong, leftOver }
   }
 
   async #endGuest(guest: Guest, directory: string): Promise<void> {
