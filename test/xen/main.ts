@@ -15,9 +15,14 @@ import { chosenBoots, scenarioFiles, type BootPlan } from './host/catalogue.js'
 import { readOptions, USAGE, type TestOptions } from './host/options.js'
 import { replayDirectory } from './host/replay.js'
 import { Report } from './host/report.js'
+import type { Told } from './protocol.js'
 import { cleanShare, INSTALL, makeShare, prepareArchives, RUN_PLAN, type Prepared } from './host/stage.js'
 
 const RESULTS = join(packageRoot(), 'test/tmp/xen')
+/** After a scenario's own bound: taking away what it made, and saving it. */
+const CLEANUP_SILENCE_S = 150
+/** Between two tests of a suite. */
+const SUITE_SILENCE_S = 150
 
 async function runBoot(plan: BootPlan, prepared: Prepared, options: TestOptions, report: Report): Promise<void> {
   const share = join(RESULTS, plan.boot)
@@ -29,13 +34,14 @@ async function runBoot(plan: BootPlan, prepared: Prepared, options: TestOptions,
   report.heading(`\nboot ${plan.boot}`)
   let log: string[] = []
   const directories = new Map<string, string>()
-  const { failure } = await boot(
+  const { failure } = await boot<Told>(
     {
       share,
       command: RUN_PLAN,
       machine: plan.machine,
       verbose: options.verbose,
-      limitOf: (name) => missing.get(name)?.timeout,
+      silenceOf: (told) =>
+        told.event === 'begin' ? (missing.get(told.name)?.timeout ?? 0) + CLEANUP_SILENCE_S : SUITE_SILENCE_S,
     },
     (told) => {
       if (told.event === 'begin') {

@@ -7,29 +7,28 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { packageRoot } from '../../../src/io/native/load.js'
-import type { Told } from '../protocol.js'
 
 const RIG = join(packageRoot(), 'test/xen/rig')
 
 /** From the start of QEMU to the first word. */
 const BOOT_SILENCE_S = 120
-/** After a scenario's own bound: taking away what it made, and saving it. */
-const CLEANUP_SILENCE_S = 150
-/** Between two tests of a suite. */
-const SUITE_SILENCE_S = 150
-
 export interface BootOutcome {
   /** Why it ended before its time; undefined when dom0 said that it was done. */
   readonly failure: string | undefined
 }
 
-export interface BootOptions {
+/** What dom0 tells is one JSON object per line; `done` is the last. */
+export interface AnyTold {
+  readonly event: string
+}
+
+export interface BootOptions<Told extends AnyTold> {
   readonly share: string
   readonly command: string
   readonly machine: readonly string[]
   readonly verbose: boolean
-  /** Seconds that a scenario may take. */
-  readonly limitOf: (name: string) => number | undefined
+  /** Seconds of silence that are allowed after this was told. */
+  readonly silenceOf: (told: Told) => number
 }
 
 /** Builds the rig when it is not there or not this one. @throws with the builder's sentence. */
@@ -45,8 +44,10 @@ export function buildRig(): Promise<void> {
 }
 
 /** Boots, runs `command` in dom0, hands over what it tells. */
-export function boot(options: BootOptions, told: (told: Told) => void): Promise<BootOutcome> {
-  const { share, command, machine, verbose, limitOf } = options
+export function boot<Told extends AnyTold>(
+  options: BootOptions<Told>, told: (told: Told) => void,
+): Promise<BootOutcome> {
+  const { share, command, machine, verbose, silenceOf } = options
   const args = ['--project', share, '--console', join(share, 'out/console.txt'), '--timeout', '7200', ...machine]
   const child = spawn(join(RIG, 'run'), [...args, ...(verbose ? ['--verbose'] : []), '--', command])
   let done = false
@@ -66,17 +67,16 @@ export function boot(options: BootOptions, told: (told: Told) => void): Promise<
     if (verbose) process.stderr.write(chunk as Buffer)
   })
   createInterface({ input: child.stdout }).on('line', (line) => {
-    const event = parse(line)
+    const event = parse<Told>(line)
     if (!event) return void process.stderr.write(`dom0: ${line}\n`)
-    if (event.event === 'begin') allow((limitOf(event.name) ?? 0) + CLEANUP_SILENCE_S)
-    else allow(SUITE_SILENCE_S)
+    allow(silenceOf(event))
     if (event.event === 'done') done = true
     told(event)
   })
   return new Promise((resolve) => {
     child.once('close', (status) => {
       clearTimeout(timer)
-      const why = silent ?? `the machine ended (status ${status}): ${errors.trim().split('\n').slice(-8).join('\n')}`
+      const why = silent ?? `the machine ended (status ${status}): ${errors.trim().split('\n').slice(-16).join('\n')}`
       resolve({ failure: done ? undefined : why })
     })
   })
@@ -89,7 +89,7 @@ export function bootCommand(share: string, command: string, verbose: boolean): P
   return new Promise((resolve) => child.once('close', (status) => resolve(status ?? 125)))
 }
 
-function parse(line: string): Told | undefined {
+function parse<Told>(line: string): Told | undefined {
   if (!line.startsWith('{"event":')) return undefined
   try {
     return JSON.parse(line) as Told

@@ -11,7 +11,6 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { packageRoot } from '../../../src/io/native/load.js'
-import type { Plan } from '../protocol.js'
 import { bundleEntries } from './catalogue.js'
 
 /** Where both archives are. */
@@ -30,11 +29,11 @@ async function scripts(): Promise<Scripts> {
   return { ...((await load('package.mjs')) as Scripts), ...((await load('bundle.mjs')) as Scripts) }
 }
 
-/** Packages the program and bundles the harness. */
-export async function prepareArchives(directory: string): Promise<Prepared> {
+/** Packages the program and bundles what runs in dom0: `main`, which is started, and what it loads. */
+export async function prepareArchives(directory: string, entries = bundleEntries()): Promise<Prepared> {
   const { packageInto, bundle } = await scripts()
   await packageInto(join(directory, 'package'))
-  await bundle(join(directory, 'harness'), bundleEntries(), '.')
+  await bundle(join(directory, 'harness'), entries, '.')
   for (const name of ['package', 'harness']) {
     const { status, stderr } = spawnSync('tar', ['-C', join(directory, name), '-cf', join(directory, `${name}.tar`), '.'])
     if (status !== 0) throw new Error(`tar failed: ${String(stderr)}`)
@@ -43,8 +42,8 @@ export async function prepareArchives(directory: string): Promise<Prepared> {
   return { directory }
 }
 
-/** Makes one boot's share. */
-export function makeShare(share: string, { directory }: Prepared, plan: Plan): void {
+/** Makes one boot's share; `plan` is what dom0's main reads. */
+export function makeShare(share: string, { directory }: Prepared, plan: object): void {
   rmSync(share, { recursive: true, force: true })
   mkdirSync(join(share, 'out'), { recursive: true })
   for (const name of ['package.tar', 'harness.tar']) {
