@@ -137,7 +137,7 @@ async function run(t: Toolbox, backend: Backend, image: string, round: number): 
 
 makeUser()
 applyUdevRules()
-const t = await Toolbox.open(say)
+const t = await Toolbox.open(false, say)
 const image = t.image('bench', IMAGE_BYTES)
 const file = openSync(image, 'r+')
 const random = Buffer.alloc(1 << 20)
