@@ -148,6 +148,6 @@ for (let at = 0; at < IMAGE_BYTES; at += random.length) {
 const backends = BACKENDS.filter((backend) => plan.only.includes(backend))
 for (let round = 1; round <= plan.rounds; round++)
   for (const backend of backends) await run(t, backend, image, round)
-for (const wrong of await t.close('/project/out')) say(wrong)
+for (const wrong of (await t.close('/project/out')).wrong) say(wrong)
 tell({ event: 'done' })
 process.exit(0)

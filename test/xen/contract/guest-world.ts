@@ -8,7 +8,7 @@ import { readdirSync } from 'node:fs'
 import { connectXenStore, type XenStoreClient } from '../../../src/io/xenstore/client.js'
 import { until } from '../dom0/execute.js'
 import { parseGrantDump } from '../dom0/grants.js'
-import { Guest, zombies } from '../dom0/guest.js'
+import { Guest, noZombies } from '../dom0/guest.js'
 import { GuestPeer } from '../dom0/guest-peer.js'
 
 const XENSTORED = '/run/xenstored/socket'
@@ -86,7 +86,7 @@ export class GuestWorld {
   async close(): Promise<void> {
     await this.destroy()
     this.store.close()
-    await until('every domain is wholly gone', () => zombies().length === 0, 10_000, 200)
+    await until('every domain is wholly gone', () => noZombies().then(() => true, () => false), 10_000, 200)
   }
 }
 
