@@ -10,6 +10,8 @@ import { printable } from './table.js'
 export interface Terminal {
   /** Results, exactly as given. */
   out(text: string): void
+  /** The same for what is no text. */
+  outBytes(bytes: Uint8Array): void
   /** Text for standard error, exactly as given. */
   err(text: string): void
   /** One line about what happens, `xbbd: ` before it. */
@@ -22,7 +24,7 @@ export interface Terminal {
 
 interface Stream {
   readonly isTTY?: boolean
-  write(text: string): unknown
+  write(text: string | Uint8Array): unknown
 }
 
 /** The terminal of this process, or of whatever streams are given. */
@@ -39,6 +41,10 @@ export function terminalOn(stdout: Stream, stderr: Stream, env: NodeJS.ProcessEn
     out(text) {
       clear()
       stdout.write(text)
+    },
+    outBytes(bytes) {
+      clear()
+      stdout.write(bytes)
     },
     err(text) {
       clear()

@@ -14,6 +14,7 @@ import type { JournalChain } from './chain.js'
 import { decodeRecord, recordLine } from './describe-record.js'
 import type { DecodedRecord } from './describe-record.js'
 import type { JournalIdentity } from './format.js'
+import { clockOffsetNs } from './recording.js'
 
 /** One record with its place. */
 export interface CatEntry {
@@ -57,6 +58,30 @@ export function* catChain(chain: JournalChain, range: CatRange = {}): Generator<
       yield { ...place, record: decodeRecord(batch.words, at) }
       at += size
     }
+  }
+}
+
+/**
+ * All chains in the order in which things happened: by time, and at the same time a device before its queues
+ * (recording.ts says why that is the order of cause and effect). Dates are those of each journal's own clocks.
+ */
+export function* catMerged(chains: readonly JournalChain[]): Generator<CatEntry, void> {
+  const streams = chains.map((chain) => {
+    const entries = catChain(chain)
+    return { entries, offsetNs: clockOffsetNs(chain, chains[0]), next: entries.next(), timeNs: -Infinity }
+  })
+  for (;;) {
+    let first: (typeof streams)[number] | undefined
+    for (const stream of streams) {
+      if (stream.next.done === true) continue
+      // Damage has no time: it comes where it stands, behind what was read before it.
+      const { timeNs } = stream.next.value
+      if (timeNs !== undefined) stream.timeNs = timeNs + stream.offsetNs
+      if (first === undefined || stream.timeNs < first.timeNs) first = stream
+    }
+    if (first === undefined || first.next.done === true) return
+    yield first.next.value
+    first.next = first.entries.next()
   }
 }
 

@@ -1,14 +1,17 @@
 /**
  * @packageDocumentation
- * `xbbd journal cat` and `xbbd journal check`: what a journal holds, and whether it is what was written. Both read
+ * `xbbd journal cat`, `check` and `export`: what a journal holds, whether it is what was written, and what other tools
+ * make of it. All read
  * files or the pool's folder while a daemon writes there; neither changes anything. `cat` prints as it reads, some
  * hundred lines at a time.
  */
-import { InvalidArgumentError, type Command } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { CatEntry } from '../../journal/cat.js'
 import type { CheckReport } from '../../journal/check.js'
 import { XbbdError } from '../../protocol/errors.js'
+import type { ExportFormat } from '../journal/export.js'
 import { renderTable, type Column } from '../table.js'
+import { formatBytes } from '../units.js'
 import { json, type CommandContext } from './context.js'
 import type { Terminal } from '../terminal.js'
 
@@ -20,19 +23,26 @@ Examples:
   xbbd journal cat /run/xbbd/journal
   xbbd journal cat /run/xbbd/journal --journal vbd/5/51712/q0 --from 800 --to 812
   xbbd journal cat /run/xbbd/journal --json | jq 'select(.record.kind == "entered")'
+  xbbd journal cat /run/xbbd/journal --journal vbd/5/51712 --merge       device and queues in one order
   xbbd journal check /run/xbbd/journal
+  xbbd journal export /run/xbbd/journal --format chrome --output disk.json     open it at ui.perfetto.dev
+  xbbd journal export /run/xbbd/journal --format perfetto --output disk.pftrace
+  xbbd journal export /run/xbbd/journal --format blktrace --output disk && blkparse -s -i disk
+  xbbd journal export /run/xbbd/journal --format json | jq 'select(.status == -1)'
 `
 
 interface CatOptions {
   readonly journal?: string
   readonly json?: boolean
+  readonly merge?: boolean
   readonly from?: number
   readonly to?: number
 }
 
-/** Registers `journal` with its two commands. */
+/** Registers `journal` with its commands. */
 export function addJournal(program: Command, context: CommandContext): void {
-  const journal = program.command('journal').description('read or check journals').addHelpText('after', EXAMPLES)
+  const journal = program.command('journal').description('read, check or export journals')
+  journal.addHelpText('after', EXAMPLES)
   journal
     .command('cat')
     .description('print the records of journals, one a line')
@@ -40,6 +50,7 @@ export function addJournal(program: Command, context: CommandContext): void {
     .option('-j, --journal <name>', 'only this journal, or all whose names begin so')
     .option('--from <batch>', 'from this batch on', readBatchNumber)
     .option('--to <batch>', 'up to this batch', readBatchNumber)
+    .option('--merge', 'all journals in one order of time, instead of one after the other')
     .option('--json', 'print one JSON object a line')
     .action((path: string, options: CatOptions) => cat(context.terminal, path, options))
   journal
@@ -48,6 +59,52 @@ export function addJournal(program: Command, context: CommandContext): void {
     .argument('<path>', 'a journal file, or a folder of them')
     .option('--json', 'print JSON')
     .action((path: string, options: { json?: boolean }) => check(context, path, options.json === true))
+  addExport(journal, context)
+}
+
+function addExport(journal: Command, context: CommandContext): void {
+  journal
+    .command('export')
+    .description('write a timeline of requests and states for other tools')
+    .argument('<path>', 'a journal file, or a folder of them')
+    .addOption(new Option('-f, --format <format>', 'what to write').choices(['json', 'chrome', 'perfetto', 'blktrace'])
+      .default('json'))
+    .option('-o, --output <file>', 'where to; of blktrace the name before .blktrace.0 (default: standard output)')
+    .option('-j, --journal <name>', 'only this journal, or all whose names begin so')
+    .addHelpText('after', EXAMPLES)
+    .action((path: string, options: ExportOptions) => exportJournal(context.terminal, path, options))
+}
+
+interface ExportOptions {
+  readonly format: ExportFormat
+  readonly output?: string
+  readonly journal?: string
+}
+
+async function exportJournal(terminal: Terminal, path: string, options: ExportOptions): Promise<void> {
+  const { format, output, journal } = options
+  const [{ openJournals, chainsNamed }, exporting] = await Promise.all([
+    import('../../journal/journal-files.js'),
+    import('../journal/export.js'),
+  ])
+  if (format === 'blktrace' && output === undefined) {
+    const sentence = 'blkparse finds its input by a name: give one with --output (NAME becomes NAME.blktrace.0)'
+    throw new XbbdError('XBBD_USAGE', sentence, { exitCode: 64 })
+  }
+  const files = openJournals(path)
+  for (const { file, offset, sentence } of files.problems) terminal.note(`${file}, byte ${offset}: ${sentence}`)
+  const chains = chainsNamed(files, path, journal)
+  const pieces = exporting.exportPieces(chains, format, (sentence) => terminal.note(sentence))
+  if (output !== undefined) {
+    const file = exporting.exportPath(output, format)
+    const bytes = exporting.writePieces(file, pieces)
+    return terminal.note(`${file}: ${formatBytes(bytes)}`)
+  }
+  for (const chunk of exporting.chunksOf(pieces)) {
+    terminal.outBytes(chunk)
+    // Lets the stream drain, and a closed pipe end the process.
+    await new Promise((resolve) => void setImmediate(resolve))
+  }
 }
 
 function readBatchNumber(text: string): number {
@@ -56,7 +113,7 @@ function readBatchNumber(text: string): number {
 }
 
 async function cat(terminal: Terminal, path: string, options: CatOptions): Promise<void> {
-  const [{ openJournals, chainsNamed }, { catChain, catLine }] = await Promise.all([
+  const [{ openJournals, chainsNamed }, { catChain, catLine, catMerged }] = await Promise.all([
     import('../../journal/journal-files.js'),
     import('../../journal/cat.js'),
   ])
@@ -71,11 +128,9 @@ async function cat(terminal: Terminal, path: string, options: CatOptions): Promi
     // Lets the stream drain, and a closed pipe end the process.
     await new Promise((resolve) => void setImmediate(resolve))
   }
-  for (const chain of chains) {
-    for (const entry of catChain(chain, options)) {
-      if (lines.push(line(entry)) >= LINES_AT_ONCE) await flush()
-    }
-  }
+  const streams = options.merge ? [catMerged(chains)] : chains.map((chain) => catChain(chain, options))
+  for (const stream of streams)
+    for (const entry of stream) if (lines.push(line(entry)) >= LINES_AT_ONCE) await flush()
   await flush()
 }
 

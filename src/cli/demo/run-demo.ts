@@ -8,7 +8,7 @@
  * that says who found it; then the demo ends with 1, as it would for a real one.
  */
 import { createHash } from 'node:crypto'
-import { createReadStream, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { createReadStream, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { WorkloadFigures } from '../../embedded/workload.js'
@@ -29,7 +29,7 @@ export interface DemoOptions {
   readonly break?: DemoBreak
   /** Stay up and serve the disk at this path until a signal comes. */
   readonly nbd?: string
-  /** Keep image and whole journal in this new folder. */
+  /** Keep image, whole journal and the daemon's statistics in this new folder. */
   readonly record?: string
   /** Seconds of each of the three loads. */
   readonly seconds: number
@@ -87,6 +87,10 @@ class Demo {
     if (options.nbd !== undefined) await this.serve(front, options.nbd)
     else await this.work(front)
     await front.ask({ do: 'close' }, 'closed')
+    if (options.record !== undefined) {
+      const statistics: unknown = await control.call('statistics')
+      writeFileSync(join(stage.dir, 'statistics.json'), `${JSON.stringify(statistics, undefined, 2)}\n`)
+    }
     await control.call('detach', { domid, vdev: VDEV })
     this.tell('detached: drained and closed, nothing mapped')
     await this.stop(control, daemon)

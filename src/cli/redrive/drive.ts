@@ -3,7 +3,7 @@
  * Sends a recorded guest's requests at a fresh back end: a host and a daemon of its own (as the demo has them), this
  * process as the guest, an empty image as the disk.
  *
- *   journal ─ redrivePlan ─► put, await ─► RedriveFront ─ ring ─ daemon ─► IMAGE        answers beside the recorded ones
+ *   journal ─ redrivePlan ─► put, await ─► RedriveFront ─ ring ─ daemon ─► IMAGE         answers beside the recorded
  *
  * It waits for answers as long as they take. What the back end answers otherwise than it did is a finding.
  */
