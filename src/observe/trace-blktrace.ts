@@ -9,7 +9,7 @@
  *   u16 error · u16 length of what follows                     48 bytes, little endian
  *
  * Every request that was valid is one Q, G, I, D and C, whatever I/Os it took: so blkparse counts requests as the
- * daemon counts them. Flushes, barriers and discards are writes, as in Linux, with letters of their own. `pid`: the domid.
+ * daemon counts them. Flushes, barriers and discards are writes, as in Linux, with letters of their own; pid = domid.
  */
 import type { Happened, RequestSpan } from '../journal/timeline.js'
 import type { RequestKind } from '../machines/request.machine.js'
