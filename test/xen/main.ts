@@ -91,6 +91,7 @@ async function run(options: TestOptions): Promise<number> {
   if (options.list) list(plans)
   if (options.list) return 0
   if (plans.length === 0 && options.command === undefined) throw new Error('nothing of that name: see --list')
+  const report = new Report((text) => process.stdout.write(text))
   await buildRig()
   rmSync(RESULTS, { recursive: true, force: true })
   mkdirSync(RESULTS, { recursive: true })
@@ -101,7 +102,6 @@ async function run(options: TestOptions): Promise<number> {
       makeShare(share, prepared, { short: false, scenarioFiles: [], scenarios: [], suites: [] })
       return await bootCommand(share, `${INSTALL}\n${options.command}`, options.verbose)
     }
-    const report = new Report((text) => process.stdout.write(text))
     for (const plan of plans) await runBoot(plan, prepared, options, report)
     report.finish(options.json)
     return report.failed === 0 && report.results.length > 0 ? 0 : 1

@@ -15,6 +15,7 @@ export interface Result {
 
 export class Report {
   readonly results: Result[] = []
+  readonly #began = performance.now()
   readonly #write: (text: string) => void
 
   constructor(write: (text: string) => void) {
@@ -47,6 +48,7 @@ export class Report {
     for (const { boot, name, error } of failures)
       this.#write(`  ${boot}: ${name}: ${error?.split('\n')[0]}\n`)
     if (json !== undefined) writeFileSync(json, `${JSON.stringify({ results: this.results }, null, 2)}\n`)
+    this.#write(`\n${Math.round((performance.now() - this.#began) / 1000)} s with building, booting and replaying\n`)
     this.#write(`${this.results.length - this.failed} passed, ${this.failed} failed\n`)
   }
 }
