@@ -101,7 +101,8 @@ export class Back {
     queues.attach({
       settings: {
         name, slots: options.slots, maxSegments: 11, batch: options.batch ?? 64, readOnly: false, offersFlush: true,
-        offersBarrier: false, offersDiscard: true, requests: 'compiled', journal: options.journal ?? 'inputs',
+        offersBarrier: false, offersDiscard: true, onEnospc: 'error', requests: 'compiled',
+        journal: options.journal ?? 'inputs',
       },
       ring, channel, grants, medium: medium.plan,
     })
@@ -111,7 +112,7 @@ export class Back {
       statistics: () => queues.statistics(name) ?? new Float64Array(0),
       detach: async () => {
         const drained = this.#next(name, 'drained')
-        queues.drain(name)
+        queues.drain(name, 'wait')
         await drained
         const detached = this.#next(name, 'detached')
         queues.detach(name)

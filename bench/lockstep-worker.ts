@@ -71,7 +71,7 @@ const lender = new ArenaLender(ARENA_BYTES / CHUNK_BYTES)
 const attachment: QueueAttachment = {
   settings: {
     name: 'lockstep', slots: depth, maxSegments: 11, batch: depth, readOnly: false, offersFlush: true,
-    offersBarrier: false, offersDiscard: true, requests: 'compiled', journal: data.journal,
+    offersBarrier: false, offersDiscard: true, onEnospc: 'error', requests: 'compiled', journal: data.journal,
   },
   ring: ring.plan, channel: channel.plan, grants: grants.plan, medium: medium.medium.plan,
 }

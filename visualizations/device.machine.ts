@@ -32,7 +32,9 @@ export const deviceMachine = createMachine({
     'medium.gone': [{ description: 'No connection depends on it; said in the list.', actions: ['noteEvent'] }],
     'queue.legacyRead': [{ description: 'It comes too late to matter: what it was about has been decided.' }],
     'queue.ranShort': [{ description: 'It comes too late to matter: what it was about has been decided.' }],
+    'queue.ranFull': [{ description: 'It comes too late to matter: what it was about has been decided.' }],
     'queue.recovered': [{ description: 'It comes too late to matter: what it was about has been decided.' }],
+    'operator.reloaded': [{ description: 'Nothing waits for anything that a reload could bring.' }],
     'clock.elapsed': [{ description: 'It comes too late to matter: what it was about has been decided.' }],
     '*': [{ description: 'Not expected here; said in the list.', actions: ['noteEvent'] }],
   },
@@ -1478,12 +1480,32 @@ export const deviceMachine = createMachine({
                     description: 'Out of slots, buffers, quota or tokens (S15).',
                   },
                 ],
+                'queue.ranFull': [{ target: 'Full', description: 'A write found no space, and is to wait for it.' }],
               },
             },
             Shortage: {
               description: 'Nothing is taken until something comes back.',
               on: {
                 'queue.recovered': [{ target: 'Running', description: 'A completion brought it back.' }],
+                'queue.ranFull': [{ target: 'Full', description: 'A write found no space, and is to wait for it.' }],
+              },
+            },
+            Full: {
+              description: 'The medium is full: requests wait for space, and nothing is taken meanwhile.',
+              on: {
+                'queue.recovered': [{ target: 'Running', description: 'There was space for all of them.' }],
+                'queue.ranShort': [
+                  {
+                    target: 'Shortage',
+                    description: 'Out of slots, buffers, quota or tokens (S15).',
+                  },
+                ],
+                'operator.reloaded': [
+                  {
+                    description: 'The operator may have made space: tried at once.',
+                    actions: ['retryQueue'],
+                  },
+                ],
               },
             },
           },
@@ -1670,6 +1692,12 @@ export const deviceMachine = createMachine({
             ],
             'frontend.Reconfiguring': [{ description: 'Means nothing to a disk.', actions: ['rememberFrontend'] }],
             'frontend.Reconfigured': [{ description: 'Means nothing to a disk.', actions: ['rememberFrontend'] }],
+            'operator.reloaded': [
+              {
+                description: 'There may be space on the medium: tried at once.',
+                actions: ['retryQueue'],
+              },
+            ],
             'clock.elapsed': [
               {
                 target: 'draining',
@@ -1937,6 +1965,12 @@ export const deviceMachine = createMachine({
                 actions: ['rememberClosing', 'endQuietly'],
               },
             ],
+            'operator.reloaded': [
+              {
+                description: 'There may be space on the medium: tried at once.',
+                actions: ['retryQueue'],
+              },
+            ],
             'queue.drained': [{ target: 'detachingQueue', description: 'At rest: nothing is in flight.' }],
             'queue.crashed': [
               {
@@ -2107,7 +2141,7 @@ export const deviceMachine = createMachine({
       states: {
         draining: {
           description: 'Draining: nothing more is taken, everything taken is answered (S26).',
-          entry: ['drainQueue'],
+          entry: ['drainQueuePatiently'],
           on: {
             'frontend.Unknown': [
               {
@@ -2204,6 +2238,12 @@ export const deviceMachine = createMachine({
               {
                 description: 'The daemon stops and closes its devices.',
                 actions: ['rememberClosing', 'endQuietly'],
+              },
+            ],
+            'operator.reloaded': [
+              {
+                description: 'There may be space on the medium: tried at once.',
+                actions: ['retryQueue'],
               },
             ],
             'queue.drained': [{ target: 'detachingQueue', description: 'At rest: nothing is in flight.' }],

@@ -19,7 +19,7 @@ export const queueMachine = createMachine({
         short: {
           target: 'Shortage',
           actions: ['announceShortage'],
-          description: 'no slot or no buffer is left',
+          description: 'no slot, no buffer, or no space on the medium',
         },
         drainAsked: { target: 'Draining', description: 'the device closes or parks' },
         frontEndGone: { target: 'Abandoning', actions: ['abandonAll'], description: 'nobody is left to answer' },
@@ -32,13 +32,14 @@ export const queueMachine = createMachine({
       },
     },
     Shortage: {
-      description: 'Consumption has stopped for want of a slot or of buffers; the next completion relieves it',
+      description: 'Consumption has stopped for want of a slot, of buffers, or of space on the medium',
       on: {
         relieved: {
           target: 'Running',
           actions: ['announceRelief'],
-          description: 'a slot and buffers are there again',
+          description: 'what was wanting is there again',
         },
+        short: { actions: ['announceShortage'], description: 'it is short of something else now' },
         recovered: {
           target: 'Running',
           actions: ['announceRelief'],

@@ -4,7 +4,7 @@ import { createMachine } from 'xstate'
 export const requestMachine = createMachine({
   id: 'request',
   description: 'One request of a front end, from its ring entry to its answer',
-  context: { kind: 'read', parts: 1, outstanding: 0, failed: false },
+  context: { kind: 'read', parts: 1, outstanding: 0, failed: false, full: false },
   initial: 'Free',
   states: {
     Free: {
@@ -195,6 +195,11 @@ export const requestMachine = createMachine({
             description: 'the last is done, another had failed',
           },
           {
+            guard: 'metFull',
+            target: 'Stalled',
+            description: 'the last is done, another had found no space',
+          },
+          {
             guard: 'syncsAfter',
             target: 'Syncing',
             actions: ['queueSync'],
@@ -218,6 +223,23 @@ export const requestMachine = createMachine({
             target: 'Copied',
             actions: ['markFailed', 'queueAnswer'],
             description: 'the last I/O failed',
+          },
+        ],
+        full: [
+          {
+            guard: 'moreOutstanding',
+            actions: ['countDown', 'markFull'],
+            description: 'one of several had no space',
+          },
+          {
+            guard: 'hasFailed',
+            target: 'Copied',
+            actions: ['queueAnswer'],
+            description: 'another had failed anyway',
+          },
+          {
+            target: 'Stalled',
+            description: 'the medium is full, and the operator wants it to wait for space',
           },
         ],
         redone: {
@@ -271,6 +293,27 @@ export const requestMachine = createMachine({
     Abandoned: {
       description: 'It ended without an answer, because nobody is there to read it; it is counted',
       on: { freed: { target: 'Free', actions: ['release'], description: 'the slot is given back' } },
+    },
+    Stalled: {
+      description: 'The medium was full: it keeps slot and buffer, unanswered, and waits to be tried again',
+      on: {
+        retried: {
+          target: 'Submitted',
+          actions: ['forgetFull', 'queueIo'],
+          description: 'all of it goes to the disk again: what was written of it already is written once more',
+        },
+        gaveUp: {
+          target: 'Copied',
+          actions: ['markFailed', 'queueAnswer'],
+          description: 'the device closes: nobody will wait for space any more',
+        },
+        redone: {
+          target: 'Taken',
+          actions: ['begin'],
+          description: 'its queue died; it begins anew, from its entry',
+        },
+        abandoned: { target: 'Abandoned', actions: ['countAbandoned'], description: 'the front end is gone' },
+      },
     },
   },
 })

@@ -83,10 +83,10 @@ export class Daemon implements DaemonApi {
     await first
   }
 
-  /** For devices that are attached from now on. Media are asked for their size at once: it may be why one reloads. */
+  /** For devices that are attached from now on. Media are asked for size and space: it may be why one reloads. */
   apply(settings: DaemonOptions['settings']): void {
     this.#settings = settings
-    for (const device of this.#devices.values()) device.checkMedium()
+    for (const device of this.#devices.values()) device.reloaded()
   }
 
   list(): readonly DeviceListing[] {

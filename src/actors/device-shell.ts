@@ -9,6 +9,7 @@
  *   medium actor ──────────────┘                        └─ QueuePool, medium actor, clock
  */
 import type { Subscription } from 'rxjs'
+import { COUNTER } from '../core/statistics.js'
 import { deviceMachine } from '../machines/device.machine.js'
 import type { DeviceEffect, DeviceEvent, DeviceInput } from '../machines/device/types.js'
 import type { MediumInput } from '../machines/medium.machine.js'
@@ -17,7 +18,7 @@ import type { Host } from '../ports/host.js'
 import type { OpenActorJournal } from '../ports/journal.js'
 import type { MediumOpener } from '../ports/medium.js'
 import {
-  LEVEL_BROKEN, LEVEL_MEDIUM_GONE, LEVEL_SHORTAGE, type QueueEvent, type QueuePool,
+  LEVEL_BROKEN, LEVEL_MEDIUM_FULL, LEVEL_MEDIUM_GONE, LEVEL_SHORTAGE, type QueueEvent, type QueuePool,
 } from '../ports/queues.js'
 import type { XenStore } from '../ports/xenstore.js'
 import { sentenceOf } from '../protocol/errors.js'
@@ -56,6 +57,12 @@ export interface DeviceShellOptions {
   readonly moved: () => void
 }
 
+/** What a queue is in want of, as its device hears it. */
+function wantOf(levels: number): 'queue.ranFull' | 'queue.ranShort' | 'queue.recovered' {
+  if (levels & LEVEL_MEDIUM_FULL) return 'queue.ranFull'
+  return levels & LEVEL_SHORTAGE ? 'queue.ranShort' : 'queue.recovered'
+}
+
 export class DeviceShell {
   readonly #options: DeviceShellOptions
   readonly #chart: ChartActor<typeof deviceMachine>
@@ -69,6 +76,8 @@ export class DeviceShell {
   #frontend: { path: string; subscription: Subscription } | undefined
   #lastWord: string = 'Unknown'
   #levels = 0
+  /** Wall clock at the moment when requests began to wait for space; for people. */
+  #fullSinceMs = 0
   #restAsked = false
   #restedEarly: QueueEvent | undefined
   #counters: NamedCounters = noCounters
@@ -138,6 +147,20 @@ export class DeviceShell {
 
   get levels(): number {
     return this.#levels
+  }
+
+  /** What the list says of a medium that is full while requests wait for space. */
+  get fullSentence(): string | undefined {
+    if ((this.#levels & LEVEL_MEDIUM_FULL) === 0) return undefined
+    const waiting = this.#holdings.statistics()?.[COUNTER.spaceWanted] ?? 0
+    const since = new Date(this.#fullSinceMs).toISOString()
+    const requests = waiting === 1 ? '1 request waits' : `${waiting} requests wait`
+    return `the medium is full: ${requests} for space since ${since}`
+  }
+
+  /** SIGHUP. */
+  reloaded(): void {
+    if (!this.#over && this.#levels & LEVEL_MEDIUM_FULL) this.tell({ type: 'operator.reloaded' })
   }
 
   /** Counters of all connections, the present one included. */
@@ -223,6 +246,7 @@ export class DeviceShell {
       case 'attachQueue':
       case 'drainQueue':
       case 'abandonQueue':
+      case 'retryQueue':
       case 'detachQueue':
       case 'renewQueueMedium':
         return this.#command(effect)
@@ -282,7 +306,10 @@ export class DeviceShell {
       case 'abandonQueue':
         this.#restAsked = true
         if (this.#restedEarly !== undefined) return this.#queueSaid(this.#restedEarly)
-        return effect.type === 'drainQueue' ? queues.drain(effect.queue) : queues.abandon(effect.queue)
+        if (effect.type === 'abandonQueue') return queues.abandon(effect.queue)
+        return queues.drain(effect.queue, effect.onEnospc)
+      case 'retryQueue':
+        return queues.retry(effect.queue)
       case 'detachQueue':
         return queues.detach(effect.queue)
       case 'renewQueueMedium':
@@ -309,6 +336,7 @@ export class DeviceShell {
         return this.tell({ type: 'queue.detached' })
       case 'crashed':
         this.#keepCounters()
+        this.#levels = 0
         this.#holdings.queueGone()
         return this.tell({
           type: 'queue.crashed', sentence: event.sentence, atMs: this.#options.world.clock.nowNs() / 1e6,
@@ -330,7 +358,8 @@ export class DeviceShell {
     const changed = levels ^ this.#levels
     this.#levels = levels
     const rose = levels & changed
-    if (changed & LEVEL_SHORTAGE) this.tell({ type: rose & LEVEL_SHORTAGE ? 'queue.ranShort' : 'queue.recovered' })
+    if (changed & (LEVEL_SHORTAGE | LEVEL_MEDIUM_FULL)) this.tell({ type: wantOf(levels) })
+    if (rose & LEVEL_MEDIUM_FULL) this.#fullSinceMs = this.#options.world.clock.wallMs()
     if (rose & LEVEL_BROKEN) this.tell({ type: 'queue.ringBroke' })
     if (rose & LEVEL_MEDIUM_GONE) this.#medium.tell({ type: 'medium.lost', sentence: 'the medium is gone (ENXIO)' })
   }

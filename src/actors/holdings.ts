@@ -92,7 +92,7 @@ export class Holdings {
       this.#queues.event$.pipe(filter((event) => event.name === name && event.kind === kind))
     const gone = race(said('crashed'), said('refused')).pipe(map(() => false))
     const drained = firstValueFrom(race(said('drained').pipe(map(() => true)), gone))
-    this.#queues.drain(name)
+    this.#queues.drain(name, 'wait')
     if (await drained) {
       const detached = firstValueFrom(race(said('detached'), said('crashed')))
       this.#queues.detach(name)

@@ -125,6 +125,7 @@ export function coreSettings(
     buffered: geometry.buffered,
     arenaChunks,
     reserveChunks: chunksForRequest(settings.maxSegments),
+    waitsForSpace: settings.onEnospc === 'wait',
     trace: settings.journal === 'full',
     disk: {
       sectorCount: geometry.sectorCount,

@@ -13,7 +13,7 @@ export interface NamedCounters {
 }
 
 const MAXIMA = new Set<string>(['inFlightMax', 'oldestWaitNs'])
-const LEVELS = new Set<string>(['inFlight'])
+const LEVELS = new Set<string>(['inFlight', 'spaceWanted'])
 
 const part = (raw: Float64Array, at: number, length: number): number[] => [...raw.subarray(at, at + length)]
 

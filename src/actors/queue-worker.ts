@@ -13,13 +13,13 @@ import { chunksForRequest } from '../core/extent-pool.js'
 import { ArenaLender } from '../core/arena-lender.js'
 import {
   COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED, COMMAND_MEDIUM_SIZE_HIGH,
-  COMMAND_RECOVERED,
+  COMMAND_RECOVERED, COMMAND_RETRY, DRAIN_WITHOUT_SPACE,
 } from '../core/records.js'
 import { COUNTER } from '../core/statistics.js'
 import { QueueState } from '../machines/generated/queue.js'
 import type { MediumPlan } from '../ports/medium.js'
 import type { QueueEvent, QueueName } from '../ports/queues.js'
-import { LEVEL_BUSY } from '../ports/queues.js'
+import { LEVEL_BUSY, LEVEL_MEDIUM_FULL } from '../ports/queues.js'
 import { assert, sentenceOf } from '../protocol/errors.js'
 import { u64High, u64Low } from '../protocol/u64.js'
 import { SpinGovernor } from './spin-governor.js'
@@ -33,6 +33,8 @@ export interface WorkerWorld extends PlaneWorld {
   readonly spinMaxNs: number
   /** What a wake-up of this thread costs; absent = as on common hardware. */
   readonly wakeUpNs?: number
+  /** Calls `fire` once, after so many milliseconds. @returns what cancels it. */
+  readonly after: (milliseconds: number, fire: () => void) => () => void
   /** Runs `turn` soon, after the event loop has looked at everything else. */
   readonly soon: (turn: () => void) => void
   readonly post: (message: UpMessage) => void
@@ -43,6 +45,10 @@ const SLICE_NS = 500_000
 /** Looks at quiet queues between two looks at the clock. */
 const LOOKS = 32
 
+/** A full medium is tried again after a pause that doubles from the first of these to the second, milliseconds. */
+const RETRY_FIRST_MS = 250
+const RETRY_MAX_MS = 5000
+
 interface Queue extends OpenPlane {
   readonly name: QueueName
   drainedTold: boolean
@@ -51,6 +57,8 @@ interface Queue extends OpenPlane {
   crash: string | undefined
   /** It went on from a journal, and lives on when it has published so many answers. */
   owed: number | undefined
+  /** Cancels the next try of a medium that is full. */
+  cancelRetry: (() => void) | undefined
 }
 
 export class QueueWorker {
@@ -92,7 +100,10 @@ export class QueueWorker {
         this.attach(message)
         break
       case 'drain':
-        this.command(message.name, COMMAND_DRAIN)
+        this.command(message.name, COMMAND_DRAIN, message.onEnospc === 'error' ? DRAIN_WITHOUT_SPACE : 0)
+        break
+      case 'retry':
+        this.command(message.name, COMMAND_RETRY)
         break
       case 'abandon':
         this.command(message.name, COMMAND_ABANDON)
@@ -124,7 +135,8 @@ export class QueueWorker {
       opened.onMediumReady(() => this.completion$.next(name))
       const { plane, ring, takeover } = opened
       const owed = takeover && plane.core.reqCons
-      this.queues.set(name, { ...opened, name, drainedTold: false, levelsTold: 0, crash: undefined, owed })
+      const idle = { drainedTold: false, levelsTold: 0, crash: undefined, cancelRetry: undefined }
+      this.queues.set(name, { ...opened, name, owed, ...idle })
       plane.lend(chunks)
       if (takeover) plane.command(COMMAND_RECOVERED, takeover.published)
       else plane.command(COMMAND_ATTACH, ring.published())
@@ -146,8 +158,8 @@ export class QueueWorker {
     return lent
   }
 
-  private command(name: QueueName, code: number): void {
-    this.queues.get(name)?.plane.command(code)
+  private command(name: QueueName, code: number, argument = 0): void {
+    this.queues.get(name)?.plane.command(code, argument)
   }
 
   private detach(name: QueueName): void {
@@ -175,6 +187,7 @@ export class QueueWorker {
   }
 
   private letGo(queue: Queue): void {
+    queue.cancelRetry?.()
     this.queues.delete(queue.name)
     this.lender.detach(queue.name)
     queue.close()
@@ -243,6 +256,7 @@ export class QueueWorker {
     const { core } = queue.plane
     const levels = core.levels & ~LEVEL_BUSY
     if (levels !== queue.levelsTold) {
+      if ((levels ^ queue.levelsTold) & LEVEL_MEDIUM_FULL) this.fullChanged(queue, (levels & LEVEL_MEDIUM_FULL) !== 0)
       queue.levelsTold = levels
       this.world.post({ kind: 'levels', name: queue.name, levels })
     }
@@ -256,8 +270,24 @@ export class QueueWorker {
     }
   }
 
+  /** While requests wait for space they are tried again and again, ever more slowly; each try is an input. */
+  private fullChanged(queue: Queue, full: boolean): void {
+    queue.cancelRetry?.()
+    queue.cancelRetry = undefined
+    if (full) this.retryAfter(queue, RETRY_FIRST_MS)
+  }
+
+  private retryAfter(queue: Queue, pauseMs: number): void {
+    queue.cancelRetry = this.world.after(pauseMs, () => {
+      queue.plane.command(COMMAND_RETRY)
+      this.retryAfter(queue, Math.min(2 * pauseMs, RETRY_MAX_MS))
+      this.wake()
+    })
+  }
+
   private crashed(queue: Queue, error: unknown): void {
     queue.crash = sentenceOf(error)
+    queue.cancelRetry?.()
     queue.plane.giveUp()
     this.awaitIo(queue)
   }

@@ -8,7 +8,7 @@ import { Subject, type Subscription } from 'rxjs'
 import type { DeviceInput } from '../machines/device/types.js'
 import { supervisorMachine, type SupervisorEffect, type SupervisorInput } from '../machines/supervisor.machine.js'
 import type { DeviceListing, DeviceStatistics, PendingDevice, StopMode } from '../ports/daemon-api.js'
-import { LEVEL_BROKEN, LEVEL_BUSY, LEVEL_MEDIUM_GONE, LEVEL_SHORTAGE } from '../ports/queues.js'
+import { LEVEL_BROKEN, LEVEL_BUSY, LEVEL_MEDIUM_FULL, LEVEL_MEDIUM_GONE, LEVEL_SHORTAGE } from '../ports/queues.js'
 import { sentenceOf } from '../protocol/errors.js'
 import { vdevName } from '../protocol/vdev.js'
 import { ChartActor } from './chart-actor.js'
@@ -84,6 +84,12 @@ export class SupervisedDevice {
     this.#shell?.checkMedium()
   }
 
+  /** The operator has reloaded: whatever waits may try at once. */
+  reloaded(): void {
+    this.#shell?.checkMedium()
+    this.#shell?.reloaded()
+  }
+
   get domid(): number {
     return this.#options.input.domid
   }
@@ -142,7 +148,8 @@ export class SupervisedDevice {
 
   get pending(): PendingDevice {
     const inFlight = this.#shell?.counters.counters['inFlight'] ?? 0
-    return { name: this.#options.input.name, state: this.#state, inFlight }
+    const sentence = this.#shell?.fullSentence
+    return { name: this.#options.input.name, state: this.#state, inFlight, ...(sentence && { sentence }) }
   }
 
   get statistics(): DeviceStatistics {
@@ -165,6 +172,7 @@ export class SupervisedDevice {
     const { name, domid, devid } = this.#options.input
     const context = this.#shell?.context
     const supervision = this.#chart.context
+    const full = this.#shell?.fullSentence
     return {
       domid, devid, name, vdev: this.#vdev, state: this.#state,
       backendState: this.#shell?.backendState ?? 'Unknown',
@@ -176,7 +184,7 @@ export class SupervisedDevice {
       sectorSize: context?.medium?.geometry.sectorSize,
       connection: this.#connection(),
       error: context?.error ?? this.#sentence ?? supervision.sentence ?? undefined,
-      notes: context?.notes ?? [],
+      notes: [...(full === undefined ? [] : [full]), ...(context?.notes ?? [])],
       restarts: supervision.restarts,
       gaveUp: this.#chart.state === 'GaveUp',
       connections: context?.connections ?? 0,
@@ -190,7 +198,7 @@ export class SupervisedDevice {
     const has = (bit: number) => (shell.levels & bit) !== 0
     const queue = {
       name: `${this.#options.input.name}/q0`, busy: has(LEVEL_BUSY), shortage: has(LEVEL_SHORTAGE),
-      broken: has(LEVEL_BROKEN), mediumGone: has(LEVEL_MEDIUM_GONE),
+      broken: has(LEVEL_BROKEN), mediumGone: has(LEVEL_MEDIUM_GONE), mediumFull: has(LEVEL_MEDIUM_FULL),
     }
     return { abi: connection.abi, ringPages: connection.pages, ringEntries: connection.entries, queues: [queue] }
   }

@@ -4,7 +4,7 @@
  * the segment table, mappings by handle.
  */
 import type { MediumPlan } from '../ports/medium.js'
-import type { QueueAttachment, QueueEvent, QueueName } from '../ports/queues.js'
+import type { OnEnospc, QueueAttachment, QueueEvent, QueueName } from '../ports/queues.js'
 
 export interface AttachMessage {
   readonly kind: 'attach'
@@ -19,7 +19,8 @@ export interface AttachMessage {
 
 export type DownMessage =
   | AttachMessage
-  | { readonly kind: 'drain' | 'abandon' | 'detach'; readonly name: QueueName }
+  | { readonly kind: 'drain'; readonly name: QueueName; readonly onEnospc: OnEnospc }
+  | { readonly kind: 'abandon' | 'detach' | 'retry'; readonly name: QueueName }
   | { readonly kind: 'mediumOpened'; readonly name: QueueName; readonly plan: MediumPlan }
   | { readonly kind: 'ping' }
 

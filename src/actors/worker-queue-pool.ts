@@ -11,7 +11,9 @@ import { Subject } from 'rxjs'
 import { STATISTICS_LENGTH } from '../core/statistics.js'
 import type { SegmentTable } from '../journal/segment-table.js'
 import type { MediumPlan } from '../ports/medium.js'
-import type { QueueAttachment, QueueEvent, QueueLegacy, QueueName, QueuePool } from '../ports/queues.js'
+import type {
+  OnEnospc, QueueAttachment, QueueEvent, QueueLegacy, QueueName, QueuePool,
+} from '../ports/queues.js'
 import { assert } from '../protocol/errors.js'
 import type { Legacies, LegacySegment } from './legacies.js'
 import type { DownMessage, UpMessage } from './worker-messages.js'
@@ -98,8 +100,12 @@ export class WorkerQueuePool implements QueuePool {
     return this.parts.legacies.of(name)
   }
 
-  drain(name: QueueName): void {
-    this.post(name, { kind: 'drain', name })
+  drain(name: QueueName, onEnospc: OnEnospc): void {
+    this.post(name, { kind: 'drain', name, onEnospc })
+  }
+
+  retry(name: QueueName): void {
+    this.post(name, { kind: 'retry', name })
   }
 
   abandon(name: QueueName): void {

@@ -4,11 +4,12 @@
  * boundary; restoring it and folding on gives what folding from the beginning gives (a test compares the two).
  *
  *   0 kind · 1 words in all · 2 queue state · 3 digest · 4 queue digest · 5 req_cons · 6 rsp_prod · 7 req_prod seen ·
- *   8 levels · 9 flags (1 sync lost) · 10 short of · 11 chunks · 12 free slots · 13 leaving · 14 line · 15 requests ·
+ *   8 levels · 9 flags (1 sync lost, 2 waits for space) · 10 short of · 11 chunks · 12 free slots · 13 leaving ·
+ *   14 line · 15 requests ·
  *   16 sectors of the medium (double, 2) · 18 digest of effects · 19 0 · 20 short since (double, 2);
  *   then chunks, free slots (in order, slot|generation), leaving (in order), line (in order), one word each, made even;
  *   then per request: slot|state|kind · op|parts|outstanding|failed · active|verdict|segments|pages · generation ·
- *   page · 0 · id (2) · bytes (2) · sector (2) · taken (2) · its segments (2 each)
+ *   page · full|wants space · id (2) · bytes (2) · sector (2) · taken (2) · its segments (2 each)
  *
  * What an invalid request or one without pages left over from the slot's earlier life is written as zero: the same
  * state gives the same record, whether it was reached by folding or by restoring.
@@ -37,8 +38,8 @@ export function writeCheckpoint(core: QueueCore, words: Int32Array, at: number):
   for (let slot = 0; slot < core.slots; slot++) if (core.state[slot] !== RequestState.Free) requests.push(slot)
   const fixed = [
     RECORD_CHECKPOINT, 0, core.queueState, core.digest, core.life.digest, core.reqCons, core.rspProd, core.reqProdSeen,
-    core.levels, core.syncLost ? 1 : 0, core.shortOf, lists.chunks.length, lists.free.length, lists.leaving.length,
-    lists.line.length, requests.length,
+    core.levels, (core.syncLost ? 1 : 0) | (core.waitsForSpace ? 2 : 0), core.shortOf, lists.chunks.length,
+    lists.free.length, lists.leaving.length, lists.line.length, requests.length,
   ]
   words.set(fixed, at)
   putDouble(words, at + 16, core.disk.sectorCount)
@@ -66,7 +67,7 @@ function writeRequest(core: QueueCore, slot: number, words: Int32Array, at: numb
     core.active[slot] | (core.verdict[slot] << 8) | (core.segmentCount[slot] << 16) | (core.pages[slot] << 24)
   words[at + 3] = core.generation[slot]
   words[at + 4] = core.pages[slot] === 0 ? 0 : core.page[slot]
-  words[at + 5] = 0
+  words[at + 5] = core.full[slot] | (core.wantsSpace[slot] << 8)
   words[at + 6] = core.idLow[slot]
   words[at + 7] = core.idHigh[slot]
   putDouble(words, at + 8, core.bytes[slot])
@@ -123,6 +124,8 @@ function readRequest(core: QueueCore, words: Int32Array, at: number): number {
   core.pages[slot] = words[at + 2] >>> 24
   core.generation[slot] = words[at + 3]
   core.page[slot] = words[at + 4]
+  core.full[slot] = words[at + 5]
+  core.wantsSpace[slot] = words[at + 5] >>> 8
   core.idLow[slot] = words[at + 6]
   core.idHigh[slot] = words[at + 7]
   core.bytes[slot] = getDouble(words, at + 8)

@@ -1,9 +1,10 @@
 /**
  * @packageDocumentation
  * What a medium's result means for the request: good only when every byte was moved (defect B16: a short transfer is a
- * failure), and of a request that promises durability only when no sync was lost before it.
+ * failure), and of a request that promises durability only when no sync was lost before it. A write that finds the
+ * medium full is no failure when the operator wants it to wait for space.
  */
-import { RequestState } from '../machines/generated/request.js'
+import { RequestEvent, RequestState } from '../machines/generated/request.js'
 import { LEVEL_MEDIUM_GONE } from '../ports/queues.js'
 import type { QueueCore } from './queue-core.js'
 import { KIND } from './request-columns.js'
@@ -12,8 +13,11 @@ import { COUNTER } from './statistics.js'
 /** Results that mean that the medium itself is gone: -ENXIO, -ENODEV, -ENOMEDIUM. */
 const GONE_ERRNOS: readonly number[] = [-6, -19, -123]
 
-/** Judges, and counts what went wrong. @returns whether the I/O did what it was asked for. */
-export function judgeResult(core: QueueCore, slot: number, result: number): boolean {
+/** Results that mean that there is no space for more, though there may be later: -ENOSPC, -EDQUOT. */
+const FULL_ERRNOS: readonly number[] = [-28, -122]
+
+/** Judges, and counts what went wrong. @returns the event that it is for the request: completed, failed or full. */
+export function judgeResult(core: QueueCore, slot: number, result: number): number {
   const state = core.state[slot]
   const kind = core.kind[slot]
   const syncing = state === RequestState.Syncing
@@ -21,10 +25,21 @@ export function judgeResult(core: QueueCore, slot: number, result: number): bool
   const uncounted = syncing || state === RequestState.Orphaned || kind === KIND.discard
   const whole = result >= 0 && (uncounted || result === core.bytes[slot])
   const promises = kind !== KIND.read && kind !== KIND.write && kind !== KIND.discard
-  if (whole && !(promises && core.syncLost)) return true
+  if (whole && !(promises && core.syncLost)) return RequestEvent.completed
+  if (waitsForSpace(core, slot, result)) {
+    core.wantSpace(slot)
+    return RequestEvent.full
+  }
   if (result < 0) core.statistics[COUNTER.mediumErrors]++
   else if (!whole) core.statistics[COUNTER.shortTransfers]++
   if (GONE_ERRNOS.includes(result)) core.levels |= LEVEL_MEDIUM_GONE
   if (promises && core.settings.buffered) core.syncLost = true
-  return false
+  return RequestEvent.failed
+}
+
+/** Only data waits: a sync that finds no space has lost what it was for, and an orphan has nobody to wait for. */
+function waitsForSpace(core: QueueCore, slot: number, result: number): boolean {
+  if (!core.waitsForSpace || !FULL_ERRNOS.includes(result) || core.state[slot] !== RequestState.Submitted) return false
+  const kind = core.kind[slot]
+  return kind === KIND.write || kind === KIND.flushWrite || kind === KIND.barrierWrite
 }

@@ -19,22 +19,20 @@ import { QueueEvent, QueueState } from '../machines/generated/queue.js'
 import type { QueueHost } from '../machines/generated/queue.js'
 import { assert } from '../protocol/errors.js'
 import { ANSWER_WORDS } from '../ports/data-path.js'
-import { LEVEL_BROKEN, LEVEL_BUSY, LEVEL_MEDIUM_GONE, LEVEL_SHORTAGE } from '../ports/queues.js'
+import { LEVEL_BROKEN, LEVEL_BUSY, LEVEL_MEDIUM_FULL, LEVEL_SHORTAGE } from '../ports/queues.js'
 import { recordWords as takenWords } from '../protocol/record.js'
 import type { DiskLimits } from '../protocol/validate.js'
-import { u64ToDouble } from '../protocol/u64.js'
 import { AdmissionGate } from './admission.js'
 import { EffectLists } from './effect-lists.js'
+import { obey } from './commands.js'
 import { judgeResult } from './completion.js'
 import { takeUp } from './intake.js'
 import {
-  COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED, COMMAND_MEDIUM_SIZE_HIGH,
-  COMMAND_RECOVERED, COMMAND_RING_BROKEN,
   RECORD_COMMAND, RECORD_COMPLETED, RECORD_INTAKE, RECORD_LENT, RECORD_RECALLED, RECORD_TAKEN,
-  SHORT_OF_BUFFERS, SHORT_OF_NOTHING, SHORT_OF_SLOTS, recordWords,
+  SHORT_OF_BUFFERS, SHORT_OF_NOTHING, SHORT_OF_SLOTS, SHORT_OF_SPACE, recordWords,
 } from './records.js'
 import { slotOfToken, tokenOf } from './request-columns.js'
-import { putAnswer, redoAll } from './recovery.js'
+import { putAnswer } from './recovery.js'
 import { RequestPool } from './request-pool.js'
 import { recordAnswer } from './account.js'
 import { queueLife } from './queue-life.js'
@@ -55,6 +53,8 @@ export interface CoreSettings {
   readonly arenaChunks: number
   /** Chunks that are never taken back: room for one largest request. */
   readonly reserveChunks: number
+  /** A write that finds the medium full waits for space; absent = it is answered with an error. */
+  readonly waitsForSpace?: boolean
   /** Every transition becomes a record (`journal = full`); absent = not. */
   readonly trace?: boolean
 }
@@ -85,8 +85,11 @@ export class QueueCore extends RequestPool implements RequestHost {
   /** What Shortage is for want of (SHORT_OF_*). */
   shortOf: number = SHORT_OF_NOTHING
   shortSinceNs = 0
+  /** Whether a write that finds the medium full waits; no more once a drain has asked for an end without space. */
+  waitsForSpace: boolean
   private abandonDue = false
-  private sizeHigh = 0
+  /** High word of the size that the next COMMAND_MEDIUM_OPENED brings. */
+  sizeHigh = 0
   /** What requests are judged by; the size changes when the medium's does. */
   disk: DiskLimits
 
@@ -95,6 +98,7 @@ export class QueueCore extends RequestPool implements RequestHost {
     super(settings.slots, settings.disk.maxSegments, settings.arenaChunks, counters)
     this.settings = settings
     this.disk = settings.disk
+    this.waitsForSpace = settings.waitsForSpace ?? false
     this.gate = new AdmissionGate(this, settings.slots)
     this.trace = settings.trace ? new StepTrace(settings.slots) : undefined
     const { request, queue } = this.trace?.around(steppers) ?? steppers
@@ -168,7 +172,7 @@ export class QueueCore extends RequestPool implements RequestHost {
     const head = words[at]
     switch (head & 0xff) {
       case RECORD_COMMAND:
-        return this.command((head >>> 8) & 0xff, words[at + 1])
+        return obey(this, (head >>> 8) & 0xff, words[at + 1])
       case RECORD_LENT:
         for (let index = 0; index < head >>> 16; index++) this.extents.lend(words[at + 2 + index])
         return
@@ -184,10 +188,20 @@ export class QueueCore extends RequestPool implements RequestHost {
     if (this.gate.length > 0) this.gate.admitWaiting()
     const inFlight = this.slots - this.freeCount
     if (inFlight > this.statistics[COUNTER.inFlightMax]) this.statistics[COUNTER.inFlightMax] = inFlight
-    if (this.queueState !== QueueState.Running) return
-    const more = this.reqProdSeen !== this.reqCons
-    if (more && this.freeCount === 0) this.runShort(SHORT_OF_SLOTS)
-    else if (this.gate.starved) this.runShort(SHORT_OF_BUFFERS)
+    if (this.mayRunShort()) this.runShort(this.wanting())
+  }
+
+  /** In Shortage already, only to or from the want of space: the others come and go with every answer. */
+  private mayRunShort(): boolean {
+    const { queueState } = this
+    if (queueState === QueueState.Running) return true
+    return queueState === QueueState.Shortage && (this.spaceWanted > 0) !== (this.shortOf === SHORT_OF_SPACE)
+  }
+
+  private wanting(): number {
+    if (this.spaceWanted > 0) return SHORT_OF_SPACE
+    if (this.freeCount === 0 && this.reqProdSeen !== this.reqCons) return SHORT_OF_SLOTS
+    return this.gate.starved ? SHORT_OF_BUFFERS : SHORT_OF_NOTHING
   }
 
   /** The grant copy was done; `words[at]` is its COPIED record. */
@@ -224,8 +238,10 @@ export class QueueCore extends RequestPool implements RequestHost {
     const statistics = this.statistics
     statistics[COUNTER.batches]++
     statistics[COUNTER.inFlight] = this.slots - this.freeCount
+    statistics[COUNTER.spaceWanted] = this.spaceWanted
     const busy = this.freeCount + this.leavingCount < this.slots
     this.levels = busy ? this.levels | LEVEL_BUSY : this.levels & ~LEVEL_BUSY
+    this.levels = this.spaceWanted > 0 ? this.levels | LEVEL_MEDIUM_FULL : this.levels & ~LEVEL_MEDIUM_FULL
     return end
   }
 
@@ -238,7 +254,8 @@ export class QueueCore extends RequestPool implements RequestHost {
   turn(event: number): void {
     const from = this.queueState
     if (this.stepQueue(this.life, 0, event) < 0) this.noEdge('queue', from, event)
-    if (this.queueState !== from) this.effects.noteEntered(from, this.queueState, this.shortOf)
+    const said = this.queueState !== from || event === QueueEvent.short
+    if (said) this.effects.noteEntered(from, this.queueState, this.shortOf)
     if (this.abandonDue) this.abandonRequests()
   }
 
@@ -251,7 +268,8 @@ export class QueueCore extends RequestPool implements RequestHost {
     this.rspProd = words[at + 6]
     this.reqProdSeen = words[at + 7]
     this.levels = words[at + 8]
-    this.syncLost = words[at + 9] !== 0
+    this.syncLost = (words[at + 9] & 1) !== 0
+    this.waitsForSpace = (words[at + 9] & 2) !== 0
     this.shortOf = words[at + 10]
     this.disk = { ...this.disk, sectorCount: getDouble(words, at + 16) }
     this.effects.digest = words[at + 18]
@@ -262,7 +280,8 @@ export class QueueCore extends RequestPool implements RequestHost {
   }
 
   private isRelieved(): boolean {
-    return this.queueState === QueueState.Shortage && this.freeCount > 0 && !this.gate.starved
+    if (this.queueState !== QueueState.Shortage) return false
+    return this.freeCount > 0 && !this.gate.starved && this.spaceWanted === 0
   }
 
   private isEmptied(): boolean {
@@ -288,42 +307,7 @@ export class QueueCore extends RequestPool implements RequestHost {
     const slot = slotOfToken(token)
     const known = slot < this.slots && token === tokenOf(slot, this.generation[slot])
     assert(known, 'a completion belongs to the life of a slot')
-    this.fire(slot, judgeResult(this, slot, result) ? RequestEvent.completed : RequestEvent.failed)
-  }
-
-  private command(code: number, argument: number): void {
-    switch (code) {
-      case COMMAND_ATTACH:
-        this.reqCons = this.rspProd = this.reqProdSeen = argument
-        return this.turn(QueueEvent.attached)
-      case COMMAND_DRAIN:
-        return this.turn(QueueEvent.drainAsked)
-      case COMMAND_ABANDON:
-        return this.turn(QueueEvent.frontEndGone)
-      case COMMAND_DETACH:
-        return this.turn(QueueEvent.detached)
-      case COMMAND_RING_BROKEN:
-        this.reqProdSeen = argument
-        return this.turn(QueueEvent.ringBroken)
-      case COMMAND_MEDIUM_SIZE_HIGH:
-        this.sizeHigh = argument
-        return
-      case COMMAND_MEDIUM_OPENED:
-        this.mediumOpened(u64ToDouble(argument, this.sizeHigh))
-        return
-      case COMMAND_RECOVERED:
-        return redoAll(this)
-      default:
-        assert(false, `command ${code}`)
-    }
-  }
-
-  /** Requests judged from now on are held against the new size. */
-  private mediumOpened(sectorCount: number): void {
-    this.sizeHigh = 0
-    this.syncLost = false
-    this.levels &= ~LEVEL_MEDIUM_GONE
-    this.disk = { ...this.disk, sectorCount }
+    this.fire(slot, judgeResult(this, slot, result))
   }
 
   /** As many as are free and as one batch can note; who wants more asks again. */
@@ -337,6 +321,7 @@ export class QueueCore extends RequestPool implements RequestHost {
   }
 
   private runShort(reason: number): void {
+    if (reason === SHORT_OF_NOTHING) return
     this.shortOf = reason
     this.turn(QueueEvent.short)
   }
@@ -368,6 +353,7 @@ export class QueueCore extends RequestPool implements RequestHost {
   }
 
   announceShortage(): void {
+    if (this.levels & LEVEL_SHORTAGE) this.statistics[COUNTER.shortageNs] += this.nowNs - this.shortSinceNs
     this.levels |= LEVEL_SHORTAGE
     this.statistics[COUNTER.shortages]++
     this.shortSinceNs = this.nowNs

@@ -67,6 +67,11 @@ export const COMMAND_MEDIUM_OPENED = 6
 export const COMMAND_MEDIUM_SIZE_HIGH = 7
 /** A successor goes on where its journal ended; the argument is the rsp_prod that it found in the ring. */
 export const COMMAND_RECOVERED = 8
+/** Whatever waits for space on the medium is tried again. */
+export const COMMAND_RETRY = 9
+
+/** Argument of DRAIN: what waits for space is answered with an error, now and from now on. */
+export const DRAIN_WITHOUT_SPACE = 1
 
 export const COMMAND_NAMES: { readonly [code: number]: string } = {
   [COMMAND_ATTACH]: 'attach',
@@ -77,13 +82,15 @@ export const COMMAND_NAMES: { readonly [code: number]: string } = {
   [COMMAND_MEDIUM_OPENED]: 'mediumOpened',
   [COMMAND_MEDIUM_SIZE_HIGH]: 'mediumSizeHigh',
   [COMMAND_RECOVERED]: 'recovered',
+  [COMMAND_RETRY]: 'retry',
 }
 
 /** Why a queue is in Shortage: the fourth byte of ENTERED. */
 export const SHORT_OF_NOTHING = 0
 export const SHORT_OF_SLOTS = 1
 export const SHORT_OF_BUFFERS = 2
-export const SHORTAGE_NAMES = ['nothing', 'slots', 'buffers'] as const
+export const SHORT_OF_SPACE = 3
+export const SHORTAGE_NAMES = ['nothing', 'slots', 'buffers', 'space'] as const
 
 /**
  * Words of the record that starts at `at`; 0 when `available` words cannot hold it or the kind is unknown: the reader

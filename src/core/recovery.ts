@@ -42,6 +42,8 @@ export function redoAll(core: QueueCore): void {
   core.effects.submitCount = 0
   core.effects.forgetCopies()
   core.levels &= ~LEVEL_MEDIUM_GONE
+  // What the dead one gave up in its end is not the successor's affair.
+  core.waitsForSpace = core.settings.waitsForSpace ?? false
   core.turn(QueueEvent.recovered)
   const all = [...atWork, ...line]
   for (const slot of all) {

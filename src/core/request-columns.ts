@@ -5,8 +5,8 @@
  *
  *   slot s:  state[s] kind[s] … id[2s], id[2s+1] · sector[s] · page[s] … segments[(s * maxSegments + i) * 2 ..+1]
  *
- * Who writes what: `state` only the generated step function; `outstanding` and `failed` only the actions of the chart;
- * everything else the intake, before the slot's first event.
+ * Who writes what: `state` only the generated step function; `outstanding`, `failed` and `full` only the actions of
+ * the chart; everything else the intake, before the slot's first event.
  */
 import { REQUEST_KINDS } from '../machines/request.machine.js'
 
@@ -24,6 +24,9 @@ export class RequestColumns {
   readonly parts: Uint8Array
   readonly outstanding: Uint8Array
   readonly failed: Uint8Array
+  readonly full: Uint8Array
+  /** 1 from the first time that it found the medium full to the end of its I/O. */
+  readonly wantsSpace: Uint8Array
   /** 1 from admission to the end of its I/O: what a barrier waits for. */
   readonly active: Uint8Array
   /** Why it was refused (index into REASONS), 0 if it was not. */
@@ -54,6 +57,8 @@ export class RequestColumns {
     this.parts = new Uint8Array(slots)
     this.outstanding = new Uint8Array(slots)
     this.failed = new Uint8Array(slots)
+    this.full = new Uint8Array(slots)
+    this.wantsSpace = new Uint8Array(slots)
     this.active = new Uint8Array(slots)
     this.verdict = new Uint8Array(slots)
     this.segmentCount = new Uint8Array(slots)

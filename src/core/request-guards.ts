@@ -35,4 +35,8 @@ export class RequestGuards extends RequestColumns {
   hasFailed(slot: number): boolean {
     return this.failed[slot] !== 0
   }
+
+  metFull(slot: number): boolean {
+    return this.full[slot] !== 0
+  }
 }

@@ -22,6 +22,8 @@ export abstract class RequestPool extends RequestGuards {
   /** Slots in Answered or Abandoned. */
   protected readonly leaving: Uint16Array
   protected leavingCount = 0
+  /** Requests that found the medium full and are not at their end: stalled, or on their way to try again. */
+  spaceWanted = 0
 
   constructor(slots: number, maxSegments: number, arenaChunks: number, statistics: Float64Array) {
     super(slots, maxSegments)
@@ -63,6 +65,7 @@ export abstract class RequestPool extends RequestGuards {
     for (let slot = 0; slot < this.slots; slot++)
       if (this.state[slot] !== RequestState.Free && this.pages[slot] !== 0)
         this.extents.claim(this.page[slot], this.pages[slot])
+    for (let slot = 0; slot < this.slots; slot++) this.spaceWanted += this.wantsSpace[slot]
     for (const slot of line) this.gate.restore(slot, true)
     for (let slot = 0; slot < this.slots; slot++) if (this.active[slot] !== 0) this.gate.restore(slot, false)
   }
@@ -70,6 +73,8 @@ export abstract class RequestPool extends RequestGuards {
   begin(slot: number): void {
     this.outstanding[slot] = 0
     this.failed[slot] = 0
+    this.full[slot] = 0
+    if (this.wantsSpace[slot] !== 0) this.wantsNoSpace(slot)
   }
 
   queueIo(slot: number): void {
@@ -90,6 +95,14 @@ export abstract class RequestPool extends RequestGuards {
     this.failed[slot] = 1
   }
 
+  markFull(slot: number): void {
+    this.full[slot] = 1
+  }
+
+  forgetFull(slot: number): void {
+    this.full[slot] = 0
+  }
+
   queueCopyFromGuest(slot: number): void {
     this.effects.addCopies(this, slot, 0)
   }
@@ -100,13 +113,27 @@ export abstract class RequestPool extends RequestGuards {
 
   queueAnswer(slot: number): void {
     if (this.active[slot] !== 0) this.gate.leave(slot)
+    if (this.wantsSpace[slot] !== 0) this.wantsNoSpace(slot)
     this.effects.answerSlots[this.effects.answerCount++] = slot
   }
 
   countAbandoned(slot: number): void {
     if (this.active[slot] !== 0) this.gate.leave(slot)
+    if (this.wantsSpace[slot] !== 0) this.wantsNoSpace(slot)
     this.statistics[COUNTER.abandoned]++
     this.leaving[this.leavingCount++] = slot
+  }
+
+  /** It found the medium full and will be tried again. */
+  wantSpace(slot: number): void {
+    if (this.wantsSpace[slot] === 0) this.spaceWanted++
+    this.wantsSpace[slot] = 1
+    this.statistics[COUNTER.stalls]++
+  }
+
+  private wantsNoSpace(slot: number): void {
+    this.wantsSpace[slot] = 0
+    this.spaceWanted--
   }
 
   release(slot: number): void {

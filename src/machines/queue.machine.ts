@@ -40,7 +40,10 @@ export const queueMachine = setup({
     Running: {
       description: 'The ring is consumed as fast as it is filled',
       on: {
-        short: { target: 'Shortage', actions: ['announceShortage'], description: 'no slot or no buffer is left' },
+        short: {
+          target: 'Shortage', actions: ['announceShortage'],
+          description: 'no slot, no buffer, or no space on the medium',
+        },
         drainAsked: { target: 'Draining', description: 'the device closes or parks' },
         frontEndGone: { target: 'Abandoning', actions: ['abandonAll'], description: 'nobody is left to answer' },
         ringBroken: {
@@ -52,9 +55,10 @@ export const queueMachine = setup({
       },
     },
     Shortage: {
-      description: 'Consumption has stopped for want of a slot or of buffers; the next completion relieves it',
+      description: 'Consumption has stopped for want of a slot, of buffers, or of space on the medium',
       on: {
-        relieved: { target: 'Running', actions: ['announceRelief'], description: 'a slot and buffers are there again' },
+        relieved: { target: 'Running', actions: ['announceRelief'], description: 'what was wanting is there again' },
+        short: { actions: ['announceShortage'], description: 'it is short of something else now' },
         recovered: {
           target: 'Running', actions: ['announceRelief'],
           description: 'a successor goes on from the journal, and finds out itself what it is short of',

@@ -7,6 +7,7 @@
  *   Free ─ Taken ─┬─ Rejected ──────────────────────────────────────────────────┬─ Answered ─ Free
  *                 └─ (Held) ─ (Waiting) ─ (Granted) ─ I/O ─ (Filled) ─ Copied ──┘
  *   I/O = Submitted, Syncing, or both: a flush with data syncs before it writes, a barrier after it
+ *   Submitted ⇄ Stalled: the medium was full, and is tried again until there is space
  *   and from everywhere, when the front end is gone: (Orphaned, while I/O is in flight) ─ Abandoned ─ Free
  *   and from wherever its queue died: Taken (nothing that was begun counts; what was answered was answered)
  *
@@ -30,11 +31,13 @@ export interface RequestContext {
   readonly outstanding: number
   /** Whether anything about it has failed; the answer is then BLKIF_RSP_ERROR. */
   readonly failed: boolean
+  /** An I/O found the medium full while others of this request were still in flight. */
+  readonly full: boolean
 }
 
 export type RequestEventType =
   | 'taken' | 'rejected' | 'held' | 'waited' | 'admitted' | 'copied' | 'copyFailed'
-  | 'completed' | 'failed' | 'answered' | 'abandoned' | 'freed' | 'redone'
+  | 'completed' | 'failed' | 'full' | 'retried' | 'gaveUp' | 'answered' | 'abandoned' | 'freed' | 'redone'
 
 const brings: readonly RequestKind[] = ['write', 'flushWrite', 'barrierWrite']
 const syncsFirst: readonly RequestKind[] = ['flush', 'flushWrite', 'barrier']
@@ -56,16 +59,20 @@ export const requestMachine = setup({
     moreOutstanding: ({ context }) => context.outstanding > 1,
     /** An earlier I/O of this request has failed. */
     hasFailed: ({ context }) => context.failed,
+    /** An earlier I/O of this request found the medium full. */
+    metFull: ({ context }) => context.full,
   },
   actions: {
     /** A new life of the slot: nothing outstanding, nothing failed. */
-    begin: assign({ outstanding: 0, failed: false }),
+    begin: assign({ outstanding: 0, failed: false, full: false }),
     /** Submit the data's I/Os. */
     queueIo: assign({ outstanding: ({ context }) => context.parts }),
     /** Submit one sync of the medium. */
     queueSync: assign({ outstanding: 1 }),
     countDown: assign({ outstanding: ({ context }) => context.outstanding - 1 }),
     markFailed: assign({ failed: true }),
+    markFull: assign({ full: true }),
+    forgetFull: assign({ full: false }),
     queueCopyFromGuest: () => undefined,
     queueCopyToGuest: () => undefined,
     /** Nothing is left to be done but to answer. */
@@ -78,7 +85,7 @@ export const requestMachine = setup({
 }).createMachine({
   id: 'request',
   description: 'One request of a front end, from its ring entry to its answer',
-  context: { kind: 'read', parts: 1, outstanding: 0, failed: false },
+  context: { kind: 'read', parts: 1, outstanding: 0, failed: false, full: false },
   initial: 'Free',
   states: {
     Free: {
@@ -188,6 +195,7 @@ export const requestMachine = setup({
             guard: 'hasFailed', target: 'Copied', actions: ['queueAnswer'],
             description: 'the last is done, another had failed',
           },
+          { guard: 'metFull', target: 'Stalled', description: 'the last is done, another had found no space' },
           {
             guard: 'syncsAfter', target: 'Syncing', actions: ['queueSync'],
             description: 'a barrier makes its data durable',
@@ -201,6 +209,11 @@ export const requestMachine = setup({
         failed: [
           { guard: 'moreOutstanding', actions: ['countDown', 'markFailed'], description: 'one of several I/Os failed' },
           { target: 'Copied', actions: ['markFailed', 'queueAnswer'], description: 'the last I/O failed' },
+        ],
+        full: [
+          { guard: 'moreOutstanding', actions: ['countDown', 'markFull'], description: 'one of several had no space' },
+          { guard: 'hasFailed', target: 'Copied', actions: ['queueAnswer'], description: 'another had failed anyway' },
+          { target: 'Stalled', description: 'the medium is full, and the operator wants it to wait for space' },
         ],
         redone: { target: 'Taken', actions: ['begin'], description: 'its queue died; it begins anew, from its entry' },
         abandoned: { target: 'Orphaned', description: 'the front end is gone, the I/O is not' },
@@ -242,6 +255,21 @@ export const requestMachine = setup({
       description: 'It ended without an answer, because nobody is there to read it; it is counted',
       on: { freed: { target: 'Free', actions: ['release'], description: 'the slot is given back' } },
     },
+    Stalled: {
+      description: 'The medium was full: it keeps slot and buffer, unanswered, and waits to be tried again',
+      on: {
+        retried: {
+          target: 'Submitted', actions: ['forgetFull', 'queueIo'],
+          description: 'all of it goes to the disk again: what was written of it already is written once more',
+        },
+        gaveUp: {
+          target: 'Copied', actions: ['markFailed', 'queueAnswer'],
+          description: 'the device closes: nobody will wait for space any more',
+        },
+        redone: { target: 'Taken', actions: ['begin'], description: 'its queue died; it begins anew, from its entry' },
+        abandoned: { target: 'Abandoned', actions: ['countAbandoned'], description: 'the front end is gone' },
+      },
+    },
   },
 })
 
@@ -251,4 +279,5 @@ export const requestContextDomain: { readonly [Key in keyof RequestContext]: rea
   parts: [1, 2, 3],
   outstanding: [0, 1, 2, 3],
   failed: [false, true],
+  full: [false, true],
 }

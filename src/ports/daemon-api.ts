@@ -97,6 +97,8 @@ export interface QueueListing {
   readonly shortage: boolean
   readonly broken: boolean
   readonly mediumGone: boolean
+  /** Requests wait for space on the medium. */
+  readonly mediumFull: boolean
 }
 
 /** Counters of one device, summed over its queues, by the names of core/statistics.ts. */
@@ -116,6 +118,8 @@ export interface PendingDevice {
   readonly state: string
   /** Requests whose I/O has not come back; NaN never, 0 when only the front end is slow. */
   readonly inFlight: number
+  /** What it waits for, when that is known: `the medium is full: 3 requests wait for space since …`. */
+  readonly sentence?: string
 }
 
 export interface StopOutcome {

@@ -17,6 +17,9 @@ export type QueueName = string
 /** Faults that `xbbd demo --break` and tests plant in a queue; never set otherwise. */
 export type QueuePlant = 'throw' | 'die' | 'hang' | 'answer' | 'journal'
 
+/** Answer BLKIF_RSP_ERROR, or hold the request until there is space. */
+export type OnEnospc = 'error' | 'wait'
+
 /** Which ring of its domain this is: what the front end wrote into XenStore, and how its entries are read. */
 export interface RingIdentity {
   readonly grefs: readonly number[]
@@ -62,6 +65,8 @@ export interface QueueSettings {
   readonly offersFlush: boolean
   readonly offersBarrier: boolean
   readonly offersDiscard: boolean
+  /** What becomes of a write that finds the medium full: an error for the guest, or a wait for space. */
+  readonly onEnospc: OnEnospc
   /** 'compiled' is the generated step function, 'xstate' runs every slot as a real XState actor. */
   readonly requests: 'compiled' | 'xstate'
   /** 'inputs' is the normal journal, 'full' adds every transition, 'off' is for measurements only. */
@@ -85,6 +90,8 @@ export const LEVEL_BUSY = 1
 export const LEVEL_SHORTAGE = 2
 export const LEVEL_BROKEN = 4
 export const LEVEL_MEDIUM_GONE = 8
+/** Requests wait for space on the medium. */
+export const LEVEL_MEDIUM_FULL = 16
 
 export type QueueEvent =
   | { readonly kind: 'attached'; readonly name: QueueName }
@@ -106,8 +113,13 @@ export interface QueuePool {
   /** What is known of whoever served this queue's ring before, in this process or an earlier one. */
   legacy(name: QueueName): QueueLegacy
   attach(attachment: QueueAttachment): void
-  /** Take nothing more, answer everything taken; then `drained`. */
-  drain(name: QueueName): void
+  /**
+   * Take nothing more, answer everything taken; then `drained`. What waits for space on the medium is waited for
+   * (`wait`), or answered with an error (`error`).
+   */
+  drain(name: QueueName, onEnospc: OnEnospc): void
+  /** There may be space on the medium: what waits for it is tried at once. */
+  retry(name: QueueName): void
   /** The front end is gone or its ring is broken: answer nothing more, wait for the I/O; then `drained`. */
   abandon(name: QueueName): void
   /** Only after `drained`; then `detached`. */

@@ -6,7 +6,9 @@
  */
 import { Subject } from 'rxjs'
 import type { MediumPlan } from '../ports/medium.js'
-import type { QueueAttachment, QueueEvent, QueueLegacy, QueueName, QueuePool } from '../ports/queues.js'
+import type {
+  OnEnospc, QueueAttachment, QueueEvent, QueueLegacy, QueueName, QueuePool,
+} from '../ports/queues.js'
 import { assert } from '../protocol/errors.js'
 
 type Phase = 'attached' | 'draining' | 'drained'
@@ -45,8 +47,13 @@ export class FakeQueuePool implements QueuePool {
     this.event$.next({ kind: 'attached', name })
   }
 
-  drain(name: QueueName): void {
-    this.#rest('drain', name)
+  drain(name: QueueName, onEnospc: OnEnospc): void {
+    this.#rest(onEnospc === 'error' ? 'drain' : 'drain patiently', name)
+  }
+
+  retry(name: QueueName): void {
+    this.log.push(`retry ${name}`)
+    assert(this.#phases.has(name), `${name} is not attached`)
   }
 
   abandon(name: QueueName): void {

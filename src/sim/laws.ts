@@ -53,10 +53,13 @@ interface Flight {
   readonly length: number
 }
 
+const isFull = (result: number) => result === -28 || result === -122
+
 export class LawBook {
   readonly violations: Violation[] = []
   private readonly layout: AbiLayout
   private readonly buffered: boolean
+  private readonly waitsForSpace: boolean
   private readonly disk: SimDisk
   private readonly writes: AnsweredWrites
   private readonly record = new Int32Array(32)
@@ -78,8 +81,9 @@ export class LawBook {
   private readonly unsealed: Taken[] = []
   private syncLostSealed = false
 
-  constructor(layout: AbiLayout, disk: SimDisk, buffered: boolean) {
+  constructor(layout: AbiLayout, disk: SimDisk, buffered: boolean, waitsForSpace = false) {
     this.layout = layout
+    this.waitsForSpace = waitsForSpace
     this.disk = disk
     this.buffered = buffered
     this.writes = new AnsweredWrites(disk)
@@ -343,6 +347,8 @@ export class LawBook {
     if (op === IO_READ && result === length) taken.readAt = arenaAt
     taken.clean = !this.syncLost
     taken.tokens.delete(token)
+    // A write that waits for space has not completed, however often the medium says so.
+    if (this.waitsForSpace && op === IO_WRITE && isFull(result)) return
     const firstOp = taken.op === BLKIF_OP_WRITE_BARRIER ? op !== IO_SYNC : op === IO_SYNC
     const more = promises(taken) && taken.sectors > 0 && firstOp && result >= 0
     if (taken.tokens.size === 0 && !more) taken.completed = true

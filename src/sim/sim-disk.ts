@@ -37,6 +37,10 @@ export class SimDisk implements MediumPort {
   readonly platter: Uint8Array
   /** While true nothing completes. */
   hanging = false
+  /** While true writes find no space, some of them after a part; -ENOSPC and -EDQUOT by turns. */
+  full = false
+  /** While true there is no medium: everything ends with -ENXIO. */
+  gone = false
   private readonly pending: Pending[] = []
   private readonly done: number[] = []
   private arena: BufferArena
@@ -118,6 +122,7 @@ export class SimDisk implements MediumPort {
 
   private execute({ arena, op, arenaAt, length, offset }: Pending): number {
     const { random, options } = this
+    if (this.gone) return -6
     if (op === IO_SYNC) {
       if (random.chance(options.syncErrorShare ?? 0)) return -5
       this.platter.set(this.cache)
@@ -125,6 +130,11 @@ export class SimDisk implements MediumPort {
     }
     if (offset + length > options.bytes) return -22
     if (random.chance(options.errorShare ?? 0)) return -5
+    if (op === IO_WRITE && this.full) {
+      const part = random.below(length / 512) * 512
+      this.cache.set(this.arena.bytes.subarray(arenaAt, arenaAt + part), offset)
+      return random.chance(0.5) ? -28 : -122
+    }
     const short = length > 512 && random.chance(options.shortShare ?? 0)
     const moved = short ? length - 512 : length
     if (op === IO_READ) arena.bytes.set(this.cache.subarray(offset, offset + moved), arenaAt)

@@ -17,7 +17,9 @@ import { checkpointWordsMax, writeCheckpoint } from '../core/checkpoint.js'
 import { CHUNK_BYTES, chunksForRequest } from '../core/extent-pool.js'
 import { QueueCore } from '../core/queue-core.js'
 import type { CoreSettings } from '../core/queue-core.js'
-import { COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_RECOVERED } from '../core/records.js'
+import {
+  COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_RECOVERED, COMMAND_RETRY,
+} from '../core/records.js'
 import { COUNTER } from '../core/statistics.js'
 import { compiledSteppers } from '../core/steppers.js'
 import type { Steppers } from '../core/steppers.js'
@@ -28,6 +30,7 @@ import type { SegmentMemory } from '../journal/batch-writer.js'
 import { readHeader } from '../journal/segment-reader.js'
 import { QueueState } from '../machines/generated/queue.js'
 import type { BackRing, BufferArena, EventPort, GrantCopier, MediumPort } from '../ports/data-path.js'
+import { LEVEL_MEDIUM_FULL, type OnEnospc } from '../ports/queues.js'
 import { abiLayout } from '../protocol/abi.js'
 import type { AbiLayout, BlkifAbiName } from '../protocol/abi.js'
 import { assert } from '../protocol/errors.js'
@@ -52,6 +55,9 @@ export interface WorldOptions {
   readonly errorShare?: number
   readonly shortShare?: number
   readonly syncErrorShare?: number
+  /** Probability per step that the disk becomes full, or is so no more; and what then becomes of a write. */
+  readonly fillShare?: number
+  readonly onEnospc?: OnEnospc
   /** I/Os that the disk takes at a time. */
   readonly diskDepth?: number
   readonly buffered?: boolean
@@ -133,6 +139,7 @@ export class World {
   nowNs = 1_000_000
   private readonly options: WorldOptions
   private readonly random: Random
+  private readonly fillShare: number
   private frontEndGone = false
   private ending = false
   private quietRounds = 0
@@ -150,11 +157,13 @@ export class World {
     this.disk = new SimDisk(diskOptions, this.arena, this.random)
     const settings = worldSettings(options, options.slots ?? size, chunks)
     this.core = new QueueCore(settings, options.steppers ?? compiledSteppers)
-    this.laws = new LawBook(this.layout, this.disk, settings.buffered)
+    this.laws = new LawBook(this.layout, this.disk, settings.buffered, settings.waitsForSpace)
     this.lender = new ArenaLender(chunks)
     this.writer = this.makeWriter(settings, options.segmentWords ?? 16384)
     this.plane = this.makePlane()
-    const errorsExpected = (options.errorShare ?? 0) + (options.shortShare ?? 0) + (options.syncErrorShare ?? 0) > 0
+    this.fillShare = options.fillShare ?? 0
+    const fails = (options.errorShare ?? 0) + (options.shortShare ?? 0) + (options.syncErrorShare ?? 0) > 0
+    const errorsExpected = fails || (this.fillShare > 0 && options.onEnospc !== 'wait')
     this.front = new HonestFront(this.ring, this.guest, this.layout, this.random, {
       sectorCount: SECTORS, depth: options.depth ?? size, maxSegments: 11, discards: true, errorsExpected,
     })
@@ -167,6 +176,7 @@ export class World {
     this.nowNs += 1000
     const { random, front } = this
     if (put && !this.frontEndGone && random.chance(0.8)) front.put(1 + random.below(8))
+    if (this.fillShare > 0) this.fill()
     if (random.chance(0.9)) this.disk.tick()
     if (random.chance(0.9)) this.round()
     if (!this.frontEndGone && random.chance(0.8)) front.consume()
@@ -250,6 +260,12 @@ export class World {
     if (this.ending) this.plane.command(COMMAND_DRAIN)
   }
 
+  /** The disk fills up or is emptied; whoever waits for space is told to try now and then. */
+  private fill(): void {
+    if (this.random.chance(this.fillShare)) this.disk.full = !this.disk.full
+    if (this.core.levels & LEVEL_MEDIUM_FULL && this.random.chance(0.1)) this.plane.command(COMMAND_RETRY)
+  }
+
   private round(): void {
     this.plane.round()
     const late = this.ending && this.laws.quiet && this.core.queueState !== QueueState.Drained
@@ -300,6 +316,7 @@ export class World {
 function worldSettings(options: WorldOptions, slots: number, arenaChunks: number): CoreSettings {
   return {
     trace: options.trace ?? false,
+    waitsForSpace: options.onEnospc === 'wait',
     buffered: options.buffered ?? false,
     slots,
     batch: 16,

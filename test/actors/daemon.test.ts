@@ -6,7 +6,7 @@
 import { deviceMachine } from '../../src/machines/device.machine.js'
 import { replayActor } from '../../src/machines/fold.js'
 import type { DeviceEvent } from '../../src/machines/device/types.js'
-import { LEVEL_BROKEN, LEVEL_MEDIUM_GONE, LEVEL_SHORTAGE } from '../../src/ports/queues.js'
+import { LEVEL_BROKEN, LEVEL_MEDIUM_FULL, LEVEL_MEDIUM_GONE, LEVEL_SHORTAGE } from '../../src/ports/queues.js'
 import { ControlPlane } from '../support/control-plane.js'
 import { input } from '../support/device-chart.js'
 
@@ -271,6 +271,37 @@ test('a broken ring is abandoned; shortage is entered and left', async () => {
   plane.queues.levels(QUEUE, LEVEL_BROKEN)
   await plane.until(async () => (await guest.backendState()) === 'Closed')
   expect(plane.host.held()).toEqual(NOTHING)
+})
+
+test('S15: a full medium is a state, a sentence in the list, and what a stop waits for; a reload tries at once', async () => {
+  await plane.connected(5)
+  plane.queues.levels(QUEUE, LEVEL_SHORTAGE | LEVEL_MEDIUM_FULL)
+  expect(plane.stateOf(5)).toBe('Connected.intake.Full Connected.medium.Present')
+  const [{ notes, connection }] = plane.daemon.list()
+  expect(notes[0]).toMatch(/^the medium is full: \d+ requests? waits? for space since \d{4}-/)
+  expect(connection?.queues[0].mediumFull).toBe(true)
+  plane.daemon.apply(() => input.settings)
+  expect(plane.queues.log.at(-1)).toBe(`retry ${QUEUE}`)
+  plane.queues.drainsAtOnce = false
+  const stopped = plane.daemon.stop('park')
+  expect(plane.queues.log.at(-1)).toBe(`drain patiently ${QUEUE}`)
+  expect(plane.daemon.pending()[0].sentence).toBe(notes[0])
+  plane.daemon.abandonStop()
+  expect((await stopped).left[0].sentence).toBe(notes[0])
+})
+
+test('S15: what it is short of changes: every change is a state; a queue that crashes is short of nothing', async () => {
+  await plane.connected(5)
+  const intake = () => plane.stateOf(5)?.split(' ')[0]
+  const seen = [LEVEL_SHORTAGE, LEVEL_SHORTAGE | LEVEL_MEDIUM_FULL, LEVEL_SHORTAGE, 0].map((levels) => {
+    plane.queues.levels(QUEUE, levels)
+    return intake()
+  })
+  expect(seen).toEqual(['Shortage', 'Full', 'Shortage', 'Running'].map((state) => `Connected.intake.${state}`))
+  plane.queues.levels(QUEUE, LEVEL_SHORTAGE | LEVEL_MEDIUM_FULL)
+  plane.queues.crash(QUEUE, 'planted')
+  await plane.until(() => plane.stateOf(5) === 'Failed')
+  expect(plane.daemon.list()[0].notes.filter((note) => note.includes('full'))).toEqual([])
 })
 
 test('a broken ring that comes to rest before it is told to is let go all the same', async () => {

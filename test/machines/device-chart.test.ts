@@ -10,7 +10,7 @@ import type { DeviceEffect, DeviceEvent } from '../../src/machines/device/types.
 import type { QueueLegacy } from '../../src/ports/queues.js'
 import {
   given, givenState, held, input, legacyRead, names, nodesRead, outcomes, plan, queueDied, says, settle, undone,
-  ways,
+  ways, type Given,
 } from '../support/device-chart.js'
 
 const CONNECTED = 'Connected.intake.Running Connected.medium.Present'
@@ -217,6 +217,43 @@ test('a broken ring is abandoned and the device closes', () => {
   const closed = settle(broken)
   expect(closed.state).toBe('Closed.waiting')
   expect(closed.when(says('Closing'), says('Closed'), says('Initialising')).state).toBe('Initialising.reading')
+})
+
+describe('a medium that is full while requests are to wait for space (S15)', () => {
+  const full = () => givenState('Connected.intake.Full Connected.medium.Present')
+
+  test('it is a state of its own, and a reload tries at once', () => {
+    expect(names(full().when({ type: 'operator.reloaded' }).effects)).toEqual(['retryQueue'])
+    expect(givenState(CONNECTED).when({ type: 'operator.reloaded' }).effects).toEqual([])
+    expect(full().when({ type: 'queue.ranShort' }).state).toBe('Connected.intake.Shortage Connected.medium.Present')
+    expect(full().when({ type: 'queue.recovered' }).state).toBe(CONNECTED)
+  })
+
+  test('parking waits for space, closing does not once the front end is done or patience has ended', () => {
+    const drain = (device: Given) => device.all.filter(({ type }) => type === 'drainQueue')
+    const wait = [{ type: 'drainQueue', queue: 'vbd/5/51712/q0', onEnospc: 'wait' }]
+    const error = [{ type: 'drainQueue', queue: 'vbd/5/51712/q0', onEnospc: 'error' }]
+    const parking = full().when({ type: 'operator.parked' })
+    expect(drain(parking)).toEqual(wait)
+    expect(names(parking.when({ type: 'operator.reloaded' }).effects)).toEqual(['retryQueue'])
+    const closing = full().when({ type: 'operator.detached' })
+    expect([closing.state, ...drain(closing)]).toEqual(['Closing.serving'])
+    expect(names(closing.when({ type: 'operator.reloaded' }).effects)).toEqual(['retryQueue'])
+    expect(drain(closing.when({ type: 'clock.elapsed', timer: 'closePatience' }))).toEqual(error)
+    expect(drain(full().when(says('Closed')))).toEqual(error)
+  })
+
+  test.each([
+    ['the front end vanishes', says('Unknown')], ['its domain dies', { type: 'xenstore.domainGone' }],
+    ['the ring breaks', { type: 'queue.ringBroke' }],
+    ['the medium is gone', { type: 'medium.gone', sentence: 'ENXIO' }],
+  ] as readonly [string, DeviceEvent][])('%s meanwhile: let go of as ever', (_what, event) => {
+    const asked = full().when(event)
+    const elapsed: DeviceEvent = { type: 'clock.elapsed', timer: 'closePatience' }
+    const ended = settle(asked.state === 'Closing.serving' ? asked.when(elapsed) : asked)
+    expect(ended.state).toMatch(/^(Closed|Failed)/)
+    expect(held(ended.all).filter((what) => what !== 'attachQueue')).toEqual([])
+  })
 })
 
 test('S26: parking drains and lets go without a word to XenStore', () => {

@@ -29,6 +29,10 @@ Connected.intake.Shortage Connected.medium.Present | Unknown | Closing.abandonin
 Connected.intake.Shortage Connected.medium.Present | Initialising | Closing.abandoning abandonQueue
 Connected.intake.Shortage Connected.medium.Present | Closing | Closing.serving → Closing
 Connected.intake.Shortage Connected.medium.Present | Closed | Closing.draining drainQueue
+Connected.intake.Full Connected.medium.Present | Unknown | Closing.abandoning abandonQueue
+Connected.intake.Full Connected.medium.Present | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Full Connected.medium.Present | Closing | Closing.serving → Closing
+Connected.intake.Full Connected.medium.Present | Closed | Closing.draining drainQueue
 Connected.intake.Running Connected.medium.Resizing | Unknown | Closing.abandoning abandonQueue
 Connected.intake.Running Connected.medium.Resizing | Initialising | Closing.abandoning abandonQueue
 Connected.intake.Running Connected.medium.Resizing | Closing | Closing.serving → Closing
@@ -37,6 +41,10 @@ Connected.intake.Shortage Connected.medium.Resizing | Unknown | Closing.abandoni
 Connected.intake.Shortage Connected.medium.Resizing | Initialising | Closing.abandoning abandonQueue
 Connected.intake.Shortage Connected.medium.Resizing | Closing | Closing.serving → Closing
 Connected.intake.Shortage Connected.medium.Resizing | Closed | Closing.draining drainQueue
+Connected.intake.Full Connected.medium.Resizing | Unknown | Closing.abandoning abandonQueue
+Connected.intake.Full Connected.medium.Resizing | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Full Connected.medium.Resizing | Closing | Closing.serving → Closing
+Connected.intake.Full Connected.medium.Resizing | Closed | Closing.draining drainQueue
 Closing.serving | Unknown | Closing.abandoning stopTimer abandonQueue
 Closing.serving | Initialising | Closing.abandoning stopTimer abandonQueue
 Closing.serving | Closed | Closing.draining stopTimer drainQueue
@@ -63,8 +71,10 @@ Recovering.readingJournal | Closing.closingMedium closeMedium
 Recovering.openingMedium | Closing.closingMedium closeMedium
 Connected.intake.Running Connected.medium.Present | Closing.abandoning abandonQueue
 Connected.intake.Shortage Connected.medium.Present | Closing.abandoning abandonQueue
+Connected.intake.Full Connected.medium.Present | Closing.abandoning abandonQueue
 Connected.intake.Running Connected.medium.Resizing | Closing.abandoning abandonQueue
 Connected.intake.Shortage Connected.medium.Resizing | Closing.abandoning abandonQueue
+Connected.intake.Full Connected.medium.Resizing | Closing.abandoning abandonQueue
 Closing.serving | Closing.abandoning stopTimer abandonQueue
 Closing.waiting | Closing.closingMedium closeMedium
 Closing.draining | Closing.abandoning abandonQueue

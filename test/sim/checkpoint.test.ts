@@ -49,6 +49,7 @@ const WORLDS: readonly Partial<WorldOptions>[] = [
   {},
   { errorShare: 0.1, shortShare: 0.1, syncErrorShare: 0.2, buffered: true },
   { slots: 4, depth: 32 },
+  { fillShare: 0.05, onEnospc: 'wait', slots: 8, depth: 32 },
   { arenaChunks: 2, delayMax: 9, depth: 32, ringEntries: 64 },
 ]
 const ENDINGS: readonly Ending[] = ['drain', 'abandon', 'break']

@@ -1,6 +1,7 @@
 /**
  * A Worker with several queues: fair to all, and what one of them breaks costs no other anything.
  */
+import { COUNTER } from '../../src/core/statistics.js'
 import { SimWorker } from '../support/sim-planes.js'
 
 const complaints = (world: SimWorker) => world.tenants.flatMap(({ front }) => front.complaints)
@@ -9,7 +10,7 @@ test('several queues share a Worker and an arena; every one is served and draine
   const world = new SimWorker({ tenants: 4 })
   for (const tenant of world.tenants) world.attach(tenant)
   world.run(600)
-  for (const { name } of world.tenants) world.worker.receive({ kind: 'drain', name })
+  for (const { name } of world.tenants) world.worker.receive({ kind: 'drain', name, onEnospc: 'wait' })
   world.run(100, false)
   for (const { name } of world.tenants) world.worker.receive({ kind: 'detach', name })
   world.run(5, false)
@@ -43,7 +44,7 @@ test('S27 a queue is detached at any moment after its drain, and attached again 
   for (let life = 0; life < 20; life++) {
     world.attach(tenant)
     world.run(7 + life)
-    world.worker.receive({ kind: 'drain', name: tenant.name })
+    world.worker.receive({ kind: 'drain', name: tenant.name, onEnospc: 'wait' })
     world.run(40, false)
     world.worker.receive({ kind: 'detach', name: tenant.name })
     expect(world.kinds(tenant.name).at(-1)).toBe('detached')
@@ -74,4 +75,52 @@ test('an abandoned queue answers nothing more and is drained when its last I/O h
   expect(world.kinds(tenant.name)).toContain('drained')
   expect(tenant.ring.sharedRspProd).toBe(before)
   expect(tenant.disk?.inFlight).toBe(0)
+})
+
+test('S15: a full medium is tried again after pauses that double to five seconds; a reload tries at once', () => {
+  const world = new SimWorker({ tenants: 2 })
+  const [tenant, other] = world.tenants
+  world.attach(tenant, { onEnospc: 'wait' })
+  world.attach(other)
+  world.run(20)
+  if (tenant.disk) tenant.disk.full = true
+  world.run(60)
+  expect(world.clock.pending).toBe(1)
+  const stalls = () => new Float64Array(tenant.statistics)[COUNTER.stalls]
+  const before = stalls()
+  const tries = [250, 500, 1000, 2000, 4000, 5000, 5000].map((pause) => {
+    world.clock.advance(pause - 1)
+    world.run(10)
+    const early = stalls()
+    world.clock.advance(1)
+    world.run(10)
+    return [early > before, stalls() > early]
+  })
+  expect(tries[0]).toEqual([false, true])
+  expect(tries.every(([, tried]) => tried)).toBe(true)
+  const sofar = stalls()
+  world.worker.receive({ kind: 'retry', name: tenant.name })
+  world.run(10)
+  expect(stalls()).toBeGreaterThan(sofar)
+  if (tenant.disk) tenant.disk.full = false
+  world.clock.advance(5000)
+  world.run(40)
+  expect(world.clock.pending).toBe(0)
+  expect(complaints(world)).toEqual([])
+  // The neighbour on the same Worker was served all the while.
+  expect(other.front.answered).toBeGreaterThan(tenant.front.answered + 50)
+})
+
+test.each(['abandon', 'drain'] as const)('%s while requests wait for space: no timer is left behind', (kind) => {
+  const world = new SimWorker({ tenants: 1 })
+  const [tenant] = world.tenants
+  world.attach(tenant, { onEnospc: 'wait' })
+  world.run(10)
+  if (tenant.disk) tenant.disk.full = true
+  world.run(60)
+  expect(world.clock.pending).toBe(1)
+  world.worker.receive(kind === 'drain' ? { kind, name: tenant.name, onEnospc: 'error' } : { kind, name: tenant.name })
+  world.run(40, false)
+  world.worker.receive({ kind: 'detach', name: tenant.name })
+  expect([world.kinds(tenant.name).at(-1), world.clock.pending, world.open]).toEqual(['detached', 0, 0])
 })

@@ -126,6 +126,7 @@ const WORLDS: Readonly<Record<string, Partial<WorldOptions>>> = {
   'journal segments that roll often': { segmentWords: 4000, slots: 16 },
   'a ring of four pages': { ringEntries: 128, depth: 100, delayMax: 8 },
   'a full journal': { trace: true },
+  'a disk that is full now and then': { fillShare: 0.05, onEnospc: 'wait' },
 }
 
 describe.each(Object.entries(WORLDS))('%s', (_, options) => {

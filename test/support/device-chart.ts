@@ -20,7 +20,7 @@ export const input: DeviceInput = {
   devid: 51712,
   settings: {
     ring: DEFAULT_RING_LIMITS, slots: 0, batch: 32, requests: 'compiled', journal: 'inputs', medium: {}, grants: 'copy',
-    closePatienceMs: 30_000, rejoin: { max: 2, periodMs: 60_000 },
+    onEnospc: 'error', closePatienceMs: 30_000, rejoin: { max: 2, periodMs: 60_000 },
   },
 }
 
@@ -113,9 +113,13 @@ export const ways: Readonly<Record<string, readonly DeviceEvent[]>> = {
   'Recovering.reattaching': [...toConnected, queueDied(), legacyRead()],
   'Connected.intake.Running Connected.medium.Present': toConnected,
   'Connected.intake.Shortage Connected.medium.Present': [...toConnected, { type: 'queue.ranShort' }],
+  'Connected.intake.Full Connected.medium.Present': [...toConnected, { type: 'queue.ranShort' }, { type: 'queue.ranFull' }],
   'Connected.intake.Running Connected.medium.Resizing': [...toConnected, { type: 'medium.resized', sectorCount: 4096 }],
   'Connected.intake.Shortage Connected.medium.Resizing': [
     ...toConnected, { type: 'queue.ranShort' }, { type: 'medium.resized', sectorCount: 4096 },
+  ],
+  'Connected.intake.Full Connected.medium.Resizing': [
+    ...toConnected, { type: 'queue.ranFull' }, { type: 'medium.resized', sectorCount: 4096 },
   ],
   'Closing.serving': [...toConnected, says('Closing')],
   'Closing.waiting': [...toInitWait, says('Closing')],

@@ -202,6 +202,21 @@ export const PLANTED: readonly Planted[] = [
   },
   { law: 'barrier-orders', title: "a barrier's own data is not synced", fault: inCore('syncsAfter', () => false) },
   {
+    law: 'barrier-orders',
+    title: 'a barrier that waits for space lets the next ones pass',
+    world: { fillShare: 0.1, onEnospc: 'wait' },
+    fault: {
+      sabotage: ({ core }) => {
+        const wantSpace = core.wantSpace.bind(core)
+        const lettingPass = (slot: number) => {
+          wantSpace(slot)
+          core.gate['barrier'] = -1
+        }
+        replace(core, 'wantSpace', { value: lettingPass })
+      },
+    },
+  },
+  {
     law: 'lost-sync-sticks',
     title: 'a lost sync is forgotten at once',
     world: LOSING,

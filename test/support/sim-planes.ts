@@ -13,6 +13,7 @@ import type { QueueAttachment, QueueSettings } from '../../src/ports/queues.js'
 import { abiLayout } from '../../src/protocol/abi.js'
 import { nullGeometry } from '../../src/io/media/null-port.js'
 import { HonestFront } from '../../src/sim/honest-front.js'
+import { ManualClock } from '../../src/sim/manual-clock.js'
 import { Random } from '../../src/sim/random.js'
 import { SimDisk } from '../../src/sim/sim-disk.js'
 import { SimGuest } from '../../src/sim/sim-guest.js'
@@ -45,7 +46,7 @@ export class SimTenant {
     return {
       settings: {
         name: this.name, slots: ENTRIES, maxSegments: 11, batch: 16, readOnly: false, offersFlush: true,
-        offersBarrier: true, offersDiscard: true, requests: 'compiled', journal: 'inputs', ...extra,
+        offersBarrier: true, offersDiscard: true, onEnospc: 'error', requests: 'compiled', journal: 'inputs', ...extra,
       },
       ring: { world, domid, abi: 'x86_64', pages: 1, ringHandle: this.index },
       channel: { world, domid, port: 1, eventHandle: this.index, notifyHandle: this.index },
@@ -67,6 +68,7 @@ export class SimWorker {
   readonly tenants: SimTenant[]
   readonly worker: QueueWorker
   readonly posted: UpMessage[] = []
+  readonly clock = new ManualClock()
   /** Adapters opened and not closed: zero when everything was given back. */
   open = 0
   private readonly random: Random
@@ -85,6 +87,7 @@ export class SimWorker {
       steppers: () => compiledSteppers,
       segments: () => ({ next: (_, words) => ({ words: new Int32Array(Math.max(words, 16384)), sequence: 1 }) }),
       origin: { program: 'test', boot: 'test', pid: 0, wallMs: 0 },
+      after: (milliseconds, fire) => this.clock.after(milliseconds, fire),
       soon: (turn) => void this.due.push(turn),
       post: (message) => void this.posted.push(message),
       dataPath: {

@@ -18,6 +18,7 @@ const worlds: [string, Partial<WorldOptions>][] = [
   ['a failing disk', { errorShare: 0.1, shortShare: 0.05, syncErrorShare: 0.2, segmentWords: 4096 }],
   ['a failing buffered disk', { errorShare: 0.1, syncErrorShare: 0.2, buffered: true, segmentWords: 4096 }],
   ['every transition recorded', { trace: true, errorShare: 0.05 }],
+  ['a disk that is full now and then', { fillShare: 0.05, onEnospc: 'wait', segmentWords: 4096, trace: true }],
   ['a slow disk', { delayMax: 40, slots: 16, segmentWords: 2048 }],
 ]
 

@@ -159,6 +159,12 @@ export const schema = {
     fallback: '256',
     doc: 'Most I/Os of one queue that its medium has in hand at once.',
   },
+  'medium.on-enospc': {
+    ...live,
+    kind: { type: 'choice', values: ['error', 'wait'] },
+    fallback: 'error',
+    doc: 'A write that finds the medium full (a thin image) is answered with an error, or waits until there is space.',
+  },
   'discard.enable': {
     ...live,
     kind: { type: 'boolean' },

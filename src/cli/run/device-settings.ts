@@ -28,6 +28,7 @@ export function deviceSettings(settings: Settings): (device: string) => DeviceSe
       engine: settings['medium.engine'],
       depth: settings['medium.depth'],
     },
+    onEnospc: settings['medium.on-enospc'],
     closePatienceMs: 10_000,
     rejoin: { max: settings['restart.max'], periodMs: settings['restart.period'] },
   }

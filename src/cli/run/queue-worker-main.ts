@@ -54,6 +54,7 @@ const worker = new QueueWorker({
   steppers,
   segments: (journal) => pool.source(journal),
   origin: data.origin,
+  after: (milliseconds, fire) => systemClock.after(milliseconds, fire),
   soon: (turn) => void setImmediate(turn),
   post: (message) => port.postMessage(message),
 })

@@ -82,6 +82,8 @@ export class WarmUp {
       arenaChunks: ARENA_CHUNKS,
       spinMaxNs: 0,
       segments: recycledSegments,
+      // Nothing here waits for space.
+      after: () => () => undefined,
       soon: (turn) => void (this.#turn = turn),
       post: () => undefined,
     })
@@ -103,7 +105,8 @@ export class WarmUp {
   close(): void {
     for (let index = 0; index < RINGS; index++)
       for (const kind of ['drain', 'detach'] as const) {
-        this.#worker.receive({ kind, name: nameOf(index) })
+        const name = nameOf(index)
+        this.#worker.receive(kind === 'drain' ? { kind, name, onEnospc: 'error' } : { kind, name })
         this.#finish()
       }
     for (const ring of this.#rings) ring.close()
@@ -171,7 +174,8 @@ function attachment(index: number, disk: number): QueueAttachment {
   return {
     settings: {
       name: nameOf(index), slots: ENTRIES, maxSegments: 11, batch: ENTRIES, readOnly: false,
-      offersFlush: true, offersBarrier: true, offersDiscard: true, requests: 'compiled', journal: 'inputs',
+      offersFlush: true, offersBarrier: true, offersDiscard: true, onEnospc: 'error', requests: 'compiled',
+      journal: 'inputs',
     },
     ring: { ...place, abi: 'x86_64', pages: 1, ringHandle: index },
     channel: { ...place, port: 0, eventHandle: index, notifyHandle: index },

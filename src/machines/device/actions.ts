@@ -290,7 +290,11 @@ const effects = {
   renewQueueMedium: emit(({ context }) => ({
     type: 'renewQueueMedium', queue: queueName(context), plan: sure(context.medium, 'medium'),
   })),
-  drainQueue: emit(({ context }) => ({ type: 'drainQueue', queue: queueName(context) })),
+  /** Closing: who waited for space on the medium long enough, or has left, gets an error. */
+  drainQueue: emit(({ context }) => ({ type: 'drainQueue', queue: queueName(context), onEnospc: 'error' })),
+  /** Parking: nothing may be lost, and no error be made; stopping has its own patience. */
+  drainQueuePatiently: emit(({ context }) => ({ type: 'drainQueue', queue: queueName(context), onEnospc: 'wait' })),
+  retryQueue: emit(({ context }) => ({ type: 'retryQueue', queue: queueName(context) })),
   abandonQueue: emit(({ context }) => ({ type: 'abandonQueue', queue: queueName(context) })),
   detachQueue: emit(({ context }) => ({ type: 'detachQueue', queue: queueName(context) })),
   unbindChannel: emit(({ context }) => ({ type: 'unbindChannel', plan: sure(context.channel, 'channel') })),

@@ -6,6 +6,9 @@
  */
 import { always, closers, frontend, on } from './edges.js'
 
+const ranShort = { target: 'Shortage', description: 'Out of slots, buffers, quota or tokens (S15).' } as const
+const ranFull = { target: 'Full', description: 'A write found no space, and is to wait for it.' } as const
+
 export const connected = {
   description: 'The front end has its disk.',
   type: 'parallel',
@@ -70,14 +73,24 @@ export const connected = {
       states: {
         Running: {
           description: 'Requests are taken as they come.',
-          on: on({
-            'queue.ranShort': { target: 'Shortage',
-            description: 'Out of slots, buffers, quota or tokens (S15).',
-          } }),
+          on: on({ 'queue.ranShort': ranShort, 'queue.ranFull': ranFull }),
         },
         Shortage: {
           description: 'Nothing is taken until something comes back.',
-          on: on({ 'queue.recovered': { target: 'Running', description: 'A completion brought it back.' } }),
+          on: on({
+            'queue.recovered': { target: 'Running', description: 'A completion brought it back.' },
+            'queue.ranFull': ranFull,
+          }),
+        },
+        Full: {
+          description: 'The medium is full: requests wait for space, and nothing is taken meanwhile.',
+          on: on({
+            'queue.recovered': { target: 'Running', description: 'There was space for all of them.' },
+            'queue.ranShort': ranShort,
+            'operator.reloaded': {
+              actions: ['retryQueue'], description: 'The operator may have made space: tried at once.',
+            },
+          }),
         },
       },
     },

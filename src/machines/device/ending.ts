@@ -27,6 +27,10 @@ function patientEdges(frontendEdges: Edges): Edges {
 
 const restless = frontend(notedFrontend('Remembered; judged when everything is let go.'))
 
+const retried: Edges = {
+  'operator.reloaded': { actions: ['retryQueue'], description: 'There may be space on the medium: tried at once.' },
+}
+
 /** Vanishing or starting over makes a drain an abandonment; all else can wait. */
 const whileDraining: Edges = {
   ...patientEdges(restless),
@@ -63,7 +67,7 @@ function undoState(undo: Undo, next: string) {
 }
 
 /** Draining, abandoning and all undoing; `end` is where it goes with nothing held. */
-function lettingGo(end: Edge) {
+function lettingGo(end: Edge, drain: 'drainQueue' | 'drainQueuePatiently') {
   const crashed: Edge = {
     target: 'unbindingChannel', actions: ['endCrashed'],
     description: 'The queue threw on the way and gave everything back: it needs no detaching.',
@@ -76,8 +80,8 @@ function lettingGo(end: Edge) {
   return {
     draining: {
       description: 'Draining: nothing more is taken, everything taken is answered (S26).',
-      entry: ['drainQueue'] as const,
-      on: on({ ...whileDraining, 'queue.drained': drained, 'queue.crashed': crashed }),
+      entry: [drain],
+      on: on({ ...whileDraining, ...retried, 'queue.drained': drained, 'queue.crashed': crashed }),
     },
     abandoning: {
       description: 'Nothing more is taken or answered; the I/O in flight is awaited.',
@@ -113,6 +117,7 @@ export const closing = {
           Reconfiguring: { description: 'Means nothing to a disk.' },
           Reconfigured: { description: 'Means nothing to a disk.' },
         }),
+        ...retried,
         'clock.elapsed': {
           target: 'draining', actions: ['endForTime'], description: 'It was asked long ago: closed without it.',
         },
@@ -166,7 +171,7 @@ export const closing = {
         ...closers({ target: 'closingMedium', actions: ['endQuietly'] }),
       }),
     },
-    ...lettingGo({ target: '#device.Closed', description: 'Nothing is held any more.' }),
+    ...lettingGo({ target: '#device.Closed', description: 'Nothing is held any more.' }, 'drainQueue'),
   },
 }
 
@@ -177,5 +182,5 @@ export const parking = {
   states: lettingGo({
     target: '#device.Parked',
     description: 'Nothing is held any more; the front end has not noticed.',
-  }),
+  }, 'drainQueuePatiently'),
 }

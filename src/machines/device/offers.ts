@@ -58,6 +58,7 @@ export function queueSettings(context: DeviceContext): QueueSettings {
     offersFlush: offers.offersFlush,
     offersBarrier: offers.offersBarrier,
     offersDiscard: offers.offersDiscard,
+    onEnospc: settings.onEnospc,
     requests: settings.requests,
     journal: settings.journal,
     connection: { grefs: connection.grefs, evtchn: connection.evtchn, abi: connection.abi },

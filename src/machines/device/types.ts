@@ -26,6 +26,7 @@ export interface DeviceSettings {
   readonly journal: QueueSettings['journal']
   readonly plant?: QueueSettings['plant']
   readonly medium: Pick<MediumSpec, 'direct' | 'engine' | 'depth' | 'layers'>
+  readonly onEnospc: QueueSettings['onEnospc']
   /** How long a front end may take to close after it was asked, before the queue is drained without it. */
   readonly closePatienceMs: number
   /** How often within a period a queue that died is gone on with; absent = never. */
@@ -144,12 +145,16 @@ export type DeviceEvent =
   | { readonly type: 'queue.crashed'; readonly sentence: string; readonly atMs?: number }
   | { readonly type: 'queue.legacyRead'; readonly legacy: QueueLegacy }
   | { readonly type: 'queue.ranShort' }
+  /** Requests wait for space on the medium. */
+  | { readonly type: 'queue.ranFull' }
   | { readonly type: 'queue.recovered' }
   | { readonly type: 'queue.ringBroke' }
   /** `xbbd detach`: for good. */
   | { readonly type: 'operator.detached' }
   /** `xbbd stop --close`: closed now, the next daemon serves it again. */
   | { readonly type: 'operator.closed' }
+  /** SIGHUP: whatever waits for something outside may try at once. */
+  | { readonly type: 'operator.reloaded' }
   /** SIGTERM: let go without closing. */
   | { readonly type: 'operator.parked' }
   | { readonly type: 'clock.elapsed'; readonly timer: DeviceTimer }
@@ -181,7 +186,8 @@ export type DeviceEffect =
   | { readonly type: 'publishProperties'; readonly nodes: RawNodes }
   | { readonly type: 'announceSize'; readonly nodes: RawNodes }
   | { readonly type: 'renewQueueMedium'; readonly queue: string; readonly plan: MediumPlan }
-  | { readonly type: 'drainQueue'; readonly queue: string }
+  | { readonly type: 'drainQueue'; readonly queue: string; readonly onEnospc: QueueSettings['onEnospc'] }
+  | { readonly type: 'retryQueue'; readonly queue: string }
   | { readonly type: 'abandonQueue'; readonly queue: string }
   | { readonly type: 'detachQueue'; readonly queue: string }
   | { readonly type: 'unbindChannel'; readonly plan: ChannelPlan }

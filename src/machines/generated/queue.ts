@@ -5,7 +5,7 @@
  */
 
 /** Identity of the chart this was generated from; compared at start. */
-export const queueChartHash = 'dead540e8df2db4f'
+export const queueChartHash = '78f6ca3bbaf5f0b4'
 
 /** Numbers of the product states, as the state column holds them. */
 export const QueueState = {
@@ -107,6 +107,10 @@ export function stepQueue(host: QueueHost, slot: number, event: number): number 
       break
     case 2: // Shortage
       switch (event) {
+        case 1: // short
+          host.announceShortage(slot)
+          next = 2 // Shortage
+          break
         case 2: // drainAsked
           host.announceRelief(slot)
           next = 3 // Draining

@@ -1,11 +1,11 @@
 /**
  * @packageDocumentation
  * Generated from chart request by `npm run charts`: not to be edited, but to be read.
- * 13 states, 13 events, 7 guards, 10 actions.
+ * 14 states, 16 events, 8 guards, 12 actions.
  */
 
 /** Identity of the chart this was generated from; compared at start. */
-export const requestChartHash = 'b630d681f9eb54d0'
+export const requestChartHash = 'b62d4184b45ae07e'
 
 /** Numbers of the product states, as the state column holds them. */
 export const RequestState = {
@@ -22,6 +22,7 @@ export const RequestState = {
   Answered: 10,
   Orphaned: 11,
   Abandoned: 12,
+  Stalled: 13,
 } as const
 export const requestStateNames: readonly string[] = [
   'Free',
@@ -37,6 +38,7 @@ export const requestStateNames: readonly string[] = [
   'Answered',
   'Orphaned',
   'Abandoned',
+  'Stalled',
 ]
 
 /** Numbers of the events. */
@@ -53,7 +55,10 @@ export const RequestEvent = {
   copyFailed: 9,
   completed: 10,
   failed: 11,
-  freed: 12,
+  full: 12,
+  freed: 13,
+  retried: 14,
+  gaveUp: 15,
 } as const
 export const requestEventNames: readonly string[] = [
   'taken',
@@ -68,7 +73,10 @@ export const requestEventNames: readonly string[] = [
   'copyFailed',
   'completed',
   'failed',
+  'full',
   'freed',
+  'retried',
+  'gaveUp',
 ]
 
 /** What chart request asks of whoever holds its slots. Guards change nothing; actions do not step. */
@@ -82,6 +90,7 @@ export interface RequestHost {
   writesAfterSync(slot: number): boolean
   moreOutstanding(slot: number): boolean
   hasFailed(slot: number): boolean
+  metFull(slot: number): boolean
   syncsAfter(slot: number): boolean
   returnsData(slot: number): boolean
   begin(slot: number): void
@@ -93,7 +102,9 @@ export interface RequestHost {
   markFailed(slot: number): void
   countDown(slot: number): void
   queueCopyToGuest(slot: number): void
+  markFull(slot: number): void
   release(slot: number): void
+  forgetFull(slot: number): void
 }
 
 /**
@@ -288,6 +299,8 @@ export function stepRequest(host: RequestHost, slot: number, event: number): num
           } else if (host.hasFailed(slot)) {
             host.queueAnswer(slot)
             next = 9 // Copied
+          } else if (host.metFull(slot)) {
+            next = 13 // Stalled
           } else if (host.syncsAfter(slot)) {
             host.queueSync(slot)
             next = 6 // Syncing
@@ -308,6 +321,18 @@ export function stepRequest(host: RequestHost, slot: number, event: number): num
             host.markFailed(slot)
             host.queueAnswer(slot)
             next = 9 // Copied
+          }
+          break
+        case 12: // full
+          if (host.moreOutstanding(slot)) {
+            host.countDown(slot)
+            host.markFull(slot)
+            next = 7 // Submitted
+          } else if (host.hasFailed(slot)) {
+            host.queueAnswer(slot)
+            next = 9 // Copied
+          } else {
+            next = 13 // Stalled
           }
           break
         default:
@@ -348,7 +373,7 @@ export function stepRequest(host: RequestHost, slot: number, event: number): num
       break
     case 10: // Answered
       switch (event) {
-        case 12: // freed
+        case 13: // freed
           host.release(slot)
           next = 0 // Free
           break
@@ -374,9 +399,33 @@ export function stepRequest(host: RequestHost, slot: number, event: number): num
       break
     case 12: // Abandoned
       switch (event) {
-        case 12: // freed
+        case 13: // freed
           host.release(slot)
           next = 0 // Free
+          break
+        default:
+          return -1
+      }
+      break
+    case 13: // Stalled
+      switch (event) {
+        case 5: // abandoned
+          host.countAbandoned(slot)
+          next = 12 // Abandoned
+          break
+        case 7: // redone
+          host.begin(slot)
+          next = 1 // Taken
+          break
+        case 14: // retried
+          host.forgetFull(slot)
+          host.queueIo(slot)
+          next = 7 // Submitted
+          break
+        case 15: // gaveUp
+          host.markFailed(slot)
+          host.queueAnswer(slot)
+          next = 9 // Copied
           break
         default:
           return -1
