@@ -15,6 +15,7 @@ import { addCompletion } from './commands/completion.js'
 import { addConfig } from './commands/config.js'
 import { addDemo } from './commands/demo.js'
 import { addDetach } from './commands/detach.js'
+import { addExplain } from './commands/explain.js'
 import { addHost } from './commands/host.js'
 import { addJournal } from './commands/journal.js'
 import { addList } from './commands/list.js'
@@ -48,7 +49,7 @@ export function buildProgram(context: CommandContext): Command {
   addRun(program, context, openWorld)
   const commands = [
     addDemo, addHost, addStop, addAttach, addDetach, addList,
-    addJournal, addReplay, addRedrive, addChart, addConfig, addCompletion,
+    addJournal, addReplay, addRedrive, addExplain, addChart, addConfig, addCompletion,
   ]
   for (const add of commands) add(program, context)
   inheritSettings(program)

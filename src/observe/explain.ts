@@ -1,0 +1,92 @@
+/**
+ * @packageDocumentation
+ * "Why is this disk stuck": one paragraph for a person, from a moment of the device's journals. It names the oldest
+ * request, where it stands in its chart, since when, and what would take it on; then whatever else stands in the way.
+ *
+ *   device ─ medium ─ queue ─ oldest request ─► sentences, the nearest cause first
+ *
+ * Texts about states are the charts' own. What the journals do not tell is not claimed: what a front end has consumed
+ * of its answers is known to it alone, so only what was published is said.
+ */
+import { notesOf } from '../machines/notes.js'
+import type { ActorMoment, JournalMoment, QueueMoment, RequestMoment } from '../journal/moment.js'
+
+export interface Explanation {
+  readonly device: string
+  /** `idle`, `working`, `waiting` (the oldest request is older than a second), `not serving`. */
+  readonly verdict: 'idle' | 'working' | 'waiting' | 'not serving'
+  readonly sentences: readonly string[]
+  readonly oldest?: RequestMoment
+  readonly actors: readonly ActorMoment[]
+  readonly queues: readonly QueueMoment[]
+}
+
+/** How a duration is written; the caller has the units. */
+export type Duration = (nanoseconds: number) => string
+
+const WAITING_NS = 1e9
+
+/** One explanation per device of these moments. */
+export function explain(journals: readonly JournalMoment[], duration: Duration): Explanation[] {
+  const devices = new Map<string, JournalMoment[]>()
+  for (const one of journals) {
+    const device = one.journal.replace(/\/q\d+$/, '')
+    devices.set(device, [...(devices.get(device) ?? []), one])
+  }
+  return [...devices].map(([device, moments]) => explainDevice(device, moments, duration))
+}
+
+function explainDevice(device: string, moments: readonly JournalMoment[], duration: Duration): Explanation {
+  const actors = moments.flatMap((moment) => moment.actors ?? [])
+  const queues = moments.flatMap(({ queue }) => (queue === undefined ? [] : [queue]))
+  const requests = queues.flatMap((queue) => queue.requests).sort((a, b) => a.takenNs - b.takenNs)
+  const oldest = requests.at(0)
+  const sentences = [
+    ...(oldest === undefined ? ['No request is in flight.'] : oldestSentences(oldest, requests, duration)),
+    ...queues.flatMap((queue) => queueSentences(queue, duration)),
+    ...actors.map((actor) => actorSentence(actor, duration)),
+    ...moments.flatMap(({ journal, problems }) => problems.slice(0, 3).map((problem) => `${journal}: ${problem}.`)),
+  ]
+  const base = { device, sentences, actors, queues, ...(oldest === undefined ? {} : { oldest }) }
+  return { ...base, verdict: verdictOf(oldest, queues) }
+}
+
+function verdictOf(oldest: RequestMoment | undefined, queues: readonly QueueMoment[]): Explanation['verdict'] {
+  if (oldest !== undefined) return oldest.ageNs > WAITING_NS ? 'waiting' : 'working'
+  return queues.some(({ state }) => isServing(state)) ? 'idle' : 'not serving'
+}
+
+/** A queue serves when it still has something to drain: its chart leads elsewhere when that is asked. */
+function isServing(state: string): boolean {
+  const ways = notesOf('queue').get(state)?.ways ?? []
+  return ways.some(({ event, to }) => event === 'drainAsked' && to !== undefined)
+}
+
+function oldestSentences(oldest: RequestMoment, all: readonly RequestMoment[], duration: Duration): string[] {
+  const { what, sector, slot, id, ageNs, state, inStateNs, description, waitsFor } = oldest
+  const since = inStateNs === undefined ? 'since before the journal begins' : `for ${duration(inStateNs)}`
+  const others = all.filter((request) => request !== oldest && request.waitsFor === waitsFor).length
+  const same = others === 0 ? '' : ` ${others} more wait for the same.`
+  return [
+    `The oldest of ${all.length} requests in flight is a ${what} at sector ${sector} ` +
+      `(slot ${slot}, id ${id}), taken ${duration(ageNs)} ago.`,
+    `It has been in ${state} ${since}: ${description}. It waits for ${waitsFor}.${same}`,
+  ]
+}
+
+function queueSentences(queue: QueueMoment, duration: Duration): string[] {
+  const { journal, state, description, inStateNs, shortOf, rspProd, waitingInRing, syncLost } = queue
+  const since = inStateNs === undefined ? '' : ` for ${duration(inStateNs)}`
+  const short = shortOf === undefined ? '' : ` It is short of ${shortOf}.`
+  const waiting = waitingInRing === 0 ? '' : ` ${waitingInRing} entries of the ring were seen and not taken.`
+  const lost = syncLost ? ' A sync was lost: nothing promises durability until the medium is opened anew.' : ''
+  return [
+    `${journal} is in ${state}${since}: ${description}.${short}${waiting}${lost}`,
+    `It has published answers up to rsp_prod ${rspProd}; whether the front end has consumed them it alone knows.`,
+  ]
+}
+
+function actorSentence({ actor, state, inStateNs, description, lastEvent, crashed }: ActorMoment, duration: Duration) {
+  const end = crashed ? ' It crashed there.' : ''
+  return `${actor} is in ${state} for ${duration(inStateNs)}: ${description} It was told last: ${lastEvent}.${end}`
+}
