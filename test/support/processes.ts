@@ -19,7 +19,7 @@ import { connectXenStore, type XenStoreClient } from '../../src/io/xenstore/clie
 import type {
   AttachOutcome, AttachSpec, DetachOutcome, DetachSpec, DeviceListing, DeviceStatistics, StopMode, StopOutcome,
 } from '../../src/ports/daemon-api.js'
-import { startScript, type Running } from './xbbd-process.js'
+import { startUnder, type Running } from './xbbd-process.js'
 
 /** Resolves when `holds` does; fails with `what` after a time that only a fault can take. */
 export async function until(
@@ -154,6 +154,8 @@ export interface DaemonSetting {
   readonly runDir?: string
   /** Additions to the environment. */
   readonly env?: NodeJS.ProcessEnv
+  /** A command that executes the daemon, with its arguments. */
+  readonly under?: readonly string[]
 }
 
 /** A host, and whatever daemons, guests and images a test makes on it. */
@@ -183,16 +185,22 @@ export class RealWorld {
 
   /** A process that is killed at the end, whatever happens. */
   started(env: NodeJS.ProcessEnv, script: string, ...args: string[]): Running {
-    const running = startScript(env, script, ...args)
+    return this.startedUnder([], env, script, ...args)
+  }
+
+  startedUnder(
+    wrapper: readonly string[], env: NodeJS.ProcessEnv, script: string, ...args: string[]
+  ): Running {
+    const running = startUnder(wrapper, env, script, ...args)
     this.#processes.push(running)
     return running
   }
 
   /** `xbbd run`, ready. */
-  async daemon({ flags = [], plant = '', runDir = 'run', env = {} }: DaemonSetting = {}): Promise<DaemonProcess> {
+  async daemon({ flags = [], plant = '', runDir = 'run', env = {}, under = [] }: DaemonSetting = {}): Promise<DaemonProcess> {
     const path = join(this.dir, runDir)
     const places = ['--run-dir', path, '--host-dir', this.hostDir, '--journal-size', '16M']
-    const running = this.started({ ...env, XBBD_PLANT: plant }, 'src/cli/main.js', 'run', ...places, ...flags)
+    const running = this.startedUnder(under, { ...env, XBBD_PLANT: plant }, 'src/cli/main.js', 'run', ...places, ...flags)
     await running.line(/"msg":"ready"/)
     const control = await ControlClient.connect(join(path, 'control'))
     this.#closers.push(() => control.close())

@@ -30,8 +30,16 @@ export function startXbbd(...args: string[]): Running {
 
 /** Starts any compiled script, named relative to dist/, with additions to the environment. */
 export function startScript(env: NodeJS.ProcessEnv, script: string, ...args: string[]): Running {
+  return startUnder([], env, script, ...args)
+}
+
+/** The same behind another command, which executes it: `['setpriv', …]`. */
+export function startUnder(
+  wrapper: readonly string[], env: NodeJS.ProcessEnv, script: string, ...args: string[]
+): Running {
   const options = { env: { ...process.env, ...env } }
-  const child = spawn(process.execPath, [join(packageRoot(), 'dist', script), ...args], options)
+  const [command, ...rest] = [...wrapper, process.execPath, join(packageRoot(), 'dist', script), ...args]
+  const child = spawn(command, rest, options)
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk) => (stdout += String(chunk)))
