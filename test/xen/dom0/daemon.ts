@@ -9,7 +9,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { ControlClient } from '../../../src/cli/control/client.js'
 import type { DeviceListing, DeviceStatistics } from '../../../src/ports/daemon-api.js'
 import { execute, until, type Executed } from './execute.js'
-import { CONFINEMENT, runtimeDirectory } from './privileges.js'
+import { confinement, runtimeDirectory } from './privileges.js'
 
 export const RUN_DIR = '/run/xbbd'
 const CONFIG = '/etc/xbbd/xbbd.conf'
@@ -44,7 +44,7 @@ export class Daemon {
     if (this.#process) throw new Error('the daemon runs already')
     this.configure({})
     if (this.#starts++ === 0) runtimeDirectory(RUN_DIR)
-    const [command, ...args] = [...CONFINEMENT, '/usr/bin/xbbd', 'run']
+    const [command, ...args] = [...confinement(), '/usr/bin/xbbd', 'run']
     const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], cwd: '/' })
     const from = this.log.length
     child.stderr.on('data', (chunk) => (this.log += String(chunk)))

@@ -50,8 +50,7 @@ export function giveToDaemon(path: string): void {
   chownSync(path, UID, GID)
 }
 
-/** How the daemon is started: no user but its own, no capability, no way to gain one. */
-export const CONFINEMENT: readonly string[] = [
-  'setpriv', `--reuid=${USER}`, `--regid=${USER}`, '--clear-groups', '--no-new-privs', '--inh-caps=-all',
-  '--bounding-set=-all', '--',
-]
+/** How the daemon is started: with the rights that the installed unit gives, and no others (host/stage.ts makes it). */
+export function confinement(): readonly string[] {
+  return JSON.parse(readFileSync('/run/harness/confinement.json', 'utf8')) as string[]
+}

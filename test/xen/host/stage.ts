@@ -11,6 +11,8 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { packageRoot } from '../../../src/io/native/load.js'
+import { buildFilter, confinement, shippedUnit, unitRights } from '../confine/unit-rights.js'
+import { USER } from '../dom0/privileges.js'
 import { bundleEntries } from './catalogue.js'
 
 /** Where both archives are. */
@@ -34,12 +36,20 @@ export async function prepareArchives(directory: string, entries = bundleEntries
   const { packageInto, bundle } = await scripts()
   await packageInto(join(directory, 'package'))
   await bundle(join(directory, 'harness'), entries, '.')
+  confine(join(directory, 'harness'))
   for (const name of ['package', 'harness']) {
     const { status, stderr } = spawnSync('tar', ['-C', join(directory, name), '-cf', join(directory, `${name}.tar`), '.'])
     if (status !== 0) throw new Error(`tar failed: ${String(stderr)}`)
     rmSync(join(directory, name), { recursive: true })
   }
   return { directory }
+}
+
+/** The shipped unit's rights, as a command that dom0 puts before the daemon's (confine/). Needs gcc and systemd-analyze. */
+function confine(harness: string): void {
+  const rights = unitRights(shippedUnit())
+  buildFilter(rights, join(harness, 'filter'))
+  writeFileSync(join(harness, 'confinement.json'), JSON.stringify(confinement(rights, '/run/harness/filter', USER)))
 }
 
 /** Makes one boot's share; `plan` is what dom0's main reads. */
