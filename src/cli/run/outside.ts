@@ -52,7 +52,8 @@ function xenHost(store: XenStoreClient): XenHost {
   return new XenHost({ domainKnown: (domid) => store.isDomainIntroduced(domid) })
 }
 
-async function openStore(settings: Settings, world: Outside['world']): Promise<XenStoreClient> {
+/** XenStore as that world has it. Rejects with XbbdError 69. */
+export async function openStore(settings: Settings, world: Outside['world']): Promise<XenStoreClient> {
   const dir = hostDirectoryOf(settings)
   const path = settings['xenstore.path'] || (world === 'xen' ? '' : join(dir, 'xenstore'))
   try {
