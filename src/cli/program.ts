@@ -15,11 +15,8 @@ import { addCompletion } from './commands/completion.js'
 import { addConfig } from './commands/config.js'
 import { addDemo } from './commands/demo.js'
 import { addDetach } from './commands/detach.js'
-<<<<<<< HEAD
-import { addExplain } from './commands/explain.js'
-=======
 import { addDoctor } from './commands/doctor.js'
->>>>>>> bf05656 (xbbd doctor: what the daemon needs on this machine, one line a check, and the cure)
+import { addExplain } from './commands/explain.js'
 import { addHost } from './commands/host.js'
 import { addJournal } from './commands/journal.js'
 import { addList } from './commands/list.js'
@@ -52,13 +49,8 @@ export function buildProgram(context: CommandContext): Command {
     })
   addRun(program, context, openWorld)
   const commands = [
-<<<<<<< HEAD
-    addDemo, addHost, addStop, addAttach, addDetach, addList,
-    addJournal, addReplay, addRedrive, addExplain, addChart, addConfig, addCompletion,
-=======
     addDemo, addHost, addStop, addAttach, addDetach, addList, addDoctor,
-    addJournal, addReplay, addRedrive, addChart, addConfig, addCompletion,
->>>>>>> bf05656 (xbbd doctor: what the daemon needs on this machine, one line a check, and the cure)
+    addJournal, addReplay, addRedrive, addExplain, addChart, addConfig, addCompletion,
   ]
   for (const add of commands) add(program, context)
   inheritSettings(program)
