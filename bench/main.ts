@@ -13,11 +13,12 @@ import { USAGE, parseOptions } from './options.js'
 import { FULL, QUICK } from './pace.js'
 import { planeSection } from './plane-section.js'
 import type { PlaneLoad } from './plane.js'
+import { replaySection } from './replay.js'
 import type { Section } from './report.js'
 
 async function main(args: readonly string[]): Promise<void> {
   if (args.includes('--help')) return void process.stdout.write(USAGE)
-  const { json, only, quick } = parseOptions(args)
+  const { json, only, quick, journalMiB } = parseOptions(args)
   const pace = quick ? QUICK : FULL
   const before = machine()
   const sections: Section[] = []
@@ -33,6 +34,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (only.has('b')) add(await fileSection(before.fio !== undefined, pace, say))
   if (only.has('c')) add(await journalSection(pace, say))
   if (only.has('d')) add(await footprintSection(pace, say))
+  if (only.has('replay')) add(replaySection((journalMiB ?? (quick ? 32 : 256)) * 2 ** 20, say))
   const after = machine()
   const steal = (after.stealTicks - before.stealTicks) / 100
   process.stdout.write(`\nload at the end ${after.load[0].toFixed(2)}, ${steal.toFixed(1)} s stolen by the hypervisor\n`)

@@ -4,7 +4,7 @@
  */
 import { XbbdError } from '../src/protocol/errors.js'
 
-const NAMES = ['a0', 'a1', 'a11', 'b', 'c', 'd'] as const
+const NAMES = ['a0', 'a1', 'a11', 'b', 'c', 'd', 'replay'] as const
 export type BenchName = (typeof NAMES)[number]
 
 export interface BenchOptions {
@@ -12,13 +12,16 @@ export interface BenchOptions {
   readonly json: string | undefined
   readonly only: ReadonlySet<BenchName>
   readonly quick: boolean
+  /** Size of the journal that is replayed, in MiB. */
+  readonly journalMiB: number | undefined
 }
 
-export const USAGE = `npm run bench -- [--json FILE] [--only ${NAMES.join(',')}] [--quick]
+export const USAGE = `npm run bench -- [--json FILE] [--only ${NAMES.join(',')}] [--quick] [--journal MIB]
   a0 a1 a11  the plane on a null medium, with no, one and eleven pages copied per request (a: all three)
   b          an O_DIRECT file, beside fio
   c          the journal on against off
   d          memory and idle CPU with 1, 16 and 64 devices
+  replay     folding a fabricated journal of --journal MiB (256; quick: 32)
 `
 
 /** Throws XbbdError for what it does not know. */
@@ -26,20 +29,27 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   let json: string | undefined
   let only = new Set<BenchName>(NAMES)
   let quick = false
+  let journalMiB: number | undefined
   for (let index = 0; index < args.length; index++) {
     const arg = args[index]
     if (arg === '--quick') quick = true
     else if (arg === '--json') json = operand(args, ++index, arg)
+    else if (arg === '--journal') journalMiB = size(operand(args, ++index, arg))
     else if (arg === '--only') only = names(operand(args, ++index, arg))
     else throw misuse(`unknown argument ${arg}`)
   }
-  return { json, only, quick }
+  return { json, only, quick, journalMiB }
 }
 
 function operand(args: readonly string[], index: number, of: string): string {
   const value = args[index]
   if (value === undefined) throw misuse(`${of} wants a value`)
   return value
+}
+
+function size(text: string): number {
+  if (/^[1-9]\d{0,4}$/.test(text)) return Number(text)
+  throw misuse(`--journal wants MiB, not ${JSON.stringify(text)}`)
 }
 
 function names(text: string): Set<BenchName> {

@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { codeOf, sentenceOf, XbbdError } from '../protocol/errors.js'
 import { chainsOf } from './chain.js'
 import type { JournalChain, SegmentView } from './chain.js'
-import { HEADER_FIXED_WORDS, MAGIC_0, MAGIC_1 } from './format.js'
+import { HEADER_FIXED_WORDS, H_WORDS, MAGIC_0, MAGIC_1 } from './format.js'
 import { HEADER_WORDS_MAX, readHeader } from './segment-reader.js'
 import type { SegmentHeader } from './segment-reader.js'
 
@@ -42,9 +42,12 @@ const FILES_MAX = 65536
 export function openJournals(path: string): JournalFiles {
   const problems: FileProblem[] = []
   const segments: SegmentView[] = []
+  const intern = internIdentities()
   try {
-    if (!statSync(path).isDirectory()) scanFile(path, true, segments, problems)
-    else for (const file of filesIn(path)) scanFile(file, file.endsWith(JOURNAL_EXTENSION), segments, problems)
+    if (!statSync(path).isDirectory()) scanFile(path, true, segments, problems, intern)
+    else
+      for (const file of filesIn(path))
+        scanFile(file, file.endsWith(JOURNAL_EXTENSION), segments, problems, intern)
   } catch (error) {
     const missing = codeOf(error) === 'ENOENT'
     const sentence = missing ? `${path} does not exist` : `${path} cannot be read: ${sentenceOf(error)}`
@@ -74,13 +77,15 @@ function filesIn(folder: string): string[] {
 }
 
 /** @param strict - whether a file that holds no segment at all is a problem. */
-function scanFile(file: string, strict: boolean, segments: SegmentView[], problems: FileProblem[]): void {
+function scanFile(
+  file: string, strict: boolean, segments: SegmentView[], problems: FileProblem[], intern: Intern,
+): void {
   const descriptor = openSync(file, 'r')
   try {
     const { size } = fstatSync(descriptor)
     let offset = 0
     while (offset < size) {
-      const words = readWords(descriptor, offset, Math.min(HEADER_WORDS_MAX, (size - offset) >>> 2))
+      const words = readHeaderWords(descriptor, offset, (size - offset) / 4)
       // A segment of the pool that nobody has written yet, or one that is being prepared.
       if (words[0] === 0 && (words[1] === 0 || words[1] === MAGIC_1)) return
       if (!strict && offset === 0 && words[0] !== MAGIC_0 && words[1] !== MAGIC_1) return
@@ -90,7 +95,7 @@ function scanFile(file: string, strict: boolean, segments: SegmentView[], proble
         problems.push({ file, offset, sentence: sentence ?? '' })
         return
       }
-      const { header } = result
+      const header = intern(result.header)
       const count = Math.min(header.capacity, Math.floor((size - offset) / 4))
       segments.push(viewOf(file, offset, count, header))
       offset += header.capacity * 4
@@ -98,6 +103,29 @@ function scanFile(file: string, strict: boolean, segments: SegmentView[], proble
   } finally {
     closeSync(descriptor)
   }
+}
+
+type Intern = (header: SegmentHeader) => SegmentHeader
+
+/** The segments of one run say the same of themselves, thousands of times: one object will do. */
+function internIdentities(): Intern {
+  const known = new Map<string, SegmentHeader['identity']>()
+  return (header) => {
+    const key = JSON.stringify(header.identity)
+    const identity = known.get(key) ?? header.identity
+    if (known.size < FILES_MAX) known.set(key, identity)
+    return { ...header, identity }
+  }
+}
+
+/** A header is seldom longer than this. */
+const HEADER_WORDS_USUAL = 1024
+
+/** Enough words for the header at `offset`, if there is one. */
+function readHeaderWords(descriptor: number, offset: number, available: number): Int32Array {
+  const words = readWords(descriptor, offset, Math.min(HEADER_WORDS_USUAL, Math.floor(available)))
+  if (words.length < HEADER_WORDS_USUAL || words[H_WORDS] <= HEADER_WORDS_USUAL) return words
+  return readWords(descriptor, offset, Math.min(HEADER_WORDS_MAX, Math.floor(available)))
 }
 
 function impossibleCapacity({ capacity, headerWords }: SegmentHeader): string | undefined {
