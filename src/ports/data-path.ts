@@ -63,9 +63,12 @@ export interface BackRing {
   close(): void
 }
 
-/** Moves bytes between a guest's granted pages and this Worker's arena; never maps a page. */
+/** Moves bytes between a guest's granted pages and this Worker's arena; how is the affair of the mode. */
 export interface GrantCopier {
-  /** Executes `count` copies in one operation. @returns how many failed (their status says why). */
+  /**
+   * Executes `count` copies, each to its own end: what is wrong with one (a reference, a range, a direction) costs no
+   * other. @returns how many failed (their status says why).
+   */
   copy(copies: Int32Array, count: number): number
   /** Gives back what was borrowed (guest memory, arena); nothing may be called afterwards. */
   close(): void
