@@ -4,13 +4,15 @@
  * one-evtchn-descriptor-per-channel.md quote them. Emulated processors have no timing truth, so nothing is asserted but
  * that all of it worked; only ratios within one run mean something, and only on a machine that does nothing else.
  *
- *   npm run test:xen -- --only 'what grants cost' --only 'what an event channel costs'
+ *   npm run test:xen -- --only 'what grants cost' --only 'what an event channel costs' --only 'wake-ups per kick'
  */
 import { readFileSync } from 'node:fs'
 import { bindInterdomain, openEvtchn, takeEvent } from '../../../../src/io/native/evtchn.js'
-import { GntdevCopier, openGntdev } from '../../../../src/io/native/gntdev.js'
-import { closeDescriptor, mapMemory, unmap } from '../../../../src/io/native/owners.js'
+import { GntdevCopier, mapRingPages, openGntdev } from '../../../../src/io/native/gntdev.js'
+import { closeDescriptor, mapMemory, unmap, view } from '../../../../src/io/native/owners.js'
+import { xenDataPath } from '../../../../src/io/xen/data-path.js'
 import { GRANT_MODES, type GrantMode } from '../../../../src/ports/host.js'
+import { until } from '../execute.js'
 import { GuestPeer } from '../guest-peer.js'
 import { scenario } from '../scenario.js'
 import type { Toolbox } from '../toolbox.js'
@@ -114,4 +116,31 @@ scenario('what an event channel costs', { boot: 'contract', timeout: 240 }, asyn
   const each = (slabKiB() - sharedBefore) / CHANNELS
   t.log(`kernel memory of a channel on one shared descriptor: ${each.toFixed(1)} KiB`)
   closeDescriptor(shared)
+})
+
+scenario('wake-ups per kick', { boot: 'contract', timeout: 120 }, async (t) => {
+  const peer = await peerOf(t)
+  const [remote, [gref], eventHandle] = [peer.offer(), peer.grant(1), openEvtchn(peer.domid)]
+  const port = bindInterdomain(eventHandle, peer.domid, remote)
+  const plan = { world: 'xen', domid: peer.domid, port, eventHandle, notifyHandle: eventHandle } as const
+  const channel = xenDataPath().openChannel(plan)
+  const page = mapRingPages(peer.domid, [gref])
+  const words = new Int32Array(view(page))
+  let wakeups = 0
+  channel.onNotified(() => {
+    wakeups++
+    channel.unmask()
+  })
+  for (const pauseUs of [0, 200, 2000]) {
+    words.fill(0, 0, 2)
+    wakeups = 0
+    peer.storm({ port: remote, gref, kicks: 1000, pauseUs, seed: 1 })
+    await until('the storm is over', () => Atomics.load(words, 1) === 1000, 60_000, 50)
+    t.log(`1000 kicks with pauses up to ${pauseUs} us: ${wakeups} wake-ups`)
+    expect(wakeups).toBeGreaterThan(0)
+    expect(wakeups).toBeLessThanOrEqual(1001)
+  }
+  channel.close()
+  closeDescriptor(eventHandle)
+  unmap(page)
 })
