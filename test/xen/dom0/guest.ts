@@ -118,6 +118,12 @@ export class Guest {
     return this.succeed('dmesg')
   }
 
+  /** What the guest's kernel has said beyond `before`, an earlier `dmesg`; emulated clocks are not believed, and no news. */
+  async saidSince(before: string): Promise<string[]> {
+    const lines = (await this.dmesg()).slice(before.length).split('\n')
+    return lines.filter((line) => line !== '' && !/\b(clocksource|tsc)\b/i.test(line))
+  }
+
   /** Lines of the guest's kernel that complain about a disk. */
   async diskTrouble(): Promise<string[]> {
     return (await this.dmesg()).split('\n').filter((line) => DISK_TROUBLE.test(line))
