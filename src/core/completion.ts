@@ -37,9 +37,13 @@ export function judgeResult(core: QueueCore, slot: number, result: number): numb
   return RequestEvent.failed
 }
 
-/** Only data waits: a sync that finds no space has lost what it was for, and an orphan has nobody to wait for. */
+/**
+ * Only data waits: a sync that finds no space has lost what it was for, and an orphan has nobody to wait for. A medium
+ * that fills up within one write says so by moving a part of it; tried again, it says it in words, or has the space.
+ */
 function waitsForSpace(core: QueueCore, slot: number, result: number): boolean {
-  if (!core.waitsForSpace || !FULL_ERRNOS.includes(result) || core.state[slot] !== RequestState.Submitted) return false
+  if (!core.waitsForSpace || core.state[slot] !== RequestState.Submitted) return false
+  const full = result < 0 ? FULL_ERRNOS.includes(result) : result < core.bytes[slot]
   const kind = core.kind[slot]
-  return kind === KIND.write || kind === KIND.flushWrite || kind === KIND.barrierWrite
+  return full && (kind === KIND.write || kind === KIND.flushWrite || kind === KIND.barrierWrite)
 }

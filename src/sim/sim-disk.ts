@@ -133,6 +133,7 @@ export class SimDisk implements MediumPort {
     if (op === IO_WRITE && this.full) {
       const part = random.below(length / 512) * 512
       this.cache.set(this.arena.bytes.subarray(arenaAt, arenaAt + part), offset)
+      if (part > 0 && random.chance(0.5)) return part
       return random.chance(0.5) ? -28 : -122
     }
     const short = length > 512 && random.chance(options.shortShare ?? 0)
