@@ -159,3 +159,31 @@ scenario('a thin image is full: errors, until there is space', { boot: 'media', 
   expect(await guest.sha256('/dev/xvdb')).toBe(await t.sha256(image))
   await guest.shutdown()
 })
+
+scenario('a thin image is full: held, until there is space', { boot: 'media', timeout: 150 }, async (t) => {
+  const { image, makeSpace } = await thinImage(t)
+  t.daemon.configure({ 'medium.on-enospc': 'wait' })
+  await t.daemon.start()
+  const guest = await t.guest({ fio: true, disks: [t.disk('xvdb', image)] })
+  await t.daemon.connected(guest.domid, 'xvdb')
+  await guest.succeed('dmesg -c >/dev/null')
+  const job = await guest.job(
+    'fio --name=held --filename=/dev/xvdb --rw=randwrite --bsrange=4k-64k --direct=1 --ioengine=libaio --iodepth=8 ' +
+    '--size=16M --verify=crc32c --verify_fatal=1 --randseed=5 2>&1',
+  )
+  const full = async () => /Full/.test((await t.daemon.device(guest.domid, 'xvdb'))?.state ?? '')
+  await t.until('the queue waits for space', full, 60_000)
+  await t.pause(2_000)
+  expect(await full()).toBe(true)
+  expect((await t.daemon.xbbd('list')).stdout).toMatch(/Full/)
+  expect(await job.ended()).toBeUndefined()
+
+  await makeSpace()
+  const { status, output } = await job.wait(60_000)
+  expect({ status, output }).toMatchObject({ status: 0 })
+  expect(await guest.saidSince('')).toEqual([])
+  const { counters } = await t.daemon.statistics(guest.domid, 'xvdb')
+  expect({ answeredError: counters.answeredError, full: await full() }).toEqual({ answeredError: 0, full: false })
+  expect(await guest.sha256('/dev/xvdb')).toBe(await t.sha256(image))
+  await guest.shutdown()
+})
