@@ -176,12 +176,15 @@ export function replaySection(bytes: number, say: Say): Section {
     return {
       name: 'replay',
       title: 'replay of a fabricated journal on one core, in a process of its own',
-      columns: columns('|charts', 'journal', 'requests', 'requests/s', 'target', 'ratio', 'memory', '|verdict'),
+      columns: columns('|charts', 'journal', 'requests', 'per CPU second', 'target', 'ratio', 'memory', '|verdict'),
       table: measured.map(({ mode, bytes: size, requests, seconds, target, maxRssBytes, agrees }) => [
         mode, formatBytes(size), formatCount(requests), formatCount(requests / seconds), formatCount(target),
         `${(requests / seconds / target).toFixed(1)}×`, formatBytes(maxRssBytes), agrees ? 'agrees' : 'DIFFERS',
       ]),
-      notes: ['memory: the largest resident set of the process, of which 256 MiB are allowed for a journal of 4 GiB.'],
+      notes: [
+        'The target of xstate is a million a minute, that of compiled a million a second.',
+        'memory: the largest resident set of the process, of which 256 MiB are allowed for a journal of 4 GiB.',
+      ],
       rows: measured,
     }
   } finally {
