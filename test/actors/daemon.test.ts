@@ -108,6 +108,34 @@ test('B23: a boot loader hands over to a kernel six times', async () => {
   expect(plane.host.held()).toEqual({ rings: 1, channels: 1, grants: 1 })
 })
 
+test('a disk of another back end under the same name is neither overwritten by attach nor taken by detach', async () => {
+  const guest = await plane.domain(5)
+  const { client } = plane.xenstore
+  const other = '/local/domain/0/backend/qdisk/5/51712'
+  await client.write(`${other}/state`, '4')
+  await client.write(`${guest.frontend}/backend`, other)
+  const spec = { domid: 5, vdev: 'xvda', target: 'disk5', mode: 'w' } as const
+  await expect(plane.daemon.attach(spec)).rejects.toThrow(/is served by .*qdisk\/5\/51712: detach it there/)
+  expect(await plane.daemon.detach({ domid: 5, vdev: 'xvda' })).toEqual({ existed: false, removed: true })
+  expect(await client.read(`${guest.frontend}/backend`)).toBe(other)
+  // Once that back end's directory is gone, what it left is no reason to refuse.
+  await client.remove(other)
+  expect(await plane.daemon.attach(spec)).toMatchObject({ created: true })
+})
+
+test('what is left of a device, one half of it, is removed by detach; twice is no error', async () => {
+  const guest = await plane.attached(5)
+  const { client } = plane.xenstore
+  await client.remove(guest.backend)
+  await plane.until(() => plane.stateOf(5) === undefined)
+  for (let time = 0; time < 2; time++)
+    expect(await plane.daemon.detach({ domid: 5, vdev: 'xvda' })).toEqual({ existed: false, removed: true })
+  expect(await client.list(guest.frontend)).toBeUndefined()
+  await client.mkdir(guest.backend) // made, and never filled
+  await plane.daemon.detach({ domid: 5, vdev: 'xvda' })
+  expect(await client.list(guest.backend)).toBeUndefined()
+})
+
 test('S27: detached half-way through connecting, everything is undone', async () => {
   const guest = await plane.attached(5)
   plane.host.hold('mapRing')

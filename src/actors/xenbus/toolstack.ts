@@ -13,6 +13,9 @@ import { XbbdError } from '../../protocol/errors.js'
 import { BACKEND_KEYS as K, DOMID_MAX, backendPath, frontendPath } from '../../protocol/keys.js'
 import { parseVdev, vdevName } from '../../protocol/vdev.js'
 
+/** In the front end's directory: whose disk it is. */
+const FRONTEND_BACKEND = 'backend'
+
 export interface DevicePlace {
   readonly domid: number
   readonly devid: number
@@ -47,6 +50,7 @@ export async function makeDevice(
       const sentence = `domain ${place.domid} does not exist: start the guest first`
       throw new XbbdError('XBBD_NO_DOMAIN', sentence, { exitCode: 69 })
     }
+    await refuseOthers(ops, place, spec)
     for (const directory of [place.backend, place.frontend]) {
       await ops.remove(directory)
       await ops.mkdir(directory)
@@ -61,6 +65,14 @@ export async function makeDevice(
     await writeAll(ops, place.frontend, frontendNodes(place, spec, backendDomid))
     return true
   })
+}
+
+/** The guest may have that very disk from another back end, such as QEMU's: its directory must not be lost. */
+async function refuseOthers(ops: XenStoreOps, place: DevicePlace, spec: AttachSpec): Promise<void> {
+  const other = await ops.read(`${place.frontend}/${FRONTEND_BACKEND}`)
+  if (other === undefined || other === place.backend || (await ops.read(`${other}/${K.state}`)) === undefined) return
+  const sentence = `${spec.vdev} of domain ${place.domid} is served by ${other}: detach it there, or use another name`
+  throw new XbbdError('XBBD_DEVICE_EXISTS', sentence, { exitCode: 73 })
 }
 
 async function existing(ops: XenStoreOps, place: DevicePlace, spec: AttachSpec): Promise<false> {
@@ -84,15 +96,23 @@ function backendNodes(place: DevicePlace, spec: AttachSpec): Record<string, stri
 
 function frontendNodes(place: DevicePlace, spec: AttachSpec, backendDomid: number): Record<string, string> {
   return {
-    backend: place.backend, 'backend-id': String(backendDomid), 'virtual-device': String(place.devid),
+    [FRONTEND_BACKEND]: place.backend, 'backend-id': String(backendDomid), 'virtual-device': String(place.devid),
     'device-type': spec.deviceType ?? 'disk', trusted: '1', protocol: spec.protocol ?? 'x86_64-abi', state: '1',
   }
 }
 
-/** Asks a device to close, as libxl does. @returns false when there is no such device. */
+/**
+ * Asks a device to close, as libxl does. @returns false when there is no such device; what is left of one (a front end
+ * whose back end was removed) is removed then. A front end that belongs to another back end is not ours to touch.
+ */
 export async function askToClose(store: XenStore, place: DevicePlace): Promise<boolean> {
   return store.transaction(async (ops) => {
-    if ((await ops.read(`${place.backend}/${K.state}`)) === undefined) return false
+    if ((await ops.read(`${place.backend}/${K.state}`)) === undefined) {
+      const ours = (await ops.read(`${place.frontend}/${FRONTEND_BACKEND}`)) === place.backend
+      if (ours) await ops.remove(place.frontend)
+      if ((await ops.list(place.backend)) !== undefined) await ops.remove(place.backend)
+      return false
+    }
     await writeAll(ops, place.backend, { [K.online]: '0', [K.state]: '5' })
     return true
   })
