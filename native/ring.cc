@@ -239,6 +239,30 @@ napi_value RingPeek(napi_env env, napi_callback_info info) {
   return Unsigned(env, prod - cons);
 }
 
+void WriteAnswers(const Ring& ring, const int32_t* answers, uint32_t count, uint32_t rspProd) {
+  for (uint32_t i = 0; i < count; i++, answers += kAnswerWords) {
+    // Assembled here whole, padding zeroed: what lay on the stack or in the slot must not reach the guest (XSA-216).
+    const uint32_t out[4] = {static_cast<uint32_t>(answers[0]), static_cast<uint32_t>(answers[1]),
+                             (static_cast<uint32_t>(answers[2]) & 0xff) | static_cast<uint32_t>(answers[3]) << 16, 0};
+    memcpy(ring.Slot(rspProd + i), out, ring.stride == 112 ? 16 : 12);
+  }
+}
+
+/// ringWrite(id, answers, count, rspProd): the entries alone, as a back end leaves them that dies before it publishes.
+napi_value RingWrite(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  Ring* ring = Find(args);
+  int32_t* answers;
+  size_t words;
+  uint32_t count, rspProd;
+  if (!ring) return ThrowNoRing(env);
+  if (!args.Words(1, &answers, &words) || !args.Index(2, &count) || !args.Index(3, &rspProd) || count > ring->size ||
+      count * kAnswerWords > words)
+    return ThrowInvalid(env, "ringWrite takes answers of 4 words each, how many (a ring's size at most), rspProd");
+  WriteAnswers(*ring, answers, count, rspProd);
+  return Undefined(env);
+}
+
 /// ringAnswer(id, answers, count, rspProd) → whether to notify
 napi_value RingAnswer(napi_env env, napi_callback_info info) {
   Args args(env, info);
@@ -250,13 +274,7 @@ napi_value RingAnswer(napi_env env, napi_callback_info info) {
   if (!args.Words(1, &answers, &words) || !args.Index(2, &count) || !args.Index(3, &rspProd) || count > ring->size ||
       count * kAnswerWords > words)
     return ThrowInvalid(env, "ringAnswer takes answers of 4 words each, how many (a ring's size at most), rspProd");
-  for (uint32_t i = 0; i < count; i++, answers += kAnswerWords) {
-    uint8_t* slot = ring->Slot(rspProd + i);
-    // Assembled here whole, padding zeroed: what lay on the stack or in the slot must not reach the guest (XSA-216).
-    uint32_t out[4] = {static_cast<uint32_t>(answers[0]), static_cast<uint32_t>(answers[1]),
-                       (static_cast<uint32_t>(answers[2]) & 0xff) | static_cast<uint32_t>(answers[3]) << 16, 0};
-    memcpy(slot, out, ring->stride == 112 ? 16 : 12);
-  }
+  WriteAnswers(*ring, answers, count, rspProd);
   if (count == 0) return Boolean(env, false);
   return Boolean(env, Publish(ring->Index(kRspProd), ring->Index(kRspEvent), rspProd, rspProd + count));
 }
@@ -346,6 +364,7 @@ void InitRing(Napi::Env env, Napi::Object exports) {
   Export(env, exports, "ringTake", RingTake, rings);
   Export(env, exports, "ringPeek", RingPeek, rings);
   Export(env, exports, "ringAnswer", RingAnswer, rings);
+  Export(env, exports, "ringWrite", RingWrite, rings);
   Export(env, exports, "ringArm", RingArm, rings);
   Export(env, exports, "ringPublished", RingPublished, rings);
   Export(env, exports, "frontPut", FrontPut, rings);

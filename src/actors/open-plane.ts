@@ -17,6 +17,7 @@ import type { DataPath } from '../ports/host.js'
 import type { MediumGeometry, MediumPlan, OpenMediumPort } from '../ports/medium.js'
 import type { QueueAttachment, QueueSettings } from '../ports/queues.js'
 import { abiLayout } from '../protocol/abi.js'
+import { KILL_POINTS, Killer } from './kill-points.js'
 import { QueuePlane } from './queue-plane.js'
 import type { BatchSink, ChunkSource } from './queue-plane.js'
 import { ScratchSink } from './scratch-sink.js'
@@ -33,6 +34,8 @@ export interface PlaneWorld {
   readonly steppers: () => Steppers
   /** The journal's segments, for the writer with this number in the segment table. */
   readonly segments: (journal: number) => SegmentSource
+  /** Ends the process at once, as SIGKILL does; for planted kill points. */
+  readonly die?: () => void
   /** What goes into every journal's header. */
   readonly origin: { readonly program: string; readonly boot: string; readonly pid: number; readonly wallMs: number }
 }
@@ -67,10 +70,12 @@ export function openPlane(
     return thing
   }
   try {
-    const ring = opened(world.dataPath.openRing(attachment.ring))
-    const grants = opened(world.dataPath.openGrants(attachment.grants, world.arena))
-    const channel = opened(world.dataPath.openChannel(attachment.channel))
-    const medium = world.openMedium(attachment.medium, world.arena)
+    const killer = killerOf(world, settings)
+    const around = <T>(port: T, layer: ((port: T) => T) | undefined): T => layer?.call(killer, port) ?? port
+    const ring = around(opened(world.dataPath.openRing(attachment.ring)), killer?.ring)
+    const grants = around(opened(world.dataPath.openGrants(attachment.grants, world.arena)), killer?.grants)
+    const channel = around(opened(world.dataPath.openChannel(attachment.channel)), killer?.channel)
+    const medium = around(world.openMedium(attachment.medium, world.arena), killer?.medium)
     let closeMedium = () => medium.close()
     undo.unshift(() => closeMedium())
     const chunkCount = Math.floor(world.arena.bytes.length / CHUNK_BYTES)
@@ -81,8 +86,10 @@ export function openPlane(
     })
     if (attachment.takeover === 'unknown') requireIdle(ring)
     const core = takeover?.core ?? new QueueCore(forCore, world.steppers(), counters)
+    if (takeover) killer?.at('folded')
     takeover?.publish(channel)
-    const { sink, rest } = sinkOf(world, attachment, core, journal)
+    const { sink: written, rest } = sinkOf(world, attachment, core, journal, killer)
+    const sink = around(written, killer?.sink)
     const layout = abiLayout(attachment.ring.abi)
     const { plant } = settings
     const { nowNs } = world
@@ -90,6 +97,7 @@ export function openPlane(
     closeMedium = () => plane.closeMedium()
     // From here on whoever comes after us goes on from our journal, which begins with all that was inherited.
     plane.beginJournal()
+    if (takeover) killer?.at('adopted')
     let ready: () => void = () => undefined
     medium.onReady(() => ready())
     return {
@@ -139,24 +147,34 @@ export function coreSettings(
   }
 }
 
+function killerOf({ die }: PlaneWorld, { kill }: QueueSettings): Killer | undefined {
+  const at = KILL_POINTS.find((name) => name === kill?.at)
+  return kill && at && die && new Killer({ at, visit: kill.visit }, die)
+}
+
 interface OpenSink {
   readonly sink: BatchSink
   readonly rest: () => void
 }
 
-function sinkOf(world: PlaneWorld, attachment: QueueAttachment, core: QueueCore, journal: number): OpenSink {
+function sinkOf(
+  world: PlaneWorld, attachment: QueueAttachment, core: QueueCore, journal: number, killer: Killer | undefined,
+): OpenSink {
   const nothing = () => undefined
+  const source = world.segments(journal)
+  const segments = killer?.segments(source) ?? source
   if (journal === 0) return { sink: new ScratchSink(), rest: nothing }
-  if (attachment.settings.journal !== 'off') return { sink: journalOf(world, attachment, core, journal), rest: nothing }
+  if (attachment.settings.journal !== 'off') return { sink: journalOf(world, attachment, core, segments), rest: nothing }
   // Nothing is journalled, and whoever comes after us must know that: a header says so, and another one at the end.
   const mark = (unjournalled: 'served' | 'rested') =>
-    journalOf(world, attachment, core, journal, unjournalled).begin(0, world.nowNs())
+    journalOf(world, attachment, core, segments, unjournalled).begin(0, world.nowNs())
   mark('served')
   return { sink: new ScratchSink(), rest: () => mark('rested') }
 }
 
 function journalOf(
-  world: PlaneWorld, attachment: QueueAttachment, core: QueueCore, journal: number, unjournalled?: 'served' | 'rested',
+  world: PlaneWorld, attachment: QueueAttachment, core: QueueCore, segments: SegmentSource,
+  unjournalled?: 'served' | 'rested',
 ): BatchWriter {
   const origin = { ...world.origin, monotonicNs: world.nowNs(), ...(unjournalled && { unjournalled }) }
   const { name, connection } = attachment.settings
@@ -166,5 +184,5 @@ function journalOf(
     wordsMax: () => checkpointWordsMax(core),
     write: (words: Int32Array, at: number) => writeCheckpoint(core, words, at),
   }
-  return new BatchWriter(identity, world.segments(journal), checkpointer, world.crcOfWords)
+  return new BatchWriter(identity, segments, checkpointer, world.crcOfWords)
 }

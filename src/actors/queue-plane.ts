@@ -27,6 +27,8 @@ export interface BatchSink {
   words: Int32Array
   at: number
   readonly dirty: boolean
+  /** Where the open batch's commit word stands, in a journal. */
+  readonly batchAt?: number
   begin(room: number, nowNs: number): void
   seal(timeNs: number, digest: number): void
 }

@@ -72,6 +72,11 @@ export class BatchWriter {
     this.at = this.start + BATCH_HEAD_WORDS
   }
 
+  /** Where the open batch's commit word stands. */
+  get batchAt(): number {
+    return this.start
+  }
+
   /** Whether anything was written since `begin`. */
   get dirty(): boolean {
     return this.at > this.start + BATCH_HEAD_WORDS

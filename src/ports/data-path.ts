@@ -55,6 +55,8 @@ export interface BackRing {
    * @returns whether the front end wants to be notified.
    */
   answer(answers: Int32Array, count: number, rspProd: number): boolean
+  /** Entries alone, unpublished: what a death between the two leaves; for tests (actors/kill-points.ts). */
+  write?(answers: Int32Array, count: number, rspProd: number): void
   /** Stores req_event = reqCons + 1, full barrier, looks again. @returns whether entries wait after all. */
   arm(reqCons: number): boolean
   /** rsp_prod as it stands in the shared page: the publication point, guest-writable. */

@@ -74,6 +74,8 @@ export interface QueueSettings {
   /** Absent where nobody will go on from the journal (measurements). */
   readonly connection?: RingIdentity
   readonly plant?: { readonly kind: QueuePlant; readonly after: number }
+  /** Where the process is to die (actors/kill-points.ts); tests only. */
+  readonly kill?: { readonly at: string; readonly visit: number }
 }
 
 export interface QueueAttachment {

@@ -33,10 +33,11 @@ export function deviceSettings(settings: Settings): (device: string) => DeviceSe
     rejoin: { max: settings['restart.max'], periodMs: settings['restart.period'] },
   }
   return (device) => {
-    const { queue, layers } = faultsOf(device)
+    const { queue, layers, kill } = faultsOf(device)
     return {
       ...common,
       ...(queue && { plant: queue }),
+      ...(kill && { kill }),
       medium: { ...common.medium, ...(layers.length > 0 && { layers }) },
     }
   }

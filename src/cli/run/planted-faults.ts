@@ -10,8 +10,9 @@
  *   answer journal   a wrong answer; a wrong record          error=E            every I/O fails with errno E
  *   throw            the queue breaks an invariant           error=E:FROM-TO    the same, for these sectors only
  *   die              the Worker ends with an exception
- *   hang             the Worker never turns again
+ *   hang             the Worker never turns again           kill=POINT:VISIT   SIGKILL there (actors/kill-points.ts)
  */
+import { KILL_POINTS, type PlantedKill } from '../../actors/kill-points.js'
 import type { MediumLayer } from '../../ports/medium.js'
 import type { QueuePlant } from '../../ports/queues.js'
 import { XbbdError } from '../../protocol/errors.js'
@@ -20,6 +21,7 @@ import { XbbdError } from '../../protocol/errors.js'
 export interface PlantedFaults {
   readonly queue: { readonly kind: QueuePlant; readonly after: number } | undefined
   readonly layers: readonly MediumLayer[]
+  readonly kill: PlantedKill | undefined
 }
 
 /** Requests that go well before a planted fault of a queue fires. */
@@ -30,6 +32,7 @@ interface Planted {
   readonly device: string | undefined
   readonly queue?: QueuePlant
   readonly layer?: MediumLayer
+  readonly kill?: PlantedKill
 }
 
 /** Faults by device, from the variable's text. @throws XbbdError 64 when it names no such fault. */
@@ -40,6 +43,7 @@ export function plantedFaults(text: string): (device: string) => PlantedFaults {
     const kind = here.find(({ queue }) => queue !== undefined)?.queue
     return {
       queue: kind && { kind, after: PLANT_AFTER },
+      kill: here.find(({ kill: point }) => point !== undefined)?.kill,
       layers: here.flatMap(({ layer }) => (layer === undefined ? [] : [layer])),
     }
   }
@@ -51,12 +55,15 @@ function planted(text: string): Planted {
   if (fault === 'read') return { device, layer: { kind: 'corrupt', op: 'read', times: 1000 } }
   const delay = /^delay=(\d+)$/.exec(fault)
   if (delay) return { device, layer: { kind: 'delay', milliseconds: Number(delay[1]) } }
+  const kill = /^kill=([a-z-]+)(?::(\d+))?$/.exec(fault)
+  const point = KILL_POINTS.find((name) => name === kill?.[1])
+  if (point !== undefined) return { device, kill: { at: point, visit: Number(kill?.[2] ?? 1) } }
   const error = /^error=(\d+)(?::(\d+)-(\d+))?$/.exec(fault)
   if (error) {
     const range = error[2] === undefined ? {} : { from: Number(error[2]), to: Number(error[3]) }
     return { device, layer: { kind: 'error', errno: Number(error[1]), ...range } }
   }
-  const known = 'read, answer, journal, throw, die, hang, delay=MS, error=ERRNO or error=ERRNO:FROM-TO'
+  const known = 'read, answer, journal, throw, die, hang, kill=POINT:VISIT, delay=MS or error=ERRNO:FROM-TO'
   const sentence = `XBBD_PLANT=${text} is no fault that can be planted: ${known}, with @DEVICE for one device alone`
   throw new XbbdError('XBBD_PLANT', sentence, { exitCode: 64 })
 }

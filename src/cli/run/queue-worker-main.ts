@@ -55,6 +55,7 @@ const worker = new QueueWorker({
   segments: (journal) => pool.source(journal),
   origin: data.origin,
   after: (milliseconds, fire) => systemClock.after(milliseconds, fire),
+  die: () => void process.kill(process.pid, 'SIGKILL'),
   soon: (turn) => void setImmediate(turn),
   post: (message) => port.postMessage(message),
 })

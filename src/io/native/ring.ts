@@ -28,6 +28,7 @@ interface RingAddon {
   ringTake(id: number, reqCons: number, rspProd: number, max: number): number
   ringPeek(id: number, reqCons: number): number
   ringAnswer(id: number, answers: Int32Array, count: number, rspProd: number): boolean
+  ringWrite(id: number, answers: Int32Array, count: number, rspProd: number): void
   ringArm(id: number, reqCons: number): boolean
   ringPublished(id: number): number
   frontPut(id: number, entries: Int32Array, count: number, reqProdPvt: number): boolean
@@ -74,6 +75,10 @@ export class NativeBackRing implements BackRing {
 
   answer(answers: Int32Array, count: number, rspProd: number): boolean {
     return addon.ringAnswer(this.#id, answers, count, rspProd)
+  }
+
+  write(answers: Int32Array, count: number, rspProd: number): void {
+    addon.ringWrite(this.#id, answers, count, rspProd)
   }
 
   arm(reqCons: number): boolean {

@@ -63,5 +63,6 @@ export function queueSettings(context: DeviceContext): QueueSettings {
     journal: settings.journal,
     connection: { grefs: connection.grefs, evtchn: connection.evtchn, abi: connection.abi },
     ...(settings.plant === undefined ? {} : { plant: settings.plant }),
+    ...(settings.kill === undefined ? {} : { kill: settings.kill }),
   }
 }

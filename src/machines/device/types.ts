@@ -25,6 +25,7 @@ export interface DeviceSettings {
   readonly requests: QueueSettings['requests']
   readonly journal: QueueSettings['journal']
   readonly plant?: QueueSettings['plant']
+  readonly kill?: QueueSettings['kill']
   readonly medium: Pick<MediumSpec, 'direct' | 'engine' | 'depth' | 'layers'>
   readonly onEnospc: QueueSettings['onEnospc']
   /** How long a front end may take to close after it was asked, before the queue is drained without it. */

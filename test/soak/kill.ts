@@ -1,0 +1,42 @@
+/**
+ * @packageDocumentation
+ * `npm run soak:kill [-- --rounds N --seed N]`: the daemon dies N times (500) under a front end that verifies what it
+ * wrote, at random moments and at every named kill point; and then a fifth as often under a deep queue of 1 MiB writes
+ * on a disk that takes 40 ms more for each, so that most deaths find writes in flight. Those are O_DIRECT where the file
+ * system of the temporary directory has it, and each is two dozen requests of 44 KiB, for want of indirect descriptors.
+ *
+ * It prints where the deaths were and how long a successor took to its first answer, from its start; ends with 1 when
+ * anything was lost, wrong, late, or answered twice or never.
+ */
+import { parseArgs } from 'node:util'
+import { killAgainAndAgain, type KillOptions, type KillReport } from '../support/kill-rig.js'
+
+const { values } = parseArgs({ options: { rounds: { type: 'string' }, seed: { type: 'string' } } })
+const rounds = Number(values.rounds ?? 500)
+const seed = Number(values.seed ?? 1)
+const print = (line: string) => void process.stdout.write(`${line}\n`)
+
+function isSound({ result, status }: KillReport): boolean {
+  const quiet = Array.isArray(result['events']) && result['events'].length === 0
+  const whole = result['answers'] === result['requests'] && result['finding'] === undefined
+  return status === 0 && quiet && whole && result['errors'] === 0 && result['violations'] === 0
+}
+
+async function series(title: string, options: KillOptions): Promise<boolean> {
+  const say = (round: number, how: string) => process.stderr.write(`soak: ${title}: death ${round + 1}, ${how}\n`)
+  const report = await killAgainAndAgain({ ...options, say })
+  const sorted = [...report.firstAnswerMs].sort((one, other) => one - other)
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]?.toFixed(0) ?? '-'
+  const sound = isSound(report)
+  print(`${title}: ${report.rounds} deaths, ${sound ? 'nothing was lost' : 'NOT SOUND'}`)
+  print(`  where: ${Object.entries(report.deaths).map(([place, count]) => `${place} ${count}`).join(', ')}`)
+  print(`  from a successor's start to the first answer: ${at(0)} / ${at(0.5)} / ${at(1)} ms (least, median, most)`)
+  print(`  the front end: ${JSON.stringify(report.result)}`)
+  return sound
+}
+
+const mixed = await series('mixed sizes, depth 64, flushes and barriers', { rounds, seed })
+const deep = await series('1 MiB calls, writes in flight', {
+  rounds: Math.ceil(rounds / 5), seed, maxBytes: 1 << 20, imageBytes: 64 << 20, plant: 'delay=40',
+})
+process.exit(mixed && deep ? 0 : 1)
