@@ -42,3 +42,45 @@ test('S31: killed five times under load: the front end sees no error, and the st
   expect(await daemon.stop('close')).toMatchObject({ left: [], held: nothing })
   guest.close()
 })
+
+test.each(['die', 'throw'])('a queue that ends by «%s» is gone on with while the daemon lives: no error, still Connected', async (plant) => {
+  const guest = await world.guest()
+  const daemon = await world.daemon({ plant: `${plant},delay=5`, runDir: plant })
+  await daemon.attach({ domid: guest.domid, target: world.image(4 << 20) })
+  const events: unknown[] = []
+  const front = await guest.connect({ onEvent: (event) => events.push(event) })
+  // Each life of the queue ends after its first hundred requests.
+  const load = { device: front, clock: systemClock, seed: 3, count: 260, depth: 24, maxBytes: 16_384 }
+  expect(await runWorkload(load)).toMatchObject({ ok: true, errors: 0 })
+  expect(events).toEqual([])
+  const device = await daemon.device(guest.domid)
+  expect(device).toMatchObject({ backendState: 'Connected', connections: 1 })
+  expect(device?.notes.join('; ')).toMatch(/its queue died .*planted fault.* and was gone on with from its journal/)
+  await front.close()
+  expect(await daemon.stop('close')).toMatchObject({ left: [], held: nothing })
+  guest.close()
+})
+
+test('without a journal a ring with unanswered requests is refused in a sentence; an idle one is served on', async () => {
+  const guest = await world.guest()
+  const flags = ['--journal-mode', 'off']
+  const first = await world.daemon({ runDir: 'off', flags, plant: 'delay=3000' })
+  await first.attach({ domid: guest.domid, target: world.image(1 << 20) })
+  const events: unknown[] = []
+  const front = await guest.connect({ onEvent: (event) => events.push(event) })
+  first.signal('SIGKILL')
+  await first.ended
+  const second = await world.daemon({ runDir: 'off', flags, plant: 'delay=3000' })
+  await until('the idle ring is served', async () => (await second.device(guest.domid))?.state.startsWith('Connected'))
+  const lost = expect(front.read(0, 4096)).rejects.toMatchObject({ code: 'ESHUTDOWN' })
+  await until('it is in flight', async () => (await second.statistics(guest.domid)).counters['inFlight'] === 1)
+  second.signal('SIGKILL')
+  await second.ended
+  const third = await world.daemon({ runDir: 'off', flags })
+  await until('it is refused', async () => /no journal says which/.test((await third.device(guest.domid))?.error ?? ''))
+  expect(events).toContainEqual({ kind: 'backend-closing' })
+  await front.close()
+  await lost
+  expect(await third.stop('close')).toMatchObject({ left: [], held: nothing })
+  guest.close()
+})
