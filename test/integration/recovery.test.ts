@@ -41,7 +41,7 @@ test('S31: killed five times under load: the front end sees no error, and the st
   await front.close()
   expect(await daemon.stop('close')).toMatchObject({ left: [], held: nothing })
   guest.close()
-})
+}, 120_000)
 
 test.each(['die', 'throw'])('a queue that ends by «%s» is gone on with while the daemon lives: no error, still Connected', async (plant) => {
   const guest = await world.guest()
@@ -59,7 +59,7 @@ test.each(['die', 'throw'])('a queue that ends by «%s» is gone on with while t
   await front.close()
   expect(await daemon.stop('close')).toMatchObject({ left: [], held: nothing })
   guest.close()
-})
+}, 120_000)
 
 test('without a journal a ring with unanswered requests is refused in a sentence; an idle one is served on', async () => {
   const guest = await world.guest()
@@ -78,9 +78,10 @@ test('without a journal a ring with unanswered requests is refused in a sentence
   await second.ended
   const third = await world.daemon({ runDir: 'off', flags })
   await until('it is refused', async () => /no journal says which/.test((await third.device(guest.domid))?.error ?? ''))
-  expect(events).toContainEqual({ kind: 'backend-closing' })
+  await until('the front end is asked to close', () => events.length > 0)
+  expect(events).toEqual([{ kind: 'backend-closing' }])
   await front.close()
   await lost
   expect(await third.stop('close')).toMatchObject({ left: [], held: nothing })
   guest.close()
-})
+}, 120_000)
