@@ -134,7 +134,7 @@ test('B24: Closing is answered with Closing at once, with a connection and witho
   expect(names(givenState('InitWait.waiting').when(says('Closing')).effects)).toEqual(['→ Closing'])
 })
 
-test('S28: a front end that starts over without closing gets InitWait, not Closed', () => {
+test('S28, S29: a front end that starts over without closing (resumed in place) gets InitWait, not Closed', () => {
   const over = settle(givenState(CONNECTED).when(says('Initialising')))
   expect(over.state).toBe('Initialising.reading')
   expect(names(over.all)).toContain('abandonQueue')
@@ -143,7 +143,7 @@ test('S28: a front end that starts over without closing gets InitWait, not Close
   expect(switches(again.all)).toEqual(['→ InitWait', '→ Connected', '→ InitWait'])
 })
 
-test('S28: it starts over and publishes a new ring while its old one is let go: no old keys, no resumption', () => {
+test('S28, S29: it starts over and publishes a new ring while its old one is let go: no old keys, no resumption', () => {
   const over = settle(givenState(CONNECTED).when(says('Initialising'), says('Initialised'), undone[0]))
   const again = over.when(nodesRead({ state: '4' }, 'Initialised'), opened, { type: 'xenstore.featuresPublished' })
   expect(again.state).toBe('Connecting.negotiating')
