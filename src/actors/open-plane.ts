@@ -164,7 +164,8 @@ function sinkOf(
   const source = world.segments(journal)
   const segments = killer?.segments(source) ?? source
   if (journal === 0) return { sink: new ScratchSink(), rest: nothing }
-  if (attachment.settings.journal !== 'off') return { sink: journalOf(world, attachment, core, segments), rest: nothing }
+  if (attachment.settings.journal !== 'off')
+    return { sink: journalOf(world, attachment, core, segments), rest: nothing }
   // Nothing is journalled, and whoever comes after us must know that: a header says so, and another one at the end.
   const mark = (unjournalled: 'served' | 'rested') =>
     journalOf(world, attachment, core, segments, unjournalled).begin(0, world.nowNs())

@@ -15,7 +15,7 @@ import { connectXenStore } from '../../src/io/xenstore/client.js'
 import { hostContract, type ContractWorld } from './host.js'
 
 /** The table of owners is the process's, and other test files may have run in it. */
-const handles = () => owned().map((entry) => entry.handle)
+const handles = () => owned().map((entry) => entry.handle).sort((a, b) => a - b)
 
 async function embeddedWorld(): Promise<ContractWorld> {
   const before = handles()

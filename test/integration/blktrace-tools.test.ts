@@ -34,7 +34,7 @@ testWith(['blkparse', 'btt'], 'blkparse and btt count what the daemon counted', 
   expect(parsed.status).toBe(0)
   const total = parsed.output.slice(parsed.output.lastIndexOf('CPU0'))
   for (const what of ['Reads Queued', 'Read Dispatches', 'Reads Completed'])
-    expect(total).toMatch(new RegExp(`${what}: +${reads}, +${readBytes / 1024}KiB`))
+    expect(total).toMatch(new RegExp(`${what}: +${reads}, +${Math.floor(readBytes / 1024)}KiB`))
   for (const what of ['Writes Queued', 'Write Dispatches', 'Writes Completed'])
     expect(total).toMatch(new RegExp(`${what}: +${written},`))
   expect(total).toMatch(/Skips: 0 forward/)

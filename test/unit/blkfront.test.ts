@@ -7,7 +7,7 @@ import { EmbeddedRig, eventually } from '../integration/embedded-rig.js'
 
 let rig: EmbeddedRig
 /** The table of owners is the process's, and other test files may have run in it. */
-const handles = () => owned().map((entry) => entry.handle)
+const handles = () => owned().map((entry) => entry.handle).sort((a, b) => a - b)
 let before: number[]
 beforeEach(() => {
   before = handles()
