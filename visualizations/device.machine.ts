@@ -7,6 +7,15 @@ export const deviceMachine = createMachine({
   initial: 'Initialising',
   on: {
     'xenstore.nodesTouched': [{ description: 'Only a device whose nodes were incomplete reads them again.' }],
+    'xenstore.targetChanged': [
+      {
+        guard: 'isCdrom',
+        description: 'Remembered: it counts when all else is done.',
+        actions: ['rememberTarget'],
+      },
+      { description: 'A disk does not change.', actions: ['noteTargetKept'] },
+    ],
+    'queue.mediumRenewed': [{ description: 'It comes too late to matter: what it was about has been decided.' }],
     'xenstore.onlineChanged': [{ description: 'Remembered: it counts at Closed.', actions: ['rememberOnline'] }],
     'xenstore.frontendNonsense': [
       {
@@ -234,7 +243,7 @@ export const deviceMachine = createMachine({
         },
         openingMedium: {
           description: 'The medium is being opened and locked; while another holds the lock, this waits a bounded time.',
-          entry: ['openMedium'],
+          entry: ['rememberInserted', 'openMedium'],
           on: {
             'medium.opened': [
               {
@@ -435,6 +444,15 @@ export const deviceMachine = createMachine({
             ],
             'frontend.Reconfiguring': [{ description: 'Means nothing to a disk: waited on.', actions: ['rememberFrontend'] }],
             'frontend.Reconfigured': [{ description: 'Means nothing to a disk: waited on.', actions: ['rememberFrontend'] }],
+            'xenstore.targetChanged': [
+              {
+                guard: 'isCdrom',
+                target: '#device.Closing.closingMedium',
+                description: 'Another disc before anyone looked: closed, and begun anew with it.',
+                actions: ['rememberTarget'],
+              },
+              { description: 'A disk does not change.', actions: ['noteTargetKept'] },
+            ],
             'medium.gone': [
               {
                 target: '#device.Closing.closingMedium',
@@ -1512,8 +1530,85 @@ export const deviceMachine = createMachine({
         },
         medium: {
           description: 'How the medium is.',
-          initial: 'Present',
+          initial: 'looking',
           states: {
+            looking: {
+              description: 'A disc may have been changed while something else was under way.',
+              always: [
+                {
+                  guard: 'targetIsOther',
+                  target: 'Changing',
+                  description: 'Another disc is wanted.',
+                },
+                { target: 'Present', description: 'It is the one that is wanted.' },
+              ],
+            },
+            Changing: {
+              description: 'A disc is changed: the guest sees an empty drive, and then the new one.',
+              initial: 'ejecting',
+              states: {
+                ejecting: {
+                  description: 'The queue gets an empty drive, and lets go of the old disc when nothing is in flight there.',
+                  entry: ['rememberEmpty', 'countRenewal', 'renewQueueMedium'],
+                  on: {
+                    'queue.mediumRenewed': [
+                      {
+                        guard: 'isLatestRenewal',
+                        target: 'closingOld',
+                        description: 'Nobody borrows the old disc any more.',
+                      },
+                    ],
+                  },
+                },
+                closingOld: {
+                  description: 'Lock and descriptor of the old disc are given back.',
+                  entry: ['closeMedium'],
+                  on: {
+                    'medium.closed': [
+                      {
+                        guard: 'driveIsEmpty',
+                        target: 'announcing',
+                        description: 'Only ejected.',
+                        actions: ['rememberInserted'],
+                      },
+                      { target: 'opening', description: 'Now the new one.' },
+                    ],
+                  },
+                },
+                opening: {
+                  description: 'The new disc is being opened and locked.',
+                  entry: ['rememberInserted', 'openMedium'],
+                  on: {
+                    'medium.opened': [
+                      {
+                        target: 'announcing',
+                        description: 'Open: the queue gets it.',
+                        actions: ['rememberMedium', 'countRenewal', 'renewQueueMedium'],
+                      },
+                    ],
+                    'medium.refused': [
+                      {
+                        target: 'announcing',
+                        description: 'It cannot be opened: the drive stays empty, and says why.',
+                        actions: ['noteUnreadable'],
+                      },
+                    ],
+                  },
+                },
+                announcing: {
+                  description: 'Size, sector size, kind and state are rewritten, so that the guest looks again.',
+                  entry: ['announceSize'],
+                  on: {
+                    'xenstore.sizeAnnounced': [
+                      {
+                        target: '#device.Connected.medium.looking',
+                        description: 'Told; perhaps it was changed again meanwhile.',
+                      },
+                    ],
+                  },
+                },
+              },
+            },
             Present: {
               description: 'Open, of the size that was published.',
               on: {
@@ -1526,18 +1621,33 @@ export const deviceMachine = createMachine({
                 ],
                 'medium.gone': [
                   {
+                    guard: 'isCdrom',
+                    target: 'Changing',
+                    description: 'The disc is gone: an empty drive is no reason to close.',
+                    actions: ['discLost'],
+                  },
+                  {
                     target: 'Gone',
                     description: 'ENXIO or its like (S24).',
                     actions: ['endForMedium'],
                   },
                 ],
+                'xenstore.targetChanged': [
+                  {
+                    guard: 'isCdrom',
+                    target: 'looking',
+                    description: 'The disc is changed.',
+                    actions: ['rememberTarget'],
+                  },
+                  { description: 'A disk does not change.', actions: ['noteTargetKept'] },
+                ],
               },
             },
             Resizing: {
               description: 'sectors and state are rewritten in one transaction, so that the guest looks again.',
-              entry: ['renewQueueMedium', 'announceSize'],
+              entry: ['countRenewal', 'renewQueueMedium', 'announceSize'],
               on: {
-                'xenstore.sizeAnnounced': [{ target: 'Present', description: 'The new size is published.' }],
+                'xenstore.sizeAnnounced': [{ target: 'looking', description: 'The new size is published.' }],
                 'medium.resized': [
                   {
                     target: 'Resizing',

@@ -14,14 +14,16 @@ import { filter, firstValueFrom, map, merge, Subject, take, type Observable, typ
 import type { DeviceSettings } from '../machines/device/types.js'
 import type { SupervisorInput } from '../machines/supervisor.machine.js'
 import type {
-  AttachOutcome, AttachSpec, DaemonApi, DetachOutcome, DetachSpec, DeviceListing, DeviceStatistics, HeldMappings,
-  PendingDevice, StopMode, StopOutcome,
+  AttachOutcome, AttachSpec, DaemonApi, DetachOutcome, DetachSpec, DeviceListing, DeviceStatistics, DiscSpec,
+  HeldMappings, PendingDevice, StopMode, StopOutcome,
 } from '../ports/daemon-api.js'
 import { XbbdError } from '../protocol/errors.js'
 import { backendPath, backendRoot, deviceOfPath } from '../protocol/keys.js'
 import type { DeviceWorld } from './device-shell.js'
 import { SupervisedDevice } from './supervisor.js'
-import { askToClose, makeDevice, placeOf, removeDevice, removeFrontend, type DevicePlace } from './xenbus/toolstack.js'
+import {
+  askToClose, changeDisc, makeDevice, placeOf, removeDevice, removeFrontend, type DevicePlace,
+} from './xenbus/toolstack.js'
 import { rereading, watch$ } from './xenbus/watching.js'
 
 export interface DaemonOptions {
@@ -146,6 +148,25 @@ export class Daemon implements DaemonApi {
     await removeDevice(world.store, place)
     await this.#until(() => !this.#devices.has(this.#nameOf(place)), waitMs)
     return { existed: true, removed: true }
+  }
+
+  async changeDisc(spec: DiscSpec): Promise<DeviceListing> {
+    const { world, backendDomid, type } = this.#options
+    const place = placeOf(backendDomid, type, spec)
+    const device = this.#devices.get(this.#nameOf(place))
+    await changeDisc(world.store, place, spec.target)
+    const waitMs = spec.waitMs ?? DEFAULT_WAIT_MS
+    const there = () => device?.hasDisc(spec.target) !== false
+    if (!(await this.#until(there, waitMs)) || device === undefined) {
+      const what = `${spec.vdev} of domain ${spec.domid}`
+      const sentence = `${what} did not change its disc within ${waitMs} ms: see \`xbbd list\``
+      throw new XbbdError('XBBD_DISC_TIMEOUT', sentence, { exitCode: 75 })
+    }
+    await device.idle()
+    const listing = device.listing()
+    if (spec.target === '' || listing.sectorCount !== 0) return listing
+    const why = listing.notes.findLast((note) => note.startsWith('the drive is empty')) ?? 'the drive is empty'
+    throw new XbbdError('XBBD_DISC_REFUSED', why, { exitCode: 66 })
   }
 
   stop(mode: StopMode): Promise<StopOutcome> {

@@ -121,11 +121,13 @@ export class DeviceShell {
   async touched(): Promise<void> {
     await this.#xenstore.run(async () => {
       if (this.#over) return
-      const { wish, online } = await this.#directory.wish()
+      const { wish, online, params } = await this.#directory.wish()
       if (wish === 'vanished') this.tell({ type: 'xenstore.directoryVanished' })
       else if (wish === 'close') this.tell({ type: 'xenstore.closeRequested', online })
       else if (wish === 'online') this.tell({ type: 'xenstore.onlineChanged', online })
-      else if (this.#chart.state === 'Initialising.incomplete') this.tell({ type: 'xenstore.nodesTouched' })
+      if (params !== undefined && wish !== 'vanished') this.tell({ type: 'xenstore.targetChanged', params })
+      if (wish !== 'none') return
+      if (this.#chart.state === 'Initialising.incomplete') this.tell({ type: 'xenstore.nodesTouched' })
     })
   }
 
@@ -313,7 +315,7 @@ export class DeviceShell {
       case 'detachQueue':
         return queues.detach(effect.queue)
       case 'renewQueueMedium':
-        return queues.mediumOpened(effect.queue, effect.plan)
+        return queues.mediumOpened(effect.queue, effect.plan, effect.renewal)
       default:
         throw new Error(`no queue does ${effect.type}`)
     }
@@ -341,6 +343,8 @@ export class DeviceShell {
         return this.tell({
           type: 'queue.crashed', sentence: event.sentence, atMs: this.#options.world.clock.nowNs() / 1e6,
         })
+      case 'mediumRenewed':
+        return this.tell({ type: 'queue.mediumRenewed', renewal: event.renewal })
       case 'levels':
         return this.#levelsChanged(event.levels)
       case 'recovered':

@@ -50,7 +50,8 @@ export interface OpenPlane {
   rest(): void
   /** Calls `listener` whenever the medium has results and was armed. */
   onMediumReady(listener: () => void): void
-  reopenMedium(plan: MediumPlan): void
+  /** `done` is called when the port before it is closed. */
+  reopenMedium(plan: MediumPlan, done: () => void): void
   close(): void
 }
 
@@ -107,10 +108,10 @@ export function openPlane(
       takeover,
       rest,
       onMediumReady: (listener) => void (ready = listener),
-      reopenMedium: (plan) => {
+      reopenMedium: (plan, done) => {
         const port = world.openMedium(plan, world.arena)
         port.onReady(() => ready())
-        plane.replaceMedium(port)
+        plane.replaceMedium(port, done)
       },
       close: () => undo.forEach((close) => close()),
     }

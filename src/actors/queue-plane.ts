@@ -69,6 +69,7 @@ export class QueuePlane {
   private medium: MediumPort
   /** Opened, and waiting for the last I/O of the one before it. */
   private successor: MediumPort | undefined
+  private succeeded: () => void = () => undefined
 
   constructor(parts: PlaneParts) {
     this.parts = parts
@@ -144,9 +145,10 @@ export class QueuePlane {
   }
 
   /** The medium was opened anew: the old port is drained, while new I/O waits, and then replaced. */
-  replaceMedium(medium: MediumPort): void {
+  replaceMedium(medium: MediumPort, succeeded: () => void): void {
     this.successor?.close()
     this.successor = medium
+    this.succeeded = succeeded
   }
 
   /** After `detach`, or when the plane is given up: nothing of it is in flight. */
@@ -314,6 +316,7 @@ export class QueuePlane {
     this.medium.close()
     this.medium = this.successor
     this.successor = undefined
+    this.succeeded()
   }
 
   private tradeChunks(): void {

@@ -112,7 +112,7 @@ export class QueueWorker {
         this.detach(message.name)
         break
       case 'mediumOpened':
-        this.mediumOpened(message.name, message.plan)
+        this.mediumOpened(message.name, message.plan, message.renewal)
         break
     }
     this.wake()
@@ -177,10 +177,10 @@ export class QueueWorker {
     }
   }
 
-  private mediumOpened(name: QueueName, plan: MediumPlan): void {
+  private mediumOpened(name: QueueName, plan: MediumPlan, renewal: number): void {
     const queue = this.queues.get(name)
     if (!queue) return
-    queue.reopenMedium(plan)
+    queue.reopenMedium(plan, () => this.tell({ kind: 'mediumRenewed', name, renewal }))
     const { sectorCount } = plan.geometry
     queue.plane.command(COMMAND_MEDIUM_SIZE_HIGH, u64High(sectorCount))
     queue.plane.command(COMMAND_MEDIUM_OPENED, u64Low(sectorCount))

@@ -5,6 +5,7 @@
  * finds in XenStore how things stand, as a new process would, and takes the front end's connection over.
  */
 import { Subject, type Subscription } from 'rxjs'
+import { targetOf } from '../machines/device/nodes.js'
 import type { DeviceInput } from '../machines/device/types.js'
 import { supervisorMachine, type SupervisorEffect, type SupervisorInput } from '../machines/supervisor.machine.js'
 import type { DeviceListing, DeviceStatistics, PendingDevice, StopMode } from '../ports/daemon-api.js'
@@ -121,6 +122,15 @@ export class SupervisedDevice {
   /** The node is gone and nothing is left: the daemon forgets it. */
   get ended(): boolean {
     return this.#chart.state === 'Ended'
+  }
+
+  /** Whether what `params` names has been opened, or tried, and the guest has been told. */
+  hasDisc(params: string): boolean {
+    const context = this.#shell?.context
+    const named = targetOf(params, true)
+    const target = named.ok ? named.target : ''
+    if (context?.nodes?.target !== target || context.inserted !== target) return false
+    return !this.#state.includes('Changing') && !/^(Initialising|Closing)/.test(this.#state)
   }
 
   /** Whether an attach has come to its outcome. */

@@ -21,7 +21,7 @@ export type DownMessage =
   | AttachMessage
   | { readonly kind: 'drain'; readonly name: QueueName; readonly onEnospc: OnEnospc }
   | { readonly kind: 'abandon' | 'detach' | 'retry'; readonly name: QueueName }
-  | { readonly kind: 'mediumOpened'; readonly name: QueueName; readonly plan: MediumPlan }
+  | { readonly kind: 'mediumOpened'; readonly name: QueueName; readonly plan: MediumPlan; readonly renewal: number }
   | { readonly kind: 'ping' }
 
 /** `pong` answers the oldest `ping`: whoever answers does not hang. */

@@ -116,8 +116,8 @@ export class WorkerQueuePool implements QueuePool {
     this.post(name, { kind: 'detach', name })
   }
 
-  mediumOpened(name: QueueName, plan: MediumPlan): void {
-    this.post(name, { kind: 'mediumOpened', name, plan })
+  mediumOpened(name: QueueName, plan: MediumPlan, renewal: number): void {
+    this.post(name, { kind: 'mediumOpened', name, plan, renewal })
   }
 
   statistics(name: QueueName): Float64Array | undefined {

@@ -15,6 +15,7 @@ import { addCompletion } from './commands/completion.js'
 import { addConfig } from './commands/config.js'
 import { addDemo } from './commands/demo.js'
 import { addDetach } from './commands/detach.js'
+import { addEject, addInsert } from './commands/disc.js'
 import { addDoctor } from './commands/doctor.js'
 import { addExplain } from './commands/explain.js'
 import { addHost } from './commands/host.js'
@@ -49,7 +50,7 @@ export function buildProgram(context: CommandContext): Command {
     })
   addRun(program, context, openWorld)
   const commands = [
-    addDemo, addHost, addStop, addAttach, addDetach, addList, addDoctor,
+    addDemo, addHost, addStop, addAttach, addDetach, addInsert, addEject, addList, addDoctor,
     addJournal, addReplay, addRedrive, addExplain, addChart, addConfig, addCompletion,
   ]
   for (const add of commands) add(program, context)

@@ -43,6 +43,8 @@ export const deviceMachine = device.createMachine({
     orphaned: false,
     ending: null,
     medium: null,
+    inserted: null,
+    renewals: 0,
     connection: null,
     grants: null,
     ring: null,
@@ -53,6 +55,11 @@ export const deviceMachine = device.createMachine({
   }),
   on: on({
     'xenstore.nodesTouched': { description: 'Only a device whose nodes were incomplete reads them again.' },
+    'xenstore.targetChanged': [
+      { guard: 'isCdrom', actions: ['rememberTarget'], description: 'Remembered: it counts when all else is done.' },
+      { actions: ['noteTargetKept'], description: 'A disk does not change.' },
+    ],
+    'queue.mediumRenewed': { description: late },
     'xenstore.onlineChanged': { actions: ['rememberOnline'], description: 'Remembered: it counts at Closed.' },
     'xenstore.frontendNonsense': {
       actions: ['noteEvent'],

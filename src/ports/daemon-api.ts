@@ -16,7 +16,7 @@ export interface AttachSpec {
   readonly domid: number
   /** `xvda`, `sdb`, `hdc`, or the number itself (`51712`). */
   readonly vdev: string
-  /** What goes to `params`: a path, a bare name below /dev, `memory:SIZE` or `null:SIZE`. */
+  /** What goes to `params`: a path, a bare name below /dev, `memory:SIZE`, `null:SIZE`, nothing for an empty drive. */
   readonly target: string
   readonly mode: 'r' | 'w'
   readonly deviceType?: 'disk' | 'cdrom'
@@ -33,6 +33,15 @@ export interface DetachSpec {
   readonly waitMs?: number
   /** Remove the front end's directory first when it does not answer: requests not answered are abandoned. */
   readonly force?: boolean
+}
+
+/** Another disc in a CD-ROM drive; without a target the drive is left empty. */
+export interface DiscSpec {
+  readonly domid: number
+  readonly vdev: string
+  readonly target: string
+  /** How long to wait until the guest is told, milliseconds; default 10 000. */
+  readonly waitMs?: number
 }
 
 export interface AttachOutcome {
@@ -144,6 +153,8 @@ export type StopMode = 'park' | 'close'
 export interface DaemonApi {
   attach(spec: AttachSpec): Promise<AttachOutcome>
   detach(spec: DetachSpec): Promise<DetachOutcome>
+  /** Changes the disc; rejects when it cannot be opened, and the drive is then empty. */
+  changeDisc(spec: DiscSpec): Promise<DeviceListing>
   list(): readonly DeviceListing[]
   /** All devices, or those of one name. */
   statistics(name?: string): readonly DeviceStatistics[]

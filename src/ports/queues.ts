@@ -105,6 +105,7 @@ export type QueueEvent =
   | { readonly kind: 'detached'; readonly name: QueueName }
   /** The plane threw; its I/O has been awaited and its borrowings are given back. Other queues go on. */
   | { readonly kind: 'crashed'; readonly name: QueueName; readonly sentence: string }
+  | { readonly kind: 'mediumRenewed'; readonly name: QueueName; readonly renewal: number }
   | { readonly kind: 'levels'; readonly name: QueueName; readonly levels: number }
   /** It went on from a journal, and has answered as many as were owed. */
   | { readonly kind: 'recovered'; readonly name: QueueName }
@@ -126,8 +127,11 @@ export interface QueuePool {
   abandon(name: QueueName): void
   /** Only after `drained`; then `detached`. */
   detach(name: QueueName): void
-  /** The medium was opened anew after a failure; replaces the port once nothing is in flight. */
-  mediumOpened(name: QueueName, plan: MediumPlan): void
+  /**
+   * Another medium, or the same with another size: replaces the port once nothing is in flight, closes the old one, and
+   * then says `mediumRenewed` with the same number.
+   */
+  mediumOpened(name: QueueName, plan: MediumPlan, renewal: number): void
   /** A copy of the queue's counters (layout: core/statistics.ts), undefined when it is not attached. */
   statistics(name: QueueName): Float64Array | undefined
   /** Resolves when every Worker that runs has answered a question asked now: none of them hangs. */

@@ -27,7 +27,8 @@ export class FakeMedia implements MediumOpener {
     if (this.#open.has(target))
       return { ok: false, error: { code: 'locked', sentence: `${target} is in use: detach it there first` } }
     this.#open.set(target, spec)
-    const geometry = { ...GEOMETRY, readOnly, sectorCount: this.sizes.get(target) ?? GEOMETRY.sectorCount }
+    const size = this.sizes.get(target) ?? GEOMETRY.sectorCount
+    const geometry = { ...GEOMETRY, readOnly, sectorCount: target === '' ? 0 : size }
     const medium: Medium = {
       geometry, plan: { kind: 'null', geometry, layers: [] }, notes: [],
       currentSectorCount: () => (this.sizes.has(target) ? this.sizes.get(target) : geometry.sectorCount),

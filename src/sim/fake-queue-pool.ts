@@ -67,9 +67,10 @@ export class FakeQueuePool implements QueuePool {
     this.event$.next({ kind: 'detached', name })
   }
 
-  mediumOpened(name: QueueName, _plan: MediumPlan): void {
-    this.log.push(`medium ${name}`)
+  mediumOpened(name: QueueName, plan: MediumPlan, renewal: number): void {
+    this.log.push(`medium ${name} ${plan.geometry.sectorCount}`)
     assert(this.#phases.has(name), `${name} is not attached`)
+    this.event$.next({ kind: 'mediumRenewed', name, renewal })
   }
 
   statistics(_name: QueueName): Float64Array | undefined {

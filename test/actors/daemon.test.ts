@@ -301,6 +301,32 @@ test('a broken ring is abandoned; shortage is entered and left', async () => {
   expect(plane.host.held()).toEqual(NOTHING)
 })
 
+test('S24: a medium that comes back is opened anew with its front end; one that does not must be attached anew', async () => {
+  const guest = await plane.connected(5)
+  const lose = async () => {
+    plane.queues.levels(QUEUE, LEVEL_MEDIUM_GONE)
+    await plane.until(async () => (await guest.backendState()) === 'Closing')
+    await guest.says('Closed')
+    await plane.until(async () => (await guest.backendState()) === 'Closed')
+    expect([plane.host.held(), plane.media.held]).toEqual([NOTHING, []])
+    expect(plane.daemon.list()[0].error).toMatch(/the medium is gone/)
+  }
+  await lose()
+  await guest.says('Initialising')
+  await plane.until(async () => (await guest.backendState()) === 'InitWait')
+  expect(plane.media.held).toEqual(['disk5'])
+  await guest.connects()
+  expect(plane.daemon.list()[0]).toMatchObject({ connections: 2, error: undefined })
+  await lose()
+  plane.media.errors.set('disk5', { code: 'missing', sentence: 'disk5 does not exist' })
+  await guest.says('Initialising')
+  await plane.until(() => plane.stateOf(5) === 'Failed')
+  plane.media.errors.clear()
+  expect(await plane.daemon.detach({ domid: 5, vdev: 'xvda' })).toMatchObject({ removed: true })
+  await plane.attached(5)
+  expect(plane.stateOf(5)).toBe('InitWait.waiting')
+})
+
 test('S15: a full medium is a state, a sentence in the list, and what a stop waits for; a reload tries at once', async () => {
   await plane.connected(5)
   plane.queues.levels(QUEUE, LEVEL_SHORTAGE | LEVEL_MEDIUM_FULL)
@@ -383,7 +409,56 @@ test('resize: the guest is told by sectors and a rewritten state', async () => {
   plane.clock.advance(60_000)
   await plane.until(async () => (await guest.node('sectors')) === '4096')
   expect(await guest.backendState()).toBe('Connected')
-  expect(plane.queues.log).toContain(`medium ${QUEUE}`)
+  expect(plane.queues.log).toContain(`medium ${QUEUE} 4096`)
+})
+
+describe('S3, S5: discs', () => {
+  const drive = async (target: string) => {
+    const guest = await plane.domain(5)
+    await plane.daemon.attach({ domid: 5, vdev: 'xvda', target, mode: 'r', deviceType: 'cdrom' })
+    await guest.connects()
+    return guest
+  }
+
+  test('an empty drive is connected, gets a disc, loses it, and meets one that cannot be read', async () => {
+    const guest = await drive('')
+    expect([await guest.node('sectors'), await guest.node('info')]).toEqual(['0', '7'])
+    expect(await plane.daemon.changeDisc({ domid: 5, vdev: 'xvda', target: 'disc1' })).toMatchObject({ target: 'disc1', sectorCount: 2048 })
+    expect([await guest.node('sectors'), plane.media.held]).toEqual(['2048', ['disc1']])
+    await plane.daemon.changeDisc({ domid: 5, vdev: 'xvda', target: '' })
+    expect([await guest.node('sectors'), plane.media.held]).toEqual(['0', []])
+    plane.media.errors.set('bad', { code: 'missing', sentence: 'bad does not exist' })
+    await expect(plane.daemon.changeDisc({ domid: 5, vdev: 'xvda', target: 'bad' })).rejects.toThrow('the drive is empty: bad does not exist')
+    expect(await guest.backendState()).toBe('Connected')
+  })
+
+  /**
+   * What libxl 4.17 writes (libxl_disk.c, libxl_cdrom_insert): for HVM guests alone (`cdrom-insert requires an HVM
+   * domain`), in the back end's directory and in its own copy: first `type` and an empty `params`, in one transaction;
+   * then, in a second one, `type` and `params` = `aio:PATH` for a raw image, or empty when it was an eject.
+   */
+  test('the writes of xl cd-insert and cd-eject change the disc', async () => {
+    const guest = await drive('disc1')
+    const { client } = plane.xenstore
+    const write = (params: string) => client.transaction(async (ops) => {
+      await ops.write(`${guest.backend}/type`, 'qdisk')
+      await ops.write(`${guest.backend}/params`, params)
+    })
+    await write('')
+    await write('aio:disc2')
+    await plane.until(async () => plane.media.held.includes('disc2') && (await guest.node('sectors')) === '2048')
+    await write('')
+    await write('')
+    await plane.until(async () => (await guest.node('sectors')) === '0')
+    expect(plane.media.held).toEqual([])
+    expect(plane.stateOf(5)).toMatch(/^Connected/)
+  })
+
+  test('what is no drive says so', async () => {
+    await plane.connected(6)
+    await expect(plane.daemon.changeDisc({ domid: 6, vdev: 'xvda', target: 'x' })).rejects.toThrow(/is no CD-ROM/)
+    await expect(plane.daemon.changeDisc({ domid: 9, vdev: 'xvda', target: 'x' })).rejects.toThrow(/is not attached/)
+  })
 })
 
 test('S7: nonsense from the guest is noted, and ends nothing but its own connection', async () => {

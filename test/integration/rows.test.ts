@@ -138,6 +138,31 @@ test('a cdrom is offered as removable, and read', async () => {
   await daemon.detach({ domid: guest.domid, vdev: 'xvdd' })
 })
 
+test('S3 S5: discs come and go in a drive of a running guest; an empty drive answers errors', async () => {
+  const [first, second] = [world.image(1 << 20), world.image(2 << 20)]
+  writeFileSync(first, Buffer.alloc(1 << 20, 1))
+  writeFileSync(second, Buffer.alloc(2 << 20, 2))
+  const disk = ['-d', String(guest.domid), '-v', 'xvdd', '--socket', daemon.socket]
+  expect(await xbbd('attach', ...disk, '--device-type', 'cdrom', '-t', '')).toMatchObject({ status: 0 })
+  const front = await guest.connect({}, 'xvdd')
+  const sectors = () => backendNode(world, guest.domid, 'sectors', 'xvdd')
+  expect(await sectors()).toBe('0')
+  await expect(front.read(0, 2048)).rejects.toMatchObject({ code: expect.stringMatching(/EIO|EINVAL/) as unknown })
+  expect(await xbbd('insert', ...disk, '-t', first)).toMatchObject({ status: 0, stdout: expect.stringContaining(first) as unknown })
+  await until('the guest knows', () => front.sizeBytes === 1 << 20)
+  expect(await front.read(4096, 2048)).toEqual(Buffer.alloc(2048, 1))
+  expect(await xbbd('insert', ...disk, '-t', second)).toMatchObject({ status: 0 })
+  await until('the guest knows', () => front.sizeBytes === 2 << 20)
+  expect(await front.read(1 << 20, 2048)).toEqual(Buffer.alloc(2048, 2))
+  expect(daemon.openFlags(first)).toEqual([])
+  const missing = await xbbd('insert', ...disk, '-t', '/no/such/disc')
+  expect(missing).toMatchObject({ status: 66, stderr: expect.stringMatching(/drive is empty: .*does not exist/) as unknown })
+  expect([await sectors(), daemon.openFlags(second)]).toEqual(['0', []])
+  expect(await xbbd('eject', ...disk, '--json')).toMatchObject({ status: 0, stdout: expect.stringContaining('"target":') as unknown })
+  await front.close()
+  await daemon.detach({ domid: guest.domid, vdev: 'xvdd' })
+})
+
 test('S5 S31 S32: several guests with several disks of every medium at once', async () => {
   const guests = [guest, await world.guest({ pages: 16_384 }), await world.guest({ pages: 16_384 })]
   const targets = [() => world.image(4 << 20), () => 'memory:4M', () => world.image((4 << 20) + 700)]

@@ -10,7 +10,7 @@ import type { DeviceEffect, DeviceEvent } from '../../src/machines/device/types.
 import type { QueueLegacy } from '../../src/ports/queues.js'
 import {
   given, givenState, held, input, legacyRead, names, nodesRead, outcomes, plan, queueDied, says, settle, undone,
-  ways, type Given,
+  ways, renewed, withDrive, type Given,
 } from '../support/device-chart.js'
 
 const CONNECTED = 'Connected.intake.Running Connected.medium.Present'
@@ -357,6 +357,77 @@ test('resize: the new size and the state again, and the queue learns it first', 
   expect(names(resizing.effects)).toEqual(['renewQueueMedium', 'announceSize'])
   expect(resizing.effects[1]).toEqual({ type: 'announceSize', nodes: { sectors: '4096' } })
   expect(resizing.when({ type: 'xenstore.sizeAnnounced' }).state).toBe(CONNECTED)
+})
+
+describe('S3, S5: a CD-ROM drive', () => {
+  const IN = 'Connected.intake.Running Connected.medium.Present'
+  const wants = (params: string): DeviceEvent => ({ type: 'xenstore.targetChanged', params })
+  const announced: DeviceEvent = { type: 'xenstore.sizeAnnounced' }
+  const spec = (device: Given) => device.effects.find(({ type }) => type === 'openMedium')
+
+  test.each([['', ''], [undefined, ''], ['aio:', ''], ['aio:/iso/a', '/iso/a'], ['phy:/dev/sr0', '/dev/sr0'], ['/iso/a', '/iso/a']])(
+    'params %j opens %j, read-only whatever mode says', (params, target) => {
+      expect(spec(given(nodesRead({ 'device-type': 'cdrom', mode: 'w', params })))).toMatchObject({ spec: { target, readOnly: true } })
+    })
+
+  test('other formats than raw are refused, and a disk without params', () => {
+    expect(given(nodesRead({ params: 'qcow2:/a' })).context.error).toMatch(/only raw images are served/)
+    expect(given(nodesRead({ params: 'aio:' })).context.error).toMatch(/params is missing/)
+  })
+
+  test('the old disc is let go of by queue and process before the new one is opened; the guest is told once', () => {
+    let device = given(...withDrive(), wants('aio:/iso/two'))
+    expect(names(device.effects)).toEqual(['renewQueueMedium'])
+    expect(device.effects[0]).toMatchObject({ renewal: 1, plan: { geometry: { sectorCount: 0 } } })
+    expect(device.when(renewed(0)).state).toBe(device.state)
+    device = device.when(renewed(1))
+    expect(names(device.effects)).toEqual(['closeMedium'])
+    device = device.when({ type: 'medium.closed' })
+    expect(spec(device)).toMatchObject({ spec: { target: '/iso/two' } })
+    device = device.when({ type: 'medium.opened', plan, notes: [] })
+    expect(names(device.effects)).toEqual(['renewQueueMedium', 'announceSize'])
+    expect(device.effects[1]).toMatchObject({ nodes: { sectors: '2048', 'sector-size': '512' } })
+    expect(device.when(announced, renewed(2)).state).toBe(IN)
+  })
+
+  test('ejected: sectors are 0, and nothing is opened; inserted again as libxl does, by way of an empty drive', () => {
+    const ejected = given(...withDrive(), wants(''), renewed(1), { type: 'medium.closed' })
+    expect(names(ejected.effects)).toEqual(['announceSize'])
+    expect(ejected.effects[0]).toMatchObject({ nodes: { sectors: '0' } })
+    const empty = ejected.when(announced)
+    expect(empty.state).toBe(IN)
+    expect(empty.when(wants('/iso/three'), renewed(2), { type: 'medium.closed' }).state).toBe('Connected.intake.Running Connected.medium.Changing.opening')
+  })
+
+  test('changed again while it is being changed, or while connecting: the last one counts', () => {
+    const twice = given(...ways['Connected.intake.Running Connected.medium.Changing.opening'], wants('/iso/three'))
+    const after = twice.when({ type: 'medium.opened', plan, notes: [] }, announced)
+    expect(after.state).toBe('Connected.intake.Running Connected.medium.Changing.ejecting')
+    const early = given(...withDrive().slice(0, -2), wants('/iso/two'), outcomes[5])
+    expect(early.state).toBe('Connected.intake.Running Connected.medium.Changing.ejecting')
+  })
+
+  test('a disc that cannot be opened, or goes away, leaves the drive empty, says so, and closes nothing', () => {
+    const refused = given(
+      ...ways['Connected.intake.Running Connected.medium.Changing.opening'], { type: 'medium.refused', sentence: 'no such file' }, announced,
+    )
+    expect([refused.state, refused.context.medium?.geometry.sectorCount]).toEqual([IN, 0])
+    expect(refused.context.notes).toContain('the drive is empty: no such file')
+    const lost = given(...withDrive(), { type: 'medium.gone', sentence: 'ENXIO' })
+    expect(lost.state).toBe('Connected.intake.Running Connected.medium.Changing.ejecting')
+    expect(names(lost.effects)).not.toContain('→ Closing')
+  })
+
+  test('a disk ignores it and notes it', () => {
+    const disk = givenState(CONNECTED).when(wants('/other'))
+    expect([disk.state, disk.effects, disk.context.nodes?.target]).toEqual([CONNECTED, [], 'null:1M'])
+    expect(disk.context.notes.at(-1)).toMatch(/ignored/)
+  })
+
+  test('before anyone connected: begun anew with the new disc, InitWait said again', () => {
+    const changed = settle(given(...withDrive().slice(0, 3), wants('/iso/two')))
+    expect(changed.state).toBe('Initialising.reading')
+  })
 })
 
 test('what is not expected is noted, and changes nothing', () => {

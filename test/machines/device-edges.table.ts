@@ -45,6 +45,22 @@ Connected.intake.Full Connected.medium.Resizing | Unknown | Closing.abandoning a
 Connected.intake.Full Connected.medium.Resizing | Initialising | Closing.abandoning abandonQueue
 Connected.intake.Full Connected.medium.Resizing | Closing | Closing.serving → Closing
 Connected.intake.Full Connected.medium.Resizing | Closed | Closing.draining drainQueue
+Connected.intake.Running Connected.medium.Changing.ejecting | Unknown | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Changing.ejecting | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Changing.ejecting | Closing | Closing.serving → Closing
+Connected.intake.Running Connected.medium.Changing.ejecting | Closed | Closing.draining drainQueue
+Connected.intake.Running Connected.medium.Changing.closingOld | Unknown | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Changing.closingOld | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Changing.closingOld | Closing | Closing.serving → Closing
+Connected.intake.Running Connected.medium.Changing.closingOld | Closed | Closing.draining drainQueue
+Connected.intake.Running Connected.medium.Changing.opening | Unknown | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Changing.opening | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Changing.opening | Closing | Closing.serving → Closing
+Connected.intake.Running Connected.medium.Changing.opening | Closed | Closing.draining drainQueue
+Connected.intake.Running Connected.medium.Changing.announcing | Unknown | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Changing.announcing | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Changing.announcing | Closing | Closing.serving → Closing
+Connected.intake.Running Connected.medium.Changing.announcing | Closed | Closing.draining drainQueue
 Closing.serving | Unknown | Closing.abandoning stopTimer abandonQueue
 Closing.serving | Initialising | Closing.abandoning stopTimer abandonQueue
 Closing.serving | Closed | Closing.draining stopTimer drainQueue
@@ -75,6 +91,10 @@ Connected.intake.Full Connected.medium.Present | Closing.abandoning abandonQueue
 Connected.intake.Running Connected.medium.Resizing | Closing.abandoning abandonQueue
 Connected.intake.Shortage Connected.medium.Resizing | Closing.abandoning abandonQueue
 Connected.intake.Full Connected.medium.Resizing | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Changing.ejecting | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Changing.closingOld | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Changing.opening | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Changing.announcing | Closing.abandoning abandonQueue
 Closing.serving | Closing.abandoning stopTimer abandonQueue
 Closing.waiting | Closing.closingMedium closeMedium
 Closing.draining | Closing.abandoning abandonQueue

@@ -89,6 +89,15 @@ export function queueDied(atMs = 0): DeviceEvent {
 const toRecovering = [...foundServed, legacyRead(), opened]
 const toDraining = [...toConnected, says('Closed')]
 
+/** The queue has let go of the medium before the one with that number. */
+export const renewed = (renewal: number): DeviceEvent => ({ type: 'queue.mediumRenewed', renewal })
+
+/** A CD-ROM with a disc in it, and then another one in `params`. */
+export const withDrive = (params = '/iso/one'): readonly DeviceEvent[] => [
+  nodesRead({ 'device-type': 'cdrom', mode: 'r', params }), ...toConnected.slice(1),
+]
+const toChanging: readonly DeviceEvent[] = [...withDrive(), { type: 'xenstore.targetChanged', params: 'aio:/iso/two' }]
+
 /** For every state that the chart rests in, inputs that lead there. */
 export const ways: Readonly<Record<string, readonly DeviceEvent[]>> = {
   'Initialising.reading': [],
@@ -120,6 +129,12 @@ export const ways: Readonly<Record<string, readonly DeviceEvent[]>> = {
   ],
   'Connected.intake.Full Connected.medium.Resizing': [
     ...toConnected, { type: 'queue.ranFull' }, { type: 'medium.resized', sectorCount: 4096 },
+  ],
+  'Connected.intake.Running Connected.medium.Changing.ejecting': toChanging,
+  'Connected.intake.Running Connected.medium.Changing.closingOld': [...toChanging, renewed(1)],
+  'Connected.intake.Running Connected.medium.Changing.opening': [...toChanging, renewed(1), { type: 'medium.closed' }],
+  'Connected.intake.Running Connected.medium.Changing.announcing': [
+    ...toChanging, renewed(1), { type: 'medium.closed' }, { type: 'medium.opened', plan, notes: [] },
   ],
   'Closing.serving': [...toConnected, says('Closing')],
   'Closing.waiting': [...toInitWait, says('Closing')],

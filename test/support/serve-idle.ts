@@ -30,6 +30,7 @@ function idleWorld(): World {
     api: {
       attach: never,
       detach: never,
+      changeDisc: never,
       list: () => [],
       statistics: () => [],
       stop,

@@ -34,6 +34,8 @@ export class BackendDirectory {
   /** What `state` says as far as we know; anything else was written by somebody else. */
   #state: string | undefined
   #online = true
+  /** `params` as it was seen last; undefined before the first look. */
+  #params: string | undefined
 
   /** `path`: `/local/domain/0/backend/vbd/5/51712` */
   constructor(store: XenStore, path: string) {
@@ -55,6 +57,7 @@ export class BackendDirectory {
     if (Object.keys(nodes).length === 0 && (await this.#store.list(this.path)) === undefined) return undefined
     this.#state = nodes[K.state]
     this.#online = parseOnline(nodes[K.online])
+    this.#params = nodes[K.params] ?? ''
     const frontend = nodes[K.frontend]
     return { nodes, frontendState: await this.frontendState(frontend) }
   }
@@ -69,9 +72,17 @@ export class BackendDirectory {
     return this.#values(frontend, negotiationKeys())
   }
 
-  /** Looks what the toolstack wants, once per change. */
-  async wish(): Promise<{ wish: Wish; online: boolean }> {
-    const { [K.state]: state, [K.online]: onlineText } = await this.#values(this.path, [K.state, K.online])
+  /** Looks what the toolstack wants, once per change; `params` when it has another value. */
+  async wish(): Promise<{ wish: Wish; online: boolean; params?: string }> {
+    const nodes = await this.#values(this.path, [K.state, K.online, K.params])
+    const params = nodes[K.params] ?? ''
+    const changed = this.#params !== undefined && this.#params !== params
+    if (this.#params !== undefined) this.#params = params
+    return { ...(await this.#wish(nodes)), ...(changed && { params }) }
+  }
+
+  async #wish(nodes: RawNodes): Promise<{ wish: Wish; online: boolean }> {
+    const { [K.state]: state, [K.online]: onlineText } = nodes
     const online = parseOnline(onlineText)
     if (state === undefined && (await this.#store.list(this.path)) === undefined) return { wish: 'vanished', online }
     const [knownState, wasOnline] = [this.#state, this.#online]

@@ -78,7 +78,7 @@ async function refuseOthers(ops: XenStoreOps, place: DevicePlace, spec: AttachSp
 async function existing(ops: XenStoreOps, place: DevicePlace, spec: AttachSpec): Promise<false> {
   const read = (key: string) => ops.read(`${place.backend}/${key}`)
   const [target, mode, online] = [await read(K.params), await read(K.mode), await read(K.online)]
-  if (target === spec.target && mode === spec.mode && online === '1') return false
+  if ((target ?? '') === spec.target && mode === spec.mode && online === '1') return false
   const how = online === '1' ? `is attached with ${target ?? 'nothing'} (mode ${mode ?? 'r'})` : 'is being detached'
   const sentence = `${spec.vdev} of domain ${place.domid} ${how}: detach it first`
   throw new XbbdError('XBBD_DEVICE_EXISTS', sentence, { exitCode: 73 })
@@ -99,6 +99,22 @@ function frontendNodes(place: DevicePlace, spec: AttachSpec, backendDomid: numbe
     [FRONTEND_BACKEND]: place.backend, 'backend-id': String(backendDomid), 'virtual-device': String(place.devid),
     'device-type': spec.deviceType ?? 'disk', trusted: '1', protocol: spec.protocol ?? 'x86_64-abi', state: '1',
   }
+}
+
+/**
+ * Changes the disc of a drive as libxl does for guests with a device model: `params` in the back end's directory, empty
+ * for none. @throws XbbdError when there is no such drive.
+ */
+export async function changeDisc(store: XenStore, place: DevicePlace, target: string): Promise<void> {
+  await store.transaction(async (ops) => {
+    const read = (key: string) => ops.read(`${place.backend}/${key}`)
+    const what = `${vdevName(place.devid) ?? place.devid} of domain ${place.domid}`
+    if ((await read(K.state)) === undefined)
+      throw new XbbdError('XBBD_NO_DEVICE', `${what} is not attached: see \`xbbd list\``, { exitCode: 69 })
+    if ((await read(K.deviceType)) !== 'cdrom')
+      throw new XbbdError('XBBD_USAGE', `${what} is no CD-ROM: detach it, and attach another disk`, { exitCode: 64 })
+    await ops.write(`${place.backend}/${K.params}`, target)
+  })
 }
 
 /**

@@ -5,6 +5,8 @@
  *   status                              version, process, world, since when, how many devices, what is held
  *   attach {domid, vdev, target, …}     AttachOutcome
  *   detach {domid, vdev, force, …}      DetachOutcome
+ *   insert {domid, vdev, target, …}     DeviceListing: another disc in a CD-ROM drive
+ *   eject {domid, vdev, …}              DeviceListing: none
  *   list                                DeviceListing[]
  *   statistics {name?}                  DeviceStatistics[]
  *   config                              settings in force and where each came from
@@ -14,7 +16,7 @@
  * Each method reads its parameters through `Params` and calls one function of the daemon; nothing is decided here.
  */
 import type {
-  AttachSpec, DaemonApi, DetachSpec, HeldMappings, PendingDevice, StopMode, StopOutcome,
+  AttachSpec, DaemonApi, DetachSpec, DiscSpec, HeldMappings, PendingDevice, StopMode, StopOutcome,
 } from '../../ports/daemon-api.js'
 import type { ReloadPlan } from '../config/reload.js'
 import { DOMID_MAX } from '../../protocol/keys.js'
@@ -82,6 +84,8 @@ export function controlMethods(daemon: ControlledDaemon): ControlHandlers {
     }),
     attach: async (values) => api.attach(readAttach(new Params(values))),
     detach: async (values) => api.detach(readDetach(new Params(values))),
+    insert: async (values) => api.changeDisc(readDisc(new Params(values), true)),
+    eject: async (values) => api.changeDisc(readDisc(new Params(values), false)),
     stop: async (values, progress) => {
       const params = new Params(values)
       const mode = params.optionalChoice('mode', ['park', 'close']) ?? 'park'
@@ -104,10 +108,22 @@ function readAttach(params: Params): AttachSpec {
   const spec: AttachSpec = {
     domid: params.integer('domid', 0, DOMID_MAX),
     vdev: params.text('vdev', 64),
-    target: params.text('target'),
+    target: deviceType === 'cdrom' ? params.textOrNone('target') : params.text('target'),
     mode: params.optionalChoice('mode', ['r', 'w']) ?? 'w',
     ...(deviceType === undefined ? {} : { deviceType }),
     ...(protocol === undefined ? {} : { protocol }),
+    ...(waitMs === undefined ? {} : { waitMs }),
+  }
+  params.done()
+  return spec
+}
+
+function readDisc(params: Params, withDisc: boolean): DiscSpec {
+  const waitMs = params.optionalInteger('waitMs', 0, WAIT_MS_MAX)
+  const spec: DiscSpec = {
+    domid: params.integer('domid', 0, DOMID_MAX),
+    vdev: params.text('vdev', 64),
+    target: withDisc ? params.text('target') : '',
     ...(waitMs === undefined ? {} : { waitMs }),
   }
   params.done()

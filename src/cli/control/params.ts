@@ -31,6 +31,13 @@ export class Params {
     return value
   }
 
+  /** A text that may be empty, but must be given. */
+  textOrNone(name: string, bytesMax = 4096): string {
+    if (this.values[name] !== '') return this.text(name, bytesMax)
+    this.take(name)
+    return ''
+  }
+
   integer(name: string, min: number, max: number): number {
     const value = this.optionalInteger(name, min, max)
     if (value === undefined) throw bad(`the parameter ${name} is missing`)

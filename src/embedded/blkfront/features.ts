@@ -12,7 +12,7 @@
  */
 import type { BlkifAbiName } from '../../ports/host.js'
 import type { XenStoreOps } from '../../ports/xenstore.js'
-import { SECTOR_LIMIT, VDISK_READONLY } from '../../protocol/blkif.js'
+import { SECTOR_LIMIT, VDISK_CDROM, VDISK_READONLY } from '../../protocol/blkif.js'
 
 /** Most pages that any front end here asks for. */
 export const MAX_RING_PAGES = 16
@@ -57,13 +57,15 @@ export async function readDiskOffer(store: XenStoreOps, backend: string): Promis
   const number = (key: string, absent: number) => readNumber(store, `${backend}/${key}`, absent)
   const sectorCount = await number('sectors', 0)
   const sectorSize = await number('sector-size', 0)
-  if (sectorCount === 0 || sectorCount >= SECTOR_LIMIT) return undefined
+  const info = await number('info', 0)
+  // A CD-ROM drive may be empty.
+  if ((sectorCount === 0 && (info & VDISK_CDROM) === 0) || sectorCount >= SECTOR_LIMIT) return undefined
   if (![512, 1024, 2048, 4096].includes(sectorSize)) return undefined
   return {
     sectorCount,
     sectorSize,
     physicalSectorSize: await number('physical-sector-size', sectorSize),
-    readOnly: ((await number('info', 0)) & VDISK_READONLY) !== 0,
+    readOnly: (info & VDISK_READONLY) !== 0,
     barrier: (await number('feature-barrier', 0)) === 1,
     flush: (await number('feature-flush-cache', 0)) === 1,
     discard: (await number('feature-discard', 0)) === 1,

@@ -23,6 +23,8 @@ type Opened = ReturnType<MediumOpener['open']>
 export const mediumOpener: MediumOpener = { open: openMedium }
 
 function openMedium(spec: MediumSpec): Opened {
+  // A CD-ROM drive without a disc: whoever reads gets an error.
+  if (spec.target === '' && spec.readOnly) return { ok: true, medium: nullMedium(0, spec) }
   const target = parseTarget(spec.target)
   switch (target.kind) {
     case 'error':

@@ -1,18 +1,19 @@
 /**
  * @packageDocumentation
- * The device chart's vocabulary: its named guards and actions. An action either remembers (`assign`) or asks for an
- * effect (`emit`): it never does anything. What is emitted during one event is collected in order and executed by the
- * shell after the event is done, so nothing outside can throw inside a chart, and replay emits the same list.
+ * The device chart's vocabulary: its named actions, with the guards of guards.ts. An action either remembers (`assign`)
+ * or asks for an effect (`emit`): it never does anything. What is emitted during one event is collected in order and
+ * executed by the shell after the event is done, so nothing outside can throw inside a chart, and replay emits the same
+ * list.
  */
 import { setup } from 'xstate'
 import { assert } from '../../protocol/errors.js'
-import { DEFAULT_RING_LIMITS, negotiate, type Negotiation } from '../../protocol/negotiation.js'
 import { parseXenbusState, XENBUS_STATES, type XenbusState } from '../../protocol/xenbus-state.js'
 import { vdevName } from '../../protocol/vdev.js'
 import type { QueueTakeover } from '../../ports/queues.js'
-import { judgeNodes, parseOnline } from './nodes.js'
-import { featureNodes, propertyNodes, queueName, queueSettings, sizeNodes } from './offers.js'
-import type { DeviceContext, DeviceEffect, DeviceEvent, DeviceInput, Ending, RawNodes } from './types.js'
+import { judgeNodes, parseOnline, targetOf } from './nodes.js'
+import { guards, judged, outside, recentRejoins, timeOf } from './guards.js'
+import { EMPTY_DRIVE, featureNodes, propertyNodes, queueName, queueSettings, sizeNodes } from './offers.js'
+import type { DeviceContext, DeviceEffect, DeviceEvent, DeviceInput, Ending } from './types.js'
 
 const base = setup({
   types: {
@@ -45,40 +46,6 @@ function frontendOf(event: DeviceEvent): XenbusState | undefined {
   if (event.type === 'xenstore.nodesRead') return event.frontendState
   const [source, name] = event.type.split('.')
   return source === 'frontend' ? XENBUS_STATES.find((state) => state === name) : undefined
-}
-
-/** Outside of a connection: a front end seen here has let go of the ring it had. */
-function outside(state: XenbusState): boolean {
-  return state === 'Unknown' || state === 'Initialising' || state === 'Closed'
-}
-
-/** It has published a ring, and may still use it. */
-function inside(state: XenbusState): boolean {
-  return !outside(state) && state !== 'InitWait'
-}
-
-function wantsConnection(state: XenbusState): boolean {
-  return state === 'Initialised' || state === 'Connected'
-}
-
-/** The keys of the guest, judged; the same for guard and action, since it is a pure function of the event. */
-function judged(context: DeviceContext, event: DeviceEvent): Negotiation | undefined {
-  if (event.type !== 'xenstore.frontendRead') return undefined
-  const { resuming, input: { settings: { ring } } } = context
-  return resuming ? judgedAgain(context, event.nodes) : negotiate(event.nodes, ring)
-}
-
-/** What was negotiated once stands, whatever is offered today; it must be the very ring that the journal is about. */
-function judgedAgain({ legacy, input: { settings: { ring } } }: DeviceContext, nodes: RawNodes): Negotiation {
-  const known = legacy?.kind === 'recoverable' ? legacy.connection : undefined
-  const { maxRingPageOrder } = DEFAULT_RING_LIMITS
-  const limits = { ...ring, maxRingPageOrder, ...(known && { abiFallback: known.abi }) }
-  const verdict = negotiate(nodes, limits)
-  if (!verdict.ok || known === undefined) return verdict
-  const { grefs, evtchn, abi } = verdict.ring
-  const same = evtchn === known.evtchn && abi === known.abi && String(grefs) === String(known.grefs)
-  if (same) return verdict
-  return { ok: false, sentence: 'the front end has another ring than the one that was served: it must come again' }
 }
 
 function foundState(text: string | undefined): XenbusState {
@@ -131,6 +98,26 @@ const memory = {
   rememberMedium: assign(({ context, event }) =>
     event.type === 'medium.opened' ? { medium: event.plan, notes: noted(context, ...event.notes) } : {},
   ),
+  rememberInserted: assign({ inserted: ({ context }) => context.nodes?.target ?? null }),
+  rememberTarget: assign(({ context, event }) => {
+    if (event.type !== 'xenstore.targetChanged' || context.nodes === null) return {}
+    const named = targetOf(event.params, context.nodes.cdrom)
+    const target = named.ok ? named.target : ''
+    return { nodes: { ...context.nodes, target }, ...(named.ok ? {} : { notes: noted(context, named.sentence) }) }
+  }),
+  noteTargetKept: assign(({ context }) => ({
+    notes: noted(context, 'params was changed while the disk is attached: ignored, only a CD-ROM has discs to change'),
+  })),
+  discLost: assign(({ context, event }) => ({
+    nodes: context.nodes === null ? null : { ...context.nodes, target: '' },
+    notes: noted(context, `the drive is empty: ${sentenceOfEvent(event)}`),
+  })),
+  rememberEmpty: assign({ medium: EMPTY_DRIVE }),
+  noteUnreadable: assign(({ context, event }) => ({
+    medium: EMPTY_DRIVE,
+    notes: noted(context, `the drive is empty: ${sentenceOfEvent(event)}`),
+  })),
+  countRenewal: assign({ renewals: ({ context }) => context.renewals + 1 }),
   rememberSize: assign(({ context, event }) => {
     if (event.type !== 'medium.resized' || context.medium === null) return {}
     const geometry = { ...context.medium.geometry, sectorCount: event.sectorCount }
@@ -173,14 +160,6 @@ function crashText({ error }: DeviceContext, event: DeviceEvent): string {
   const rejoining = event.type === 'queue.legacyRead' || event.type === 'queue.refused'
   if (!rejoining) return sentenceOfEvent(event)
   return 'sentence' in event || 'sentence' in event.legacy ? `${error}; ${sentenceOfEvent(event)}` : String(error)
-}
-
-function timeOf(event: DeviceEvent): number {
-  return event.type === 'queue.crashed' ? (event.atMs ?? 0) : 0
-}
-
-function recentRejoins({ rejoins, input: { settings: { rejoin } } }: DeviceContext, event: DeviceEvent): number[] {
-  return rejoins.filter((at) => timeOf(event) - at < (rejoin?.periodMs ?? 0))
 }
 
 function problemNoted(context: DeviceContext, event: DeviceEvent): readonly string[] {
@@ -289,6 +268,7 @@ const effects = {
   announceSize: emit(({ context }) => ({ type: 'announceSize', nodes: sizeNodes(context) })),
   renewQueueMedium: emit(({ context }) => ({
     type: 'renewQueueMedium', queue: queueName(context), plan: sure(context.medium, 'medium'),
+    renewal: context.renewals,
   })),
   /** Closing: who waited for space on the medium long enough, or has left, gets an error. */
   drainQueue: emit(({ context }) => ({ type: 'drainQueue', queue: queueName(context), onEnospc: 'error' })),
@@ -315,70 +295,6 @@ const effects = {
   reportParked: emit({ type: 'reportEnded', how: 'parked' }),
   reportClosed: emit({ type: 'reportEnded', how: 'closed' }),
   reportFailed: emit({ type: 'reportEnded', how: 'failed' }),
-} as const
-
-/** It waits for InitWait, or skipped waiting: in both cases after having left the last connection. */
-function returned({ frontend, frontendLeft }: DeviceContext): boolean {
-  return frontend === 'Initialising' || (frontendLeft && wantsConnection(frontend))
-}
-
-/** Its ring is the one that an earlier process served. */
-function canResume({ frontend, frontendLeft }: DeviceContext): boolean {
-  return inside(frontend) && !frontendLeft
-}
-
-interface GuardArgs {
-  readonly context: DeviceContext
-  readonly event: DeviceEvent
-}
-
-const guards = {
-  nodesIncomplete: ({ context, event }: GuardArgs) =>
-    event.type === 'xenstore.nodesRead' &&
-    judgeNodes(event.nodes, context.input.domid, context.input.devid).kind === 'incomplete',
-  nodesRefused: ({ context }: GuardArgs) => context.refusal !== null,
-  directoryGone: ({ context }: GuardArgs) => context.gone,
-  isOrphaned: ({ context }: GuardArgs) => context.orphaned,
-  isOffline: ({ context }: GuardArgs) => !context.online,
-  isParking: ({ context }: GuardArgs) => context.leaving === 'parked',
-  hasFailed: ({ context }: GuardArgs) => context.ending?.failed === true,
-  isEnding: ({ context }: GuardArgs) => context.ending !== null || context.gone || context.orphaned,
-  mustAbandon: ({ context }: GuardArgs) => context.ending?.abandon === true || context.gone || context.orphaned,
-  legacyRefused: ({ event }: GuardArgs) => event.type === 'queue.legacyRead' && event.legacy.kind === 'refused',
-  legacyHopeless: ({ event }: GuardArgs) => event.type === 'queue.legacyRead' && event.legacy.kind === 'hopeless',
-  legacyRecoverable: ({ event }: GuardArgs) => event.type === 'queue.legacyRead' && event.legacy.kind === 'recoverable',
-  /** A queue that dies again and again dies for a reason; and without a journal there is nothing to go on from. */
-  mayRejoin: ({ context, event }: GuardArgs) => {
-    const { rejoin, journal } = context.input.settings
-    return rejoin !== undefined && journal !== 'off' && recentRejoins(context, event).length < rejoin.max
-  },
-  /** Whoever held the ring has let go of it: no answer is waited for. */
-  nobodyWaits: ({ context }: GuardArgs) =>
-    context.gone || context.orphaned || context.ending?.abandon === true || outside(context.frontend),
-  frontendHasLeft: ({ context }: GuardArgs) => outside(context.frontend),
-  foundOtherSize: ({ context }: GuardArgs) => {
-    const { nodes, medium, rejoins } = context
-    const published = rejoins.length > 0 ? undefined : nodes?.published
-    return published !== undefined && published !== String(medium?.geometry.sectorCount)
-  },
-  /** An earlier process, parked or killed, left a connection that its front end still holds. */
-  foundConnected: ({ context }: GuardArgs) =>
-    (context.found === 'Connected' || context.found === 'Closing') && canResume(context),
-  /** What is left to say is Closed: asked for, or the front end is outside and does not come back yet. */
-  foundEnded: ({ context }: GuardArgs) =>
-    !context.online ||
-    (['Connected', 'Closing', 'Closed'].includes(context.found) && !returned(context)),
-  resumedWhileClosing: ({ context }: GuardArgs) => {
-    const { rejoins, found, online, frontend, ending } = context
-    return (rejoins.length === 0 && found === 'Closing') || !online || frontend === 'Closing' || ending !== null
-  },
-  frontendWantsConnection: ({ context }: GuardArgs) => wantsConnection(context.frontend),
-  frontendIsClosing: ({ context }: GuardArgs) => context.frontend === 'Closing',
-  frontendIsOutside: ({ context }: GuardArgs) => context.frontend === 'Unknown' || context.frontend === 'Closed',
-  frontendMayReturn: ({ context }: GuardArgs) => context.online && context.leaving === 'no',
-  frontendReturned: ({ context }: GuardArgs) => context.online && context.leaving === 'no' && returned(context),
-  connectionRefused: ({ context, event }: GuardArgs) => judged(context, event)?.ok === false,
-  wentOffline: ({ event }: GuardArgs) => event.type === 'xenstore.onlineChanged' && !event.online,
 } as const
 
 export type ActionName = keyof typeof memory | keyof typeof endings | keyof typeof effects

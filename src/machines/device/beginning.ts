@@ -73,7 +73,7 @@ export const initialising = {
     },
     openingMedium: {
       description: 'The medium is being opened and locked; while another holds the lock, this waits a bounded time.',
-      entry: ['openMedium'] as const,
+      entry: ['rememberInserted', 'openMedium'] as const,
       on: on({
         'medium.opened': {
           target: 'publishing', actions: ['rememberMedium'], description: 'Open: now it can be offered.',
@@ -167,6 +167,13 @@ export const initWait = {
           Reconfiguring: { description: 'Means nothing to a disk: waited on.' },
           Reconfigured: { description: 'Means nothing to a disk: waited on.' },
         }),
+        'xenstore.targetChanged': [
+          {
+            guard: 'isCdrom', target: endThere, actions: ['rememberTarget'],
+            description: 'Another disc before anyone looked: closed, and begun anew with it.',
+          },
+          { actions: ['noteTargetKept'], description: 'A disk does not change.' },
+        ],
         'medium.gone': {
           target: endThere, actions: ['endForMedium', 'reportError', 'switchToClosing'],
           description: 'The medium went away before anyone used it.',

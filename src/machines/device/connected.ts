@@ -9,6 +9,56 @@ import { always, closers, frontend, on } from './edges.js'
 const ranShort = { target: 'Shortage', description: 'Out of slots, buffers, quota or tokens (S15).' } as const
 const ranFull = { target: 'Full', description: 'A write found no space, and is to wait for it.' } as const
 
+/** Never two discs at once: the old one is let go of by queue and process before the new one is opened. */
+const changing = {
+  description: 'A disc is changed: the guest sees an empty drive, and then the new one.',
+  initial: 'ejecting',
+  states: {
+    ejecting: {
+      description: 'The queue gets an empty drive, and lets go of the old disc when nothing is in flight there.',
+      entry: ['rememberEmpty', 'countRenewal', 'renewQueueMedium'] as const,
+      on: on({
+        'queue.mediumRenewed': {
+          guard: 'isLatestRenewal', target: 'closingOld', description: 'Nobody borrows the old disc any more.',
+        },
+      }),
+    },
+    closingOld: {
+      description: 'Lock and descriptor of the old disc are given back.',
+      entry: ['closeMedium'] as const,
+      on: on({
+        'medium.closed': [
+          { guard: 'driveIsEmpty', target: 'announcing', actions: ['rememberInserted'], description: 'Only ejected.' },
+          { target: 'opening', description: 'Now the new one.' },
+        ],
+      }),
+    },
+    opening: {
+      description: 'The new disc is being opened and locked.',
+      entry: ['rememberInserted', 'openMedium'] as const,
+      on: on({
+        'medium.opened': {
+          target: 'announcing', actions: ['rememberMedium', 'countRenewal', 'renewQueueMedium'],
+          description: 'Open: the queue gets it.',
+        },
+        'medium.refused': {
+          target: 'announcing', actions: ['noteUnreadable'],
+          description: 'It cannot be opened: the drive stays empty, and says why.',
+        },
+      }),
+    },
+    announcing: {
+      description: 'Size, sector size, kind and state are rewritten, so that the guest looks again.',
+      entry: ['announceSize'] as const,
+      on: on({
+        'xenstore.sizeAnnounced': {
+          target: '#device.Connected.medium.looking', description: 'Told; perhaps it was changed again meanwhile.',
+        },
+      }),
+    },
+  },
+} as const
+
 export const connected = {
   description: 'The front end has its disk.',
   type: 'parallel',
@@ -96,24 +146,40 @@ export const connected = {
     },
     medium: {
       description: 'How the medium is.',
-      initial: 'Present',
+      initial: 'looking',
       states: {
+        looking: {
+          description: 'A disc may have been changed while something else was under way.',
+          always: always(
+            { guard: 'targetIsOther', target: 'Changing', description: 'Another disc is wanted.' },
+            { target: 'Present', description: 'It is the one that is wanted.' },
+          ),
+        },
+        Changing: changing,
         Present: {
           description: 'Open, of the size that was published.',
           on: on({
             'medium.resized': {
               target: 'Resizing', actions: ['rememberSize'], description: 'Its size changed: the guest is told.',
             },
-            'medium.gone': {
-              target: 'Gone', actions: ['endForMedium'], description: 'ENXIO or its like (S24).',
-            },
+            'medium.gone': [
+              {
+                guard: 'isCdrom', target: 'Changing', actions: ['discLost'],
+                description: 'The disc is gone: an empty drive is no reason to close.',
+              },
+              { target: 'Gone', actions: ['endForMedium'], description: 'ENXIO or its like (S24).' },
+            ],
+            'xenstore.targetChanged': [
+              { guard: 'isCdrom', target: 'looking', actions: ['rememberTarget'], description: 'The disc is changed.' },
+              { actions: ['noteTargetKept'], description: 'A disk does not change.' },
+            ],
           }),
         },
         Resizing: {
           description: 'sectors and state are rewritten in one transaction, so that the guest looks again.',
-          entry: ['renewQueueMedium', 'announceSize'] as const,
+          entry: ['countRenewal', 'renewQueueMedium', 'announceSize'] as const,
           on: on({
-            'xenstore.sizeAnnounced': { target: 'Present', description: 'The new size is published.' },
+            'xenstore.sizeAnnounced': { target: 'looking', description: 'The new size is published.' },
             'medium.resized': {
               target: 'Resizing', actions: ['rememberSize'], description: 'Changed again: told again.',
             },

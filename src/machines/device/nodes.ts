@@ -28,23 +28,41 @@ export function judgeNodes(raw: RawNodes, domid: number, devid: number): JudgedN
     return refused(`frontend-id says ${quoted(raw[K.frontendId])}, but the directory belongs to domain ${domid}`)
   if (!frontend.startsWith(`/local/domain/${domid}/`))
     return refused(`frontend ${quoted(frontend)} does not lie below /local/domain/${domid}: attach the device anew`)
-  const target = raw[K.params]
-  if (!target) return refused('params is missing: write the path of an image or a block device there')
+  const cdrom = raw[K.deviceType] === 'cdrom'
+  const named = targetOf(raw[K.params], cdrom)
+  if (!named.ok) return refused(named.sentence)
   return {
     kind: 'complete',
     nodes: {
       frontend,
       domid,
-      target,
+      target: named.target,
       // Read-only unless it says w, as the seed has it; the medium is then opened so, too (XSA-142).
-      readOnly: !(raw[K.mode] ?? '').includes('w'),
-      cdrom: raw[K.deviceType] === 'cdrom',
-      removable: raw[K.removable] === '1' || raw[K.deviceType] === 'cdrom',
+      readOnly: cdrom || !(raw[K.mode] ?? '').includes('w'),
+      cdrom,
+      removable: raw[K.removable] === '1' || cdrom,
       discardEnabled: raw[K.discardEnable] !== '0',
       ...(raw[K.sectors] ? { published: raw[K.sectors] } : {}),
       vdev: raw[K.dev] || vdevName(devid) || String(devid),
     },
   }
+}
+
+export type NamedTarget =
+  | { readonly ok: true; readonly target: string }
+  | { readonly ok: false; readonly sentence: string }
+
+/**
+ * What `params` names; empty = a drive without a disc, which only a CD-ROM can be. libxl writes `aio:PATH` where QEMU
+ * is meant to read it, and older toolstacks write `phy:` or `file:` before a path. Other formats than raw are refused:
+ * served as they are, they would be garbage to the guest and to themselves.
+ */
+export function targetOf(params: string | undefined, cdrom: boolean): NamedTarget {
+  const [, format, path] = /^(aio|raw|phy|file|qcow2?|vhd|qed|vdi):(.*)$/s.exec(params ?? '') ?? ['', '', params ?? '']
+  if (/^(q|v)/.test(format))
+    return { ok: false, sentence: `params says ${quoted(params ?? '')}, but only raw images are served: convert it` }
+  if (path !== '' || cdrom) return { ok: true, target: path }
+  return { ok: false, sentence: 'params is missing: write the path of an image or a block device there' }
 }
 
 /** Absent counts as online: by-hand set-ups often leave it out. */

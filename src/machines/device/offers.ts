@@ -4,6 +4,7 @@
  * the queue by its settings. Both ask `offersOf`, so what a front end was not promised is what its queue answers
  * EOPNOTSUPP.
  */
+import type { MediumPlan } from '../../ports/medium.js'
 import type { QueueSettings } from '../../ports/queues.js'
 import { assert } from '../../protocol/errors.js'
 import { BACKEND_KEYS as K } from '../../protocol/keys.js'
@@ -38,9 +39,20 @@ export function propertyNodes(context: DeviceContext): RawNodes {
   return Object.fromEntries(deviceProperties(medium.geometry, offers))
 }
 
-/** The one node that an online resize changes; in 512-byte sectors. */
+/** What an online resize changes, in 512-byte sectors; another disc may have other sectors, too. */
 export function sizeNodes(context: DeviceContext): RawNodes {
-  return { [K.sectors]: String(open(context).medium.geometry.sectorCount) }
+  const { medium, nodes } = open(context)
+  return nodes.cdrom ? propertyNodes(context) : { [K.sectors]: String(medium.geometry.sectorCount) }
+}
+
+/** A drive without a disc: every request is beyond its end. */
+export const EMPTY_DRIVE: MediumPlan = {
+  kind: 'null',
+  layers: [],
+  geometry: {
+    sectorCount: 0, sectorSize: 512, physicalSectorSize: 512, readOnly: true, canFlush: false, canDiscard: false,
+    canSecureDiscard: false, discardGranularity: 512, discardAlignment: 0, buffered: false,
+  },
 }
 
 /** What the queue must know of its device. */

@@ -91,6 +91,10 @@ export interface DeviceContext {
   readonly orphaned: boolean
   readonly ending: Ending | null
   readonly medium: MediumPlan | null
+  /** The target of the medium that is open, or was tried last; another one in `nodes` is yet to be opened. */
+  readonly inserted: string | null
+  /** How often the queue was given another medium; its answer says which one it has. */
+  readonly renewals: number
   readonly connection: NegotiatedRing | null
   readonly grants: GrantPlan | null
   readonly ring: RingPlan | null
@@ -112,6 +116,8 @@ export type DeviceEvent =
   | { readonly type: 'xenstore.onlineChanged'; readonly online: boolean }
   /** The toolstack wrote Closing (or Closed) over our state, or online=0: libxl's way to ask for the end. */
   | { readonly type: 'xenstore.closeRequested'; readonly online: boolean }
+  /** The toolstack wrote another `params`: a disc was changed. */
+  | { readonly type: 'xenstore.targetChanged'; readonly params: string }
   | { readonly type: 'xenstore.directoryVanished' }
   /** XenStore does not know the guest's domain any more: it has died, with or without its toolstack. */
   | { readonly type: 'xenstore.domainGone' }
@@ -142,6 +148,8 @@ export type DeviceEvent =
   | { readonly type: 'queue.refused'; readonly sentence: string }
   | { readonly type: 'queue.drained'; readonly abandoned: number }
   | { readonly type: 'queue.detached' }
+  /** It has let go of the medium before the one with this number. */
+  | { readonly type: 'queue.mediumRenewed'; readonly renewal: number }
   /** `atMs`: of the monotonic clock. */
   | { readonly type: 'queue.crashed'; readonly sentence: string; readonly atMs?: number }
   | { readonly type: 'queue.legacyRead'; readonly legacy: QueueLegacy }
@@ -186,7 +194,7 @@ export type DeviceEffect =
     }
   | { readonly type: 'publishProperties'; readonly nodes: RawNodes }
   | { readonly type: 'announceSize'; readonly nodes: RawNodes }
-  | { readonly type: 'renewQueueMedium'; readonly queue: string; readonly plan: MediumPlan }
+  | { readonly type: 'renewQueueMedium'; readonly queue: string; readonly plan: MediumPlan; readonly renewal: number }
   | { readonly type: 'drainQueue'; readonly queue: string; readonly onEnospc: QueueSettings['onEnospc'] }
   | { readonly type: 'retryQueue'; readonly queue: string }
   | { readonly type: 'abandonQueue'; readonly queue: string }

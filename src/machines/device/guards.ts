@@ -1,0 +1,122 @@
+/**
+ * @packageDocumentation
+ * What the device chart decides by: its named guards, and the judgements that guards and actions share. All are pure
+ * functions of context and event, so that a replay decides the same.
+ */
+import { DEFAULT_RING_LIMITS, negotiate, type Negotiation } from '../../protocol/negotiation.js'
+import type { XenbusState } from '../../protocol/xenbus-state.js'
+import { judgeNodes } from './nodes.js'
+import type { DeviceContext, DeviceEvent, RawNodes } from './types.js'
+
+/** Outside of a connection: a front end seen here has let go of the ring it had. */
+export function outside(state: XenbusState): boolean {
+  return state === 'Unknown' || state === 'Initialising' || state === 'Closed'
+}
+
+/** It has published a ring, and may still use it. */
+function inside(state: XenbusState): boolean {
+  return !outside(state) && state !== 'InitWait'
+}
+
+function wantsConnection(state: XenbusState): boolean {
+  return state === 'Initialised' || state === 'Connected'
+}
+
+/** The keys of the guest, judged; the same for guard and action, since it is a pure function of the event. */
+export function judged(context: DeviceContext, event: DeviceEvent): Negotiation | undefined {
+  if (event.type !== 'xenstore.frontendRead') return undefined
+  const { resuming, input: { settings: { ring } } } = context
+  return resuming ? judgedAgain(context, event.nodes) : negotiate(event.nodes, ring)
+}
+
+/** What was negotiated once stands, whatever is offered today; it must be the very ring that the journal is about. */
+function judgedAgain({ legacy, input: { settings: { ring } } }: DeviceContext, nodes: RawNodes): Negotiation {
+  const known = legacy?.kind === 'recoverable' ? legacy.connection : undefined
+  const { maxRingPageOrder } = DEFAULT_RING_LIMITS
+  const limits = { ...ring, maxRingPageOrder, ...(known && { abiFallback: known.abi }) }
+  const verdict = negotiate(nodes, limits)
+  if (!verdict.ok || known === undefined) return verdict
+  const { grefs, evtchn, abi } = verdict.ring
+  const same = evtchn === known.evtchn && abi === known.abi && String(grefs) === String(known.grefs)
+  if (same) return verdict
+  return { ok: false, sentence: 'the front end has another ring than the one that was served: it must come again' }
+}
+
+export function timeOf(event: DeviceEvent): number {
+  return event.type === 'queue.crashed' ? (event.atMs ?? 0) : 0
+}
+
+export function recentRejoins(
+  { rejoins, input: { settings: { rejoin } } }: DeviceContext, event: DeviceEvent,
+): number[] {
+  return rejoins.filter((at) => timeOf(event) - at < (rejoin?.periodMs ?? 0))
+}
+
+/** It waits for InitWait, or skipped waiting: in both cases after having left the last connection. */
+function returned({ frontend, frontendLeft }: DeviceContext): boolean {
+  return frontend === 'Initialising' || (frontendLeft && wantsConnection(frontend))
+}
+
+/** Its ring is the one that an earlier process served. */
+function canResume({ frontend, frontendLeft }: DeviceContext): boolean {
+  return inside(frontend) && !frontendLeft
+}
+
+interface GuardArgs {
+  readonly context: DeviceContext
+  readonly event: DeviceEvent
+}
+
+export const guards = {
+  nodesIncomplete: ({ context, event }: GuardArgs) =>
+    event.type === 'xenstore.nodesRead' &&
+    judgeNodes(event.nodes, context.input.domid, context.input.devid).kind === 'incomplete',
+  nodesRefused: ({ context }: GuardArgs) => context.refusal !== null,
+  directoryGone: ({ context }: GuardArgs) => context.gone,
+  isCdrom: ({ context }: GuardArgs) => context.nodes?.cdrom === true,
+  targetIsOther: ({ context }: GuardArgs) => context.nodes?.cdrom === true && context.inserted !== context.nodes.target,
+  driveIsEmpty: ({ context }: GuardArgs) => context.nodes?.target === '',
+  isLatestRenewal: ({ context, event }: GuardArgs) =>
+    event.type === 'queue.mediumRenewed' && event.renewal === context.renewals,
+  isOrphaned: ({ context }: GuardArgs) => context.orphaned,
+  isOffline: ({ context }: GuardArgs) => !context.online,
+  isParking: ({ context }: GuardArgs) => context.leaving === 'parked',
+  hasFailed: ({ context }: GuardArgs) => context.ending?.failed === true,
+  isEnding: ({ context }: GuardArgs) => context.ending !== null || context.gone || context.orphaned,
+  mustAbandon: ({ context }: GuardArgs) => context.ending?.abandon === true || context.gone || context.orphaned,
+  legacyRefused: ({ event }: GuardArgs) => event.type === 'queue.legacyRead' && event.legacy.kind === 'refused',
+  legacyHopeless: ({ event }: GuardArgs) => event.type === 'queue.legacyRead' && event.legacy.kind === 'hopeless',
+  legacyRecoverable: ({ event }: GuardArgs) => event.type === 'queue.legacyRead' && event.legacy.kind === 'recoverable',
+  /** A queue that dies again and again dies for a reason; and without a journal there is nothing to go on from. */
+  mayRejoin: ({ context, event }: GuardArgs) => {
+    const { rejoin, journal } = context.input.settings
+    return rejoin !== undefined && journal !== 'off' && recentRejoins(context, event).length < rejoin.max
+  },
+  /** Whoever held the ring has let go of it: no answer is waited for. */
+  nobodyWaits: ({ context }: GuardArgs) =>
+    context.gone || context.orphaned || context.ending?.abandon === true || outside(context.frontend),
+  frontendHasLeft: ({ context }: GuardArgs) => outside(context.frontend),
+  foundOtherSize: ({ context }: GuardArgs) => {
+    const { nodes, medium, rejoins } = context
+    const published = rejoins.length > 0 ? undefined : nodes?.published
+    return published !== undefined && published !== String(medium?.geometry.sectorCount)
+  },
+  /** An earlier process, parked or killed, left a connection that its front end still holds. */
+  foundConnected: ({ context }: GuardArgs) =>
+    (context.found === 'Connected' || context.found === 'Closing') && canResume(context),
+  /** What is left to say is Closed: asked for, or the front end is outside and does not come back yet. */
+  foundEnded: ({ context }: GuardArgs) =>
+    !context.online ||
+    (['Connected', 'Closing', 'Closed'].includes(context.found) && !returned(context)),
+  resumedWhileClosing: ({ context }: GuardArgs) => {
+    const { rejoins, found, online, frontend, ending } = context
+    return (rejoins.length === 0 && found === 'Closing') || !online || frontend === 'Closing' || ending !== null
+  },
+  frontendWantsConnection: ({ context }: GuardArgs) => wantsConnection(context.frontend),
+  frontendIsClosing: ({ context }: GuardArgs) => context.frontend === 'Closing',
+  frontendIsOutside: ({ context }: GuardArgs) => context.frontend === 'Unknown' || context.frontend === 'Closed',
+  frontendMayReturn: ({ context }: GuardArgs) => context.online && context.leaving === 'no',
+  frontendReturned: ({ context }: GuardArgs) => context.online && context.leaving === 'no' && returned(context),
+  connectionRefused: ({ context, event }: GuardArgs) => judged(context, event)?.ok === false,
+  wentOffline: ({ event }: GuardArgs) => event.type === 'xenstore.onlineChanged' && !event.online,
+} as const
