@@ -73,7 +73,7 @@ scenario('a disk is detached by xl under load', { boot: 'lives', timeout: 150 },
   await expectGuestLives(t, stage)
 })
 
-scenario('a disk is detached by xbbd under load', { boot: 'lives', short: true, timeout: 150 }, async (t) => {
+scenario('a disk is detached by xbbd under load', { boot: 'lives', timeout: 150 }, async (t) => {
   const stage = await underLoad(t)
   const { domid } = stage.guest
   const place = ['--domain', `${domid}`, '--vdev', 'xvdb']

@@ -10,7 +10,7 @@ import { backendOf, DEVID, isLocked } from '../traces.js'
 const DRIVER = '/sys/bus/xen/drivers/vbd'
 const DEVICE = `vbd-${DEVID.xvdb}`
 
-scenario('the guest unbinds its driver from the disk', { boot: 'lives', short: true, timeout: 120 }, async (t) => {
+scenario('the guest unbinds its driver from the disk', { boot: 'lives', timeout: 120 }, async (t) => {
   await t.daemon.start()
   const image = t.image('unbound', 8 << 20)
   const disk = t.disk('xvdb', image)
