@@ -79,6 +79,20 @@ function writeRequest(core: QueueCore, slot: number, words: Int32Array, at: numb
   return at
 }
 
+/** Where each request of the checkpoint at words[at..] stands, for readers of other versions'; none beyond its end. */
+export function checkpointRequests(words: Int32Array, at: number): number[] {
+  const end = Math.min(words.length, at + words[at + 1])
+  const lists = words[at + 11] + words[at + 12] + words[at + 13] + words[at + 14]
+  const places: number[] = []
+  if (!(lists >= 0 && lists < end)) return places
+  let from = at + FIXED_WORDS + lists + (lists & 1)
+  for (let count = words[at + 15]; count > 0 && from + REQUEST_WORDS <= end; count--) {
+    places.push(from)
+    from += REQUEST_WORDS + 2 * ((words[from + 2] >>> 16) & 0xff)
+  }
+  return places
+}
+
 /** Puts a fresh core into the state of the checkpoint at words[at..]. Bounds are asserted, not trusted. */
 export function restoreCheckpoint(core: QueueCore, words: Int32Array, at: number): void {
   const end = at + words[at + 1]

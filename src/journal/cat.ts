@@ -11,7 +11,7 @@
 import { recordWords } from '../core/records.js'
 import { walkChain } from './chain.js'
 import type { JournalChain } from './chain.js'
-import { decodeRecord, recordLine } from './describe-record.js'
+import { decodeRecord, NO_NAMES, recordLine } from './describe-record.js'
 import type { DecodedRecord } from './describe-record.js'
 import type { JournalIdentity } from './format.js'
 import { clockOffsetNs } from './recording.js'
@@ -37,6 +37,7 @@ export interface CatRange {
 /** Every record of a chain within the range, in order. */
 export function* catChain(chain: JournalChain, range: CatRange = {}): Generator<CatEntry, void> {
   const { journal, run, identity } = chain
+  const names = chain.upcast === undefined ? NO_NAMES : undefined
   const { from = 0, to = Infinity } = range
   for (const step of walkChain(chain)) {
     if (step.kind === 'damage' || step.kind === 'gap') {
@@ -55,7 +56,7 @@ export function* catChain(chain: JournalChain, range: CatRange = {}): Generator<
         yield { ...place, record: { kind: 'damage', sentence: `batch ${batch.number}: a record cannot be read` } }
         break
       }
-      yield { ...place, record: decodeRecord(batch.words, at) }
+      yield { ...place, record: decodeRecord(batch.words, at, names) }
       at += size
     }
   }

@@ -8,7 +8,6 @@
  *
  * Damage and gaps are passed over and noted; what a queue is behind them is unknown until its next checkpoint.
  */
-import { BATCH_TAIL_WORDS } from './format.js'
 import { ActorFold } from './actor-fold.js'
 import type { Life } from './actor-fold.js'
 import type { JournalChain } from './chain.js'
@@ -17,6 +16,7 @@ import type { OnStep } from './queue-track.js'
 import { readCoreSettings } from './replay-settings.js'
 import { readBatches } from './segment-reader.js'
 import type { Batch } from './segment-reader.js'
+import { unknownCharts } from './upcast.js'
 
 /** The batches of one segment, and whether it goes on from the one before it. */
 interface Loaded {
@@ -44,9 +44,11 @@ export class ChainCursor {
 
   constructor(chain: JournalChain, onStep?: OnStep) {
     this.chain = chain
-    if (chain.identity.kind === 'queue') {
-      const settings = readCoreSettings(chain.identity.settings)
-      if (settings.ok) this.queue = new QueueTrack(settings.settings, onStep)
+    const { identity, upcast } = chain
+    if (identity.kind === 'queue') {
+      const settings = readCoreSettings(identity.settings)
+      if (upcast === undefined) this.problem(unknownCharts(identity))
+      else if (settings.ok) this.queue = new QueueTrack(settings.settings, upcast, onStep)
       else this.problem(settings.sentence)
     } else this.actors = new ActorFold(({ sentence }) => this.problem(sentence))
     this.loaded = this.load(0)
@@ -148,7 +150,7 @@ export class ChainCursor {
     const reading = readBatches(words, segment.header)
     for (;;) {
       const step = reading.next()
-      if (step.done !== true) batches.push(step.value)
+      if (step.done !== true) batches.push(this.chain.upcast?.lift(step.value) ?? step.value)
       else {
         const { damage, chain: crc } = step.value
         if (damage) this.problem(`${segment.file}: ${damage.sentence}`)
@@ -173,9 +175,4 @@ export class ChainCursor {
   private problem(sentence: string): void {
     if (this.problems.length < 100 && !this.problems.includes(sentence)) this.problems.push(sentence)
   }
-}
-
-/** Bytes that a batch takes in its file. */
-export function bytesOf({ at, to }: Batch): number {
-  return (to - at + BATCH_TAIL_WORDS) * 4
 }

@@ -14,6 +14,8 @@ import { BATCH_TAIL_WORDS } from './format.js'
 import type { JournalIdentity } from './format.js'
 import { judgeTail, readBatches } from './segment-reader.js'
 import type { Batch, SegmentHeader, Tail } from './segment-reader.js'
+import { upcastFor } from './upcast.js'
+import type { Upcast } from './upcast.js'
 
 /** One segment somewhere: in a file from byte `offset` on, or in memory. */
 export interface SegmentView {
@@ -30,6 +32,8 @@ export interface JournalChain {
   /** Tells runs of the same journal apart: `pid@monotonicNs`. */
   readonly run: string
   readonly identity: JournalIdentity
+  /** How its batches are read; undefined: its charts are not known, and they are left as they stand there. */
+  readonly upcast: Upcast | undefined
   readonly segments: readonly SegmentView[]
 }
 
@@ -63,8 +67,10 @@ export function chainsOf(segments: Iterable<SegmentView>): JournalChain[] {
   }
   const chains = [...groups.values()].map((group) => {
     group.sort((a, b) => a.header.sequence - b.header.sequence || a.header.firstBatch - b.header.firstBatch)
-    const { identity } = group[0].header
-    return { journal: identity.journal, run: runOf(identity), identity, segments: group }
+    const { header } = group[0]
+    const { identity } = header
+    const upcast = upcastFor(header)
+    return { journal: identity.journal, run: runOf(identity), identity, upcast, segments: group }
   })
   const begun = (chain: JournalChain) => chain.identity.monotonicNs
   return chains.sort((a, b) => (a.journal < b.journal ? -1 : a.journal > b.journal ? 1 : begun(a) - begun(b)))
@@ -78,11 +84,14 @@ export function* walkChain(chain: JournalChain): Generator<ChainStep, void> {
     const follows = expected?.number === header.firstBatch && expected.crc === header.chain
     if (expected !== undefined && !follows) yield gapBefore(segment, expected.number)
     yield { kind: 'segment', segment, follows }
-    expected = yield* walkSegment(segment)
+    expected = yield* walkSegment(segment, chain.upcast)
   }
 }
 
-function* walkSegment(segment: SegmentView): Generator<ChainStep, { number: number; crc: number } | undefined> {
+/** Batches come lifted; where they stand and what chains them is the file's own. */
+function* walkSegment(
+  segment: SegmentView, upcast: Upcast | undefined,
+): Generator<ChainStep, { number: number; crc: number } | undefined> {
   const { header } = segment
   const words = segment.words()
   let number = header.firstBatch
@@ -104,7 +113,7 @@ function* walkSegment(segment: SegmentView): Generator<ChainStep, { number: numb
     const batch = next.value
     at = batch.to + BATCH_TAIL_WORDS
     number = batch.number + 1
-    yield { kind: 'batch', segment, batch }
+    yield { kind: 'batch', segment, batch: upcast === undefined ? batch : upcast.lift(batch) }
   }
 }
 

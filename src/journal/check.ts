@@ -11,6 +11,7 @@ import {
   RECORD_CHECKPOINT, RECORD_COPIED, RECORD_ENTERED, RECORD_EVENT, RECORD_NAMES, RECORD_STATE, recordWords,
 } from '../core/records.js'
 import { walkChain } from './chain.js'
+import { BATCH_FRAME_WORDS, BATCH_HEAD_WORDS } from './format.js'
 import type { JournalChain } from './chain.js'
 import type { JournalFiles } from './journal-files.js'
 import type { Batch, Tail } from './segment-reader.js'
@@ -76,8 +77,10 @@ function checkChain(chain: JournalChain, note: (problem: JournalProblem) => void
       const found = identity.kind === 'queue' ? checkQueueBatch(batch, first) : checkActorBatch(batch)
       batches++
       records += found.records
-      bytes += (batch.to - batch.at + 4) * 4
-      const place = { file, offset: offset + found.at * 4, journal, batch: batch.number }
+      bytes += (batch.to - batch.from + BATCH_FRAME_WORDS) * 4
+      // A lifted batch has words of its own.
+      const word = batch.at + BATCH_HEAD_WORDS + found.at - batch.from
+      const place = { file, offset: offset + word * 4, journal, batch: batch.number }
       if (found.sentence) note({ ...place, sentence: `batch ${batch.number}: ${found.sentence}` })
     }
   }

@@ -33,10 +33,25 @@ export interface DecodedRecord {
 const OP_NAMES = ['read', 'write', 'barrier', 'flush', 'reserved', 'discard', 'indirect']
 const STATUS_NAMES: { readonly [status: number]: string } = { 0: 'okay', [-1]: 'error', [-2]: 'unsupported' }
 
+/** The names of the charts' numbers. */
+export interface RecordNames {
+  readonly queueStates: readonly string[]
+  readonly queueEvents: readonly string[]
+  readonly requestStates: readonly string[]
+  readonly requestEvents: readonly string[]
+}
+
+const TODAYS: RecordNames = {
+  queueStates: queueStateNames, queueEvents: queueEventNames,
+  requestStates: requestStateNames, requestEvents: requestEventNames,
+}
+/** For journals of charts that are not known: numbers stay numbers. */
+export const NO_NAMES: RecordNames = { queueStates: [], queueEvents: [], requestStates: [], requestEvents: [] }
+
 const nameIn = (names: readonly string[], number: number): string => names[number] ?? `${number}`
 
 /** The record at words[at..] as an object. */
-export function decodeRecord(words: Int32Array, at: number): DecodedRecord {
+export function decodeRecord(words: Int32Array, at: number, names: RecordNames = TODAYS): DecodedRecord {
   const head = words[at]
   const kind = RECORD_NAMES[head & 0xff] ?? `unknown ${head & 0xff}`
   switch (head & 0xff) {
@@ -56,13 +71,13 @@ export function decodeRecord(words: Int32Array, at: number): DecodedRecord {
     case RECORD_COMMAND:
       return { kind, command: commandName((head >>> 8) & 0xff), argument: words[at + 1] >>> 0 }
     case RECORD_ENTERED:
-      return { kind, ...enteredFields(head) }
+      return { kind, ...enteredFields(head, names) }
     case RECORD_ANSWERED:
       return { kind, rspProd: words[at + 1] >>> 0, answers: answersOf(words, at) }
     case RECORD_STEPPED:
-      return { kind, ...steppedFields(head, words[at + 1]) }
+      return { kind, ...steppedFields(head, words[at + 1], names) }
     case RECORD_CHECKPOINT:
-      return { kind, ...checkpointFields(words, at) }
+      return { kind, ...checkpointFields(words, at, names) }
     case RECORD_EVENT:
     case RECORD_STATE:
       return { kind, ...cborFields(words, at) }
@@ -100,10 +115,10 @@ function pairs(words: Int32Array, at: number, count: number) {
   return Array.from({ length: count }, (_, index) => pair(index))
 }
 
-function enteredFields(head: number) {
+function enteredFields(head: number, { queueStates }: RecordNames) {
   const fields = {
-    from: nameIn(queueStateNames, (head >>> 8) & 0xff),
-    to: nameIn(queueStateNames, (head >>> 16) & 0xff),
+    from: nameIn(queueStates, (head >>> 8) & 0xff),
+    to: nameIn(queueStates, (head >>> 16) & 0xff),
   }
   const reason = head >>> 24
   return reason === 0 ? fields : { ...fields, shortOf: nameIn(SHORTAGE_NAMES, reason) }
@@ -121,9 +136,10 @@ function answersOf(words: Int32Array, at: number): DecodedAnswer[] {
 }
 
 /** STEPPED: w0 = kind | event << 8 | slot << 16, w1 = from | to << 8 | chart << 16 (0 request, 1 queue). */
-function steppedFields(head: number, move: number) {
+function steppedFields(head: number, move: number, names: RecordNames) {
   const ofQueue = (move >>> 16) & 0xff
-  const [states, events] = ofQueue === 1 ? [queueStateNames, queueEventNames] : [requestStateNames, requestEventNames]
+  const [states, events] =
+    ofQueue === 1 ? [names.queueStates, names.queueEvents] : [names.requestStates, names.requestEvents]
   return {
     chart: ofQueue === 1 ? 'queue' : 'request',
     slot: head >>> 16,
@@ -133,10 +149,10 @@ function steppedFields(head: number, move: number) {
   }
 }
 
-function checkpointFields(words: Int32Array, at: number) {
+function checkpointFields(words: Int32Array, at: number, { queueStates }: RecordNames) {
   return {
     words: words[at + 1],
-    queue: nameIn(queueStateNames, words[at + 2]),
+    queue: nameIn(queueStates, words[at + 2]),
     reqCons: words[at + 5] >>> 0,
     rspProd: words[at + 6] >>> 0,
     reqProd: words[at + 7] >>> 0,

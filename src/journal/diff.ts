@@ -16,7 +16,7 @@ import { RECORD_ANSWERED, RECORD_COMMAND, RECORD_ENTERED, RECORD_TAKEN, recordWo
 import { recordSlot } from '../protocol/record.js'
 import { walkChain } from './chain.js'
 import type { JournalChain } from './chain.js'
-import { decodeRecord, recordLine, statusText } from './describe-record.js'
+import { decodeRecord, NO_NAMES, recordLine, statusText } from './describe-record.js'
 
 /** Something that happened, as one line, with its place. */
 export interface Happening {
@@ -186,9 +186,10 @@ function* outcomes(chain: JournalChain): Generator<Happening, void> {
 }
 
 function* states(chain: JournalChain): Generator<Happening, void> {
+  const names = chain.upcast === undefined ? NO_NAMES : undefined
   for (const { words, at, kind, place } of recordsOf(chain))
     if (kind === RECORD_ENTERED || kind === RECORD_COMMAND)
-      yield { text: recordLine(decodeRecord(words, at)), ...place }
+      yield { text: recordLine(decodeRecord(words, at, names)), ...place }
 }
 
 /** Values that are names given out anew in every run. */

@@ -16,6 +16,7 @@ import type { JournalChain, SegmentView } from './chain.js'
 import { HEADER_FIXED_WORDS, H_WORDS, MAGIC_0, MAGIC_1 } from './format.js'
 import { HEADER_WORDS_MAX, readHeader } from './segment-reader.js'
 import type { SegmentHeader } from './segment-reader.js'
+import { unknownCharts } from './upcast.js'
 
 /** Something that should be a segment and cannot be read as one. `offset` in bytes. */
 export interface FileProblem {
@@ -60,15 +61,33 @@ export function openJournals(path: string): JournalFiles {
  * The chains of one journal, or of all whose names begin with `name/`; all of them without a name.
  * @throws XbbdError XBBD_NO_INPUT (66) when there are none.
  */
-export function chainsNamed({ chains }: JournalFiles, path: string, name?: string): readonly JournalChain[] {
+export function chainsNamed(
+  { chains, problems }: JournalFiles, path: string, name?: string,
+): readonly JournalChain[] {
   const named = chains.filter(({ journal }) => name === undefined || journal === name || journal.startsWith(`${name}/`))
   if (named.length > 0) return named
   const known = [...new Set(chains.map(({ journal }) => journal))].slice(0, 8)
+  const problem = problems.at(0)
   const sentence =
-    known.length === 0
-      ? `${path} holds no journal: name a journal file or the folder of the pool`
-      : `${path} holds no journal ${name}; it holds ${known.join(', ')}`
+    known.length > 0
+      ? `${path} holds no journal ${name}; it holds ${known.join(', ')}`
+      : problem === undefined
+        ? `${path} holds no journal: name a journal file or the folder of the pool`
+        : `${path} holds no journal that can be read: of ${problem.file} ${problem.sentence}`
   throw new XbbdError('XBBD_NO_INPUT', sentence, { exitCode: 66 })
+}
+
+/**
+ * The same, for whoever tells of states and requests: that takes charts that are known.
+ * @throws XbbdError XBBD_OTHER_CHARTS (65) when one of the queues obeyed others.
+ */
+export function chainsToFold(files: JournalFiles, path: string, name?: string): readonly JournalChain[] {
+  const chains = chainsNamed(files, path, name)
+  const unknown = chains.find(({ upcast }) => upcast === undefined)
+  if (unknown === undefined) return chains
+  const why = `${unknown.journal} cannot be told about: ${unknownCharts(unknown.identity)}`
+  const cure = 'ask the version that wrote it; `journal cat` and `replay` show and compare what can be known'
+  throw new XbbdError('XBBD_OTHER_CHARTS', `${why}: ${cure}`, { exitCode: 65 })
 }
 
 function filesIn(folder: string): string[] {

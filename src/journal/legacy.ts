@@ -27,7 +27,8 @@ import { QueueFold } from './queue-fold.js'
 import { readCoreSettings } from './replay-settings.js'
 import { readBatches, readHeader } from './segment-reader.js'
 import type { Batch, SegmentHeader } from './segment-reader.js'
-import { upcastFor } from './upcast.js'
+import { unknownCharts, upcastFor } from './upcast.js'
+import type { Upcast } from './upcast.js'
 
 /** States in which a ring must not be touched again, whoever serves it. */
 const LOST: Readonly<Record<number, string>> = {
@@ -43,8 +44,9 @@ export function judgeLegacy(words: Int32Array, boot: string): QueueLegacy {
   if (identity.boot !== boot) return refused('it was written before this machine was started')
   if (identity.unjournalled !== undefined)
     return identity.unjournalled === 'rested' ? { kind: 'rested' } : { kind: 'unknown', sentence: unjournalled }
-  if (upcastFor(identity.charts) === undefined) return refused(otherCharts(read.header))
-  const end = lastState(words, read.header)
+  const upcast = upcastFor(read.header)
+  if (upcast === undefined) return refused(unknownCharts(identity))
+  const end = lastState(words, read.header, upcast)
   if (typeof end === 'string') return refused(end)
   if (end === QueueState.Detached) return { kind: 'rested' }
   if (LOST[end] !== undefined) return { kind: 'refused', sentence: LOST[end] }
@@ -69,20 +71,16 @@ function refused(sentence: string): QueueLegacy {
   return { kind: 'refused', sentence: `the journal of the process before this one cannot be gone on from: ${sentence}` }
 }
 
-function otherCharts({ identity }: SegmentHeader): string {
-  return `${identity.program} obeyed other charts, and this version does not know how to read them`
-}
-
 /** The queue's state after the last sealed batch, from what was recorded; a sentence when something is damaged. */
-function lastState(words: Int32Array, header: SegmentHeader): number | string {
+function lastState(segment: Int32Array, header: SegmentHeader, upcast: Upcast): number | string {
   let state: number = QueueState.Detached
-  const batches = readBatches(words, header)
+  const batches = readBatches(segment, header)
   for (let next = batches.next(); ; next = batches.next()) {
     if (next.done) return next.value.damage?.sentence ?? state
-    const batch = next.value
-    for (let at = batch.from; at < batch.to; ) {
-      const size = recordWords(words, at, batch.to - at)
-      if (size === 0) return `batch ${batch.number}: a record that does not end within it`
+    const { words, from, to, number } = upcast.lift(next.value)
+    for (let at = from; at < to; ) {
+      const size = recordWords(words, at, to - at)
+      if (size === 0) return `batch ${number}: a record that does not end within it`
       const kind = words[at] & 0xff
       if (kind === RECORD_ENTERED) state = (words[at] >>> 16) & 0xff
       if (kind === RECORD_CHECKPOINT) state = words[at + 2]
@@ -100,10 +98,10 @@ export function foldLegacy(words: Int32Array): FoldedLegacy {
   const read = readHeader(words)
   if (!read.ok) return read
   const settings = readCoreSettings(read.header.identity.settings)
-  const upcast = upcastFor(read.header.identity.charts)
+  const upcast = upcastFor(read.header)
   if (!settings.ok) return settings
-  if (upcast === undefined) return { ok: false, sentence: otherCharts(read.header) }
-  const fold = new QueueFold(settings.settings, () => compiledSteppers)
+  if (upcast === undefined) return { ok: false, sentence: unknownCharts(read.header.identity) }
+  const fold = new QueueFold(settings.settings, () => compiledSteppers, upcast)
   const batches = readBatches(words, read.header)
   for (let count = 0; ; count++) {
     const next = batches.next()

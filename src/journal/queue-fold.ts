@@ -17,6 +17,8 @@ import {
 } from '../core/records.js'
 import type { Steppers } from '../core/steppers.js'
 import type { Batch } from './segment-reader.js'
+import { asItIs } from './upcast.js'
+import type { Upcast } from './upcast.js'
 
 /** Makes the steppers of a fresh core; `core` may be asked only once it steps. */
 export type MakeSteppers = (core: () => QueueCore) => Steppers
@@ -34,13 +36,20 @@ export class QueueFold {
   requests = 0
   private readonly makeSteppers: MakeSteppers
   private readonly statistics: Float64Array | undefined
+  private readonly upcast: Upcast
   private current: QueueCore | undefined
   private scratch = new Int32Array(0)
 
-  /** `statistics`: counters that go on when the fold begins anew; absent, each core counts for itself. */
-  constructor(settings: CoreSettings, makeSteppers: MakeSteppers, statistics?: Float64Array) {
+  /**
+   * `upcast`: how the batches were lifted that it will be given; `statistics`: counters that go on when the fold begins
+   * anew; absent, each core counts for itself.
+   */
+  constructor(
+    settings: CoreSettings, makeSteppers: MakeSteppers, upcast: Upcast | undefined, statistics?: Float64Array,
+  ) {
     this.settings = settings
     this.makeSteppers = makeSteppers
+    this.upcast = upcast ?? asItIs
     this.statistics = statistics
   }
 
@@ -65,7 +74,8 @@ export class QueueFold {
   /** Begins at this checkpoint. Throws when it is none that this queue can have written. */
   restore({ words, from, timeNs }: Pick<Batch, 'words' | 'from' | 'timeNs'>): QueueCore {
     this.current = undefined
-    const core: QueueCore = new QueueCore(this.settings, this.makeSteppers(() => core), this.statistics)
+    const steppers = this.upcast.digesting(this.makeSteppers(() => core))
+    const core: QueueCore = new QueueCore(this.settings, steppers, this.statistics)
     const scratch = core.effectWordsMax() + this.settings.arenaChunks
     if (this.scratch.length < scratch) this.scratch = new Int32Array(scratch)
     restoreCheckpoint(core, words, from)

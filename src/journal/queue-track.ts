@@ -13,6 +13,7 @@ import type { Steppers } from '../core/steppers.js'
 import { sentenceOf } from '../protocol/errors.js'
 import { QueueFold } from './queue-fold.js'
 import type { Batch } from './segment-reader.js'
+import type { Upcast } from './upcast.js'
 
 /** Hears every transition; `slot` is 0 for the queue's own. Columns of the slot are those after the step. */
 export type OnStep = (chart: 'request' | 'queue', slot: number, event: number, from: number, to: number) => void
@@ -29,10 +30,10 @@ export class QueueTrack {
   private readonly fold: QueueFold
   private readonly onStep: OnStep | undefined
 
-  constructor(settings: CoreSettings, onStep?: OnStep) {
+  constructor(settings: CoreSettings, upcast: Upcast, onStep?: OnStep) {
     this.onStep = onStep
     this.sinceNs = new Float64Array(settings.slots).fill(NaN)
-    this.fold = new QueueFold(settings, (core) => this.steppers(core), this.statistics)
+    this.fold = new QueueFold(settings, (core) => this.steppers(core), upcast, this.statistics)
   }
 
   /** Undefined before the first checkpoint, and where nothing could be folded. */

@@ -15,8 +15,7 @@
 import { checkpointWordsMax, writeCheckpoint } from '../core/checkpoint.js'
 import type { QueueCore } from '../core/queue-core.js'
 import type { Steppers } from '../core/steppers.js'
-import { queueChartHash, queueStateNames } from '../machines/generated/queue.js'
-import { requestChartHash } from '../machines/generated/request.js'
+import { queueStateNames } from '../machines/generated/queue.js'
 import { sentenceOf } from '../protocol/errors.js'
 import { walkChain } from './chain.js'
 import type { ChainStep, JournalChain } from './chain.js'
@@ -60,7 +59,7 @@ export interface FinalState {
 export interface QueueReplay {
   readonly journal: string
   readonly run: string
-  /** Recorded with other charts: differences are information, not failure. */
+  /** Recorded with charts that this version does not know: differences are information, not failure. */
   readonly otherCharts: boolean
   readonly segments: number
   /** Batches before the first that is still there. */
@@ -114,16 +113,16 @@ class Replay {
 
   run(): QueueReplay {
     const settings = readCoreSettings(this.chain.identity.settings)
-    const fold = settings.ok ? new QueueFold(settings.settings, (core) => this.steppers(core)) : undefined
+    const { upcast } = this.chain
+    const fold = settings.ok ? new QueueFold(settings.settings, (core) => this.steppers(core), upcast) : undefined
     if (fold) this.foldChain(fold)
     else if (!settings.ok) this.diverge('input', settings.sentence)
     const { chain } = this
     const core = fold?.core
-    const { charts } = chain.identity
     return {
       journal: chain.journal,
       run: chain.run,
-      otherCharts: charts.request !== requestChartHash || charts.queue !== queueChartHash,
+      otherCharts: chain.upcast === undefined,
       segments: chain.segments.length,
       recycled: chain.segments[0].header.firstBatch,
       batches: this.batches,

@@ -15,6 +15,8 @@ import {
 import type { JournalIdentity } from './format.js'
 
 export interface SegmentHeader {
+  /** Of the format (format.ts). */
+  readonly version: number
   readonly identity: JournalIdentity
   readonly sequence: number
   readonly firstBatch: number
@@ -59,7 +61,7 @@ export function readHeader(words: Int32Array): HeaderResult {
   if (words.length < HEADER_FIXED_WORDS + BATCH_FRAME_WORDS) return fault('it is too short to be a segment')
   if (words[0] !== MAGIC_0 || words[1] !== MAGIC_1) return fault('it does not begin with the journal magic')
   if (words[H_VERSION] !== FORMAT_VERSION)
-    return fault(`its format version is ${words[H_VERSION]}, known is ${FORMAT_VERSION}`)
+    return fault(`its format version is ${words[H_VERSION]}, and this program reads version ${FORMAT_VERSION}`)
   const headerWords = words[H_WORDS]
   const cborBytes = words[H_CBOR_BYTES]
   const headerMax = Math.min(HEADER_WORDS_MAX, words.length)
@@ -72,6 +74,7 @@ export function readHeader(words: Int32Array): HeaderResult {
     const identity = decode(bytes, { allowBigInt: false }) as unknown
     if (!isIdentity(identity)) return fault('its header does not say whose journal it is')
     const header = {
+      version: words[H_VERSION],
       identity,
       sequence: words[H_SEQUENCE] >>> 0,
       firstBatch: words[H_BATCH] >>> 0,

@@ -41,13 +41,13 @@ export function addExplain(program: Command, { terminal }: CommandContext): void
 
 /** How things stood when the recording ended. */
 async function ofPath(path: string, nowNs?: number, device?: string): Promise<Explanation[]> {
-  const [{ openJournals, chainsNamed }, { Recording }, { recordingMoment }, { explain }] = await Promise.all([
+  const [{ openJournals, chainsToFold }, { Recording }, { recordingMoment }, { explain }] = await Promise.all([
     import('../../journal/journal-files.js'),
     import('../../journal/recording.js'),
     import('../replay/moment-text.js'),
     import('../../observe/explain.js'),
   ])
-  const chains = chainsNamed(openJournals(path), path, device)
+  const chains = chainsToFold(openJournals(path), path, device)
   const recording = new Recording(chains)
   recording.end()
   const { journals } = recordingMoment(recording, nowNs ?? recording.latest()?.timeNs ?? 0)

@@ -83,7 +83,7 @@ interface ExportOptions {
 
 async function exportJournal(terminal: Terminal, path: string, options: ExportOptions): Promise<void> {
   const { format, output, journal } = options
-  const [{ openJournals, chainsNamed }, exporting] = await Promise.all([
+  const [{ openJournals, chainsToFold }, exporting] = await Promise.all([
     import('../../journal/journal-files.js'),
     import('../journal/export.js'),
   ])
@@ -93,7 +93,7 @@ async function exportJournal(terminal: Terminal, path: string, options: ExportOp
   }
   const files = openJournals(path)
   for (const { file, offset, sentence } of files.problems) terminal.note(`${file}, byte ${offset}: ${sentence}`)
-  const chains = chainsNamed(files, path, journal)
+  const chains = chainsToFold(files, path, journal)
   const pieces = exporting.exportPieces(chains, format, (sentence) => terminal.note(sentence))
   if (output !== undefined) {
     const file = exporting.exportPath(output, format)

@@ -47,8 +47,8 @@ export function addRedrive(program: Command, context: CommandContext): void {
 
 async function redrive(context: CommandContext, path: string, options: Options): Promise<void> {
   const { terminal } = context
-  const { openJournals, chainsNamed } = await import('../../journal/journal-files.js')
-  const chains = oneQueue(chainsNamed(openJournals(path), path, options.journal))
+  const { openJournals, chainsToFold } = await import('../../journal/journal-files.js')
+  const chains = oneQueue(chainsToFold(openJournals(path), path, options.journal))
   const settings = await settingsOf(chains)
   const report = await withStage(chains, settings, options, terminal)
   if (report.findingCount > 0) context.status = 1

@@ -66,7 +66,7 @@ async function replay(
     const sentence = options.diff ? two : 'one recording at a time, or --diff A B'
     throw new XbbdError('XBBD_USAGE', sentence, { exitCode: 64 })
   }
-  const { openJournals, chainsNamed } = await import('../../journal/journal-files.js')
+  const { openJournals, chainsNamed, chainsToFold } = await import('../../journal/journal-files.js')
   const asJson = options.json === true
   const condition =
     options.until === undefined ? undefined : (await import('../../journal/condition.js')).parseCondition(options.until)
@@ -76,6 +76,8 @@ async function replay(
     const others = chainsNamed(openJournals(other), other, options.journal)
     return (await import('../replay/diff-text.js')).showDiff(context, chains, others, asJson)
   }
+  const looks = options.step === true || condition !== undefined || options.at !== undefined
+  if (looks) chainsToFold(files, path, options.journal)
   if (options.step) {
     const { Stepper, walk } = await import('../replay/step.js')
     return walk(new Stepper(chains, context.terminal, asJson), process.stdin, context.terminal)
@@ -94,7 +96,8 @@ async function compare(context: CommandContext, files: JournalFiles, options: Op
   if (options.json) return context.terminal.out(json(report))
   context.terminal.out(replayText(report))
   for (const sentence of report.problems) context.terminal.note(sentence)
-  for (const { journal, divergences, divergenceCount, damage } of report.journals) {
+  for (const { journal, otherCharts, divergences, divergenceCount, damage } of report.journals) {
+    if (otherCharts) context.terminal.note(`${journal}: its charts are not known: differences are information`)
     for (const sentence of damage) context.terminal.note(`${journal}: ${sentence}`)
     for (const { sentence } of divergences) context.terminal.note(`${journal}: ${sentence}`)
     const more = divergenceCount - divergences.length
