@@ -21,7 +21,7 @@ export const USAGE = `npm run bench -- [--json FILE] [--only ${NAMES.join(',')}]
   b          an O_DIRECT file, beside fio
   c          the journal on against off
   d          memory and idle CPU with 1, 16 and 64 devices
-  replay     folding a fabricated journal of --journal MiB (256; quick: 32)
+  replay     folding a fabricated journal of --journal MiB (256; quick: 32); through XState at most 32 of them
 `
 
 /** Throws XbbdError for what it does not know. */

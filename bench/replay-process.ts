@@ -1,13 +1,19 @@
 /**
  * @packageDocumentation
  * The measured half of bench/replay.ts: folds one journal, alone in its process, and says how fast and with how much
- * memory, as one line of JSON.
+ * memory, as one line of JSON; how far it has come goes to standard error.
  */
+import { progressBetween } from '../src/cli/progress.js'
+import { terminalOn } from '../src/cli/terminal.js'
 import { openJournals } from '../src/journal/journal-files.js'
 import { replayJournals } from '../src/journal/replay.js'
 
 const [path = '', mode = 'compiled'] = process.argv.slice(2)
-const report = replayJournals(openJournals(path), { compiledOnly: mode === 'compiled' })
+const show = progressBetween(terminalOn(process.stdout, process.stderr, process.env))
+const report = replayJournals(openJournals(path), {
+  compiledOnly: mode === 'compiled',
+  onSegment: (_, segment, segments) => show(() => `folded (${mode}): segment ${segment} of ${segments}`),
+})
 // Of processor, its start and the collector's threads included: what others do on the machine does not count.
 const { user, system } = process.cpuUsage()
 const seconds = (user + system) / 1e6

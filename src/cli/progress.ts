@@ -30,3 +30,20 @@ export async function withProgress<T>(terminal: Terminal, describe: () => string
     terminal.status('')
   }
 }
+
+/**
+ * The same for work that gives the event loop no turn: whoever does it calls the function now and then, which shows
+ * `describe()` when it is time to. What stands on a terminal is removed by the next thing that is written.
+ */
+export function progressBetween(terminal: Terminal): (describe: () => string) => void {
+  const began = performance.now()
+  let due = began + SILENT_MS
+  return (describe) => {
+    const now = performance.now()
+    if (now < due) return
+    due = now + (terminal.interactive ? INTERACTIVE_MS : PLAIN_MS)
+    const sentence = `${describe()} (${Math.round((now - began) / 1000)} s)`
+    if (terminal.interactive) terminal.status(sentence)
+    else terminal.note(sentence)
+  }
+}

@@ -45,6 +45,8 @@ export interface ReplayOptions {
   readonly compiledOnly?: boolean
   /** What steps; tests give mutated code. */
   readonly generated?: Steppers
+  /** Hears of every segment that is begun: the how manieth of how many of the journal's. */
+  readonly onSegment?: (journal: string, segment: number, segments: number) => void
 }
 
 /** The queue after the last batch; ring indices as unsigned numbers. */
@@ -136,7 +138,10 @@ class Replay {
   }
 
   private foldChain(fold: QueueFold): void {
+    const { journal, segments } = this.chain
+    let begun = 0
     for (const step of walkChain(this.chain)) {
+      if (step.kind === 'segment') this.options.onSegment?.(journal, ++begun, segments.length)
       if (step.kind === 'gap' || step.kind === 'damage') this.noteDamage(step)
       if (step.kind === 'segment' && !step.follows) fold.forget()
       if (step.kind !== 'batch') continue

@@ -7,6 +7,7 @@ import { Option, type Command } from 'commander'
 import type { JournalFiles } from '../../journal/journal-files.js'
 import type { ReplayReport } from '../../journal/replay.js'
 import { XbbdError } from '../../protocol/errors.js'
+import { progressBetween } from '../progress.js'
 import { renderTable, type Column } from '../table.js'
 import { json, type CommandContext } from './context.js'
 
@@ -91,7 +92,10 @@ async function replay(
 
 async function compare(context: CommandContext, files: JournalFiles, options: Options): Promise<void> {
   const { replayJournals } = await import('../../journal/replay.js')
-  const report = replayJournals(files, { compiledOnly: options.compiled === true })
+  const show = progressBetween(context.terminal)
+  const onSegment = (journal: string, segment: number, segments: number) =>
+    show(() => `${journal}: segment ${segment} of ${segments}`)
+  const report = replayJournals(files, { compiledOnly: options.compiled === true, onSegment })
   if (!report.agrees) context.status = 1
   if (options.json) return context.terminal.out(json(report))
   context.terminal.out(replayText(report))

@@ -100,7 +100,12 @@ export class ChartInterpreter {
   /** Writes context keys from outside: those that the core's intake sets before an event. */
   assign(slot: number, given: FlatContext): void {
     const { value, context } = this.#slots[slot]
-    this.#slots[slot] = resolve(this.#chart, value, { ...context, ...given })
+    // Almost always they have these values already, and making a snapshot costs as much as a step.
+    for (const key in given)
+      if (context[key] !== given[key]) {
+        this.#slots[slot] = resolve(this.#chart, value, { ...context, ...given })
+        return
+      }
   }
 
   /** Puts the slot into any state with any context. */

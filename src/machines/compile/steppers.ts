@@ -102,11 +102,10 @@ export function shadowStepper<Host extends StepHost>(options: ShadowOptions<Host
     ran.length = 0
     if (given !== undefined) interpreter.assign(slot, given(slot))
     const next = generated(recording, slot, event)
-    const did = { state: names.states[host.state[slot]], actions: [...ran] }
-    const should = interpreter.step(slot, names.events[event])
-    const agree = next >= 0 === should.taken && did.state === should.state && equalLists(did.actions, should.actions)
-    if (agree) return next
-    const { state, actions, context } = should
+    const stateDid = names.states[host.state[slot]]
+    const { taken, state, actions, context } = interpreter.step(slot, names.events[event])
+    if (next >= 0 === taken && stateDid === state && equalLists(ran, actions)) return next
+    const did = { state: stateDid, actions: [...ran] }
     onDivergence({ slot, event: names.events[event], generated: did, xstate: { state, actions, context } })
     interpreter.place(slot, names.values[host.state[slot]], context)
     return next
