@@ -8,12 +8,13 @@
  *   DIR/cli/run/*.js                      what several of them share; a command that is not used is not loaded
  *   DIR/embedded/front/main.js            a process that `xbbd demo` starts
  *   DIR/build/Release/xbbd.node           the addon
+ *   DIR/visualizations/*.svg              pictures of the charts, for `xbbd chart`
  *
  * Code that names a file beside itself lies two folders deep in dist/src/, and so do the shared parts here: relative
  * names hold in both. Nothing is minified: a stack trace in a report of a fault must name our functions.
  */
 import { build } from 'esbuild'
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -54,7 +55,10 @@ export async function bundle(destination, entries, chunks) {
 
 /** Bundles the program itself. */
 export async function bundleProgram(destination) {
+  const pictures = readdirSync(join(root, 'visualizations')).filter((name) => name.endsWith('.svg'))
   const files = ['cli/main', 'cli/run/queue-worker-main', 'embedded/front/main']
   await bundle(destination, Object.fromEntries(files.map((file) => [file, `src/${file}.js`])), 'cli/run')
   chmodSync(join(destination, 'cli/main.js'), 0o755)
+  mkdirSync(join(destination, 'visualizations'), { recursive: true })
+  for (const name of pictures) copyFileSync(join(root, 'visualizations', name), join(destination, 'visualizations', name))
 }

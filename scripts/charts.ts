@@ -1,6 +1,7 @@
 /**
  * @packageDocumentation
- * `npm run charts`: writes again every file that follows from the charts (see src/observe/chart-files.ts) and removes
+ * `npm run charts`: writes again every file that follows from the charts (see src/observe/chart-files.ts
+ * and picture/files.ts) and removes
  * those of charts that are gone. It says what changed.
  *
  * It imports charts and compiler and never the generated code, so it also runs when the generated code does not fit a
@@ -12,6 +13,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { charts } from '../src/machines/index.js'
 import { CHART_FOLDERS, chartFiles } from '../src/observe/chart-files.js'
+import { pictureFiles } from '../src/observe/picture/files.js'
 import { codeOf, sentenceOf } from '../src/protocol/errors.js'
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
@@ -35,7 +37,7 @@ function removeOthers(files: ReadonlyMap<string, string>): string[] {
 }
 
 try {
-  const files = chartFiles(charts)
+  const files = new Map([...chartFiles(charts), ...(await pictureFiles(charts))])
   const changes = [...write(files), ...removeOthers(files)]
   console.log(changes.length === 0 ? `${files.size} files are current` : changes.join('\n'))
 } catch (error) {

@@ -1,7 +1,8 @@
 /**
  * @packageDocumentation
- * All files that follow from the charts, as a map from path to content. The generator writes them, a test compares
- * them with what is checked in, `xbbd chart` prints one of them: all three from this one function.
+ * All texts that follow from the charts, as a map from path to content. The generator writes them, a test compares
+ * them with what is checked in, `xbbd chart` prints one of them: all three from this one function. Pictures are made
+ * in picture/files.ts, which needs a layout that only generator and tests have.
  *
  *   src/machines/generated/<name>.ts          compiled charts only
  *   visualizations/<name>.machine.ts          for Stately's editor

@@ -12,6 +12,7 @@
  */
 import { nodesOf, rootOf } from '../machines/compile/xstate-view.js'
 import type { Chart, NodeView, TransitionView } from '../machines/compile/xstate-view.js'
+import { actionsLabel, effectsOf, eventLabel, guardLabel, initialOf, isIdle } from './chart-words.js'
 
 const NOTE_LENGTH = 60
 
@@ -25,22 +26,8 @@ function short(description: string): string {
   return `${clause.slice(0, clause.lastIndexOf(' ', NOTE_LENGTH))} …`
 }
 
-function nameOf(reference: unknown): string {
-  if (typeof reference === 'string') return reference
-  if (typeof reference === 'object' && reference !== null && 'type' in reference) return String(reference.type)
-  return typeof reference === 'function' ? reference.name : 'inline'
-}
-
-function eventLabel(event: string): string {
-  if (event.startsWith('xstate.done.state.')) return 'done'
-  return event === '' ? 'always' : event
-}
-
-function labelOf(event: string, transition: TransitionView): string {
-  const guard = transition.guard === undefined ? '' : ` [${nameOf(transition.guard)}]`
-  const actions = transition.actions.length === 0 ? '' : ` / ${transition.actions.map(nameOf).join(', ')}`
-  return text(`${eventLabel(event)}${guard}${actions}`)
-}
+const labelOf = (event: string, transition: TransitionView) =>
+  text(`${eventLabel(event)}${guardLabel(transition)}${actionsLabel(transition)}`)
 
 /** One arrow, and the state within whose box it is drawn. */
 interface Edge {
@@ -55,10 +42,6 @@ function commonBox(from: NodeView, to: NodeView): NodeView {
     box = box.parent
   return box
 }
-
-/** Whether the edge only says that the event is known here. */
-const isIdle = ({ target, actions, guard }: TransitionView) =>
-  target === undefined && actions.length === 0 && guard === undefined
 
 function transitionsOf(node: NodeView): [string, TransitionView][] {
   return [
@@ -80,13 +63,6 @@ function edgesOf(node: NodeView): Edge[] {
       }),
     ),
   )
-}
-
-function initialOf(node: NodeView): NodeView | undefined {
-  const { initial } = node.config
-  if (typeof initial === 'string') return node.states[initial]
-  if (typeof initial !== 'object' || initial === null || !('target' in initial)) return undefined
-  return node.states[String(initial.target)]
 }
 
 function bodyOf(node: NodeView, edges: readonly Edge[], indent: string): string[] {
@@ -111,15 +87,10 @@ function boxOf(node: NodeView, edges: readonly Edge[], indent: string): string[]
 
 /** Entry and exit actions, and events that change nothing, are part of the note: Mermaid has no place for them. */
 function noteOf(node: NodeView): string[] {
-  const lists = [['entry', node.config.entry], ['exit', node.config.exit]] as const
-  const effects = lists.flatMap(([when, list]) => {
-    const names = (Array.isArray(list) ? list : list === undefined ? [] : [list]).map(nameOf)
-    return names.length === 0 ? [] : [`${when} / ${names.join(', ')}`]
-  })
   const idle = transitionsOf(node).filter(([, transition]) => isIdle(transition))
   const ignored = idle.length === 0 ? [] : [`ignores ${idle.map(([event]) => eventLabel(event)).join(', ')}`]
   const described = node.description === undefined ? [] : [short(node.description)]
-  const lines = [...described, ...[...effects, ...ignored].map(text)]
+  const lines = [...described, ...[...effectsOf(node), ...ignored].map(text)]
   if (lines.length === 0) return []
   return [`  note right of ${idOf(node)}`, ...lines.map((line) => `    ${line}`), '  end note']
 }

@@ -6,9 +6,14 @@ import { transitionsOf } from '../../src/machines/compile/check.js'
 import { nodesOf } from '../../src/machines/compile/xstate-view.js'
 import { charts } from '../../src/machines/index.js'
 import { CHART_FOLDERS, chartFiles } from '../../src/observe/chart-files.js'
+import { pictureFiles } from '../../src/observe/picture/files.js'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../..')
-const files = chartFiles(charts)
+const files = new Map(chartFiles(charts))
+
+beforeAll(async () => {
+  for (const [path, content] of await pictureFiles(charts)) files.set(path, content)
+})
 
 test('every file that follows from a chart is current', () => {
   const stale = [...files].filter(([path, content]) => {
