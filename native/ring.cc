@@ -23,6 +23,7 @@ constexpr size_t kHeader = 64;
 constexpr uint32_t kMaxPages = 32;
 constexpr size_t kControlWords = 4;
 constexpr size_t kAnswerWords = 4;
+constexpr uint32_t kOpIndirect = 6;
 
 enum Word : size_t { kReqProd = 0, kReqEvent = 1, kRspProd = 2, kRspEvent = 3 };
 
@@ -73,10 +74,12 @@ void CopyOnce(uint8_t* to, const uint8_t* from, uint32_t bytes) {
 }
 
 /// Bytes of an entry that mean something, from its first word as it was copied: the segments that it has, eleven at
-/// most, and at least the eight bytes behind sector_number. What lies behind them is not worth a cache line.
+/// most, of an indirect one its handle and eight references, and at least the eight bytes behind sector_number. What
+/// lies behind them is not worth a cache line.
 uint32_t UsedBytes(uint32_t head, uint32_t stride) {
   const uint32_t op = head & 0xff, count = head >> 8 & 0xff;
   const uint32_t first = stride == 112 ? 24 : 20;
+  if (op == kOpIndirect) return first + 40;
   const uint32_t segments = op > 3 || count == 0 ? 1 : count > 11 ? 11 : count;
   return first + 8 * segments;
 }

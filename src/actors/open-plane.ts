@@ -12,11 +12,13 @@ import { BatchWriter } from '../journal/batch-writer.js'
 import type { CrcOfWords } from '../journal/format.js'
 import type { SegmentSource } from '../journal/batch-writer.js'
 import { queueIdentity } from '../journal/queue-identity.js'
-import type { BufferArena, BackRing, EventPort } from '../ports/data-path.js'
+import type { BufferArena, BackRing, EventPort, GrantCopier } from '../ports/data-path.js'
 import type { DataPath } from '../ports/host.js'
 import type { MediumGeometry, MediumPlan, OpenMediumPort } from '../ports/medium.js'
 import type { QueueAttachment, QueueSettings } from '../ports/queues.js'
 import { abiLayout } from '../protocol/abi.js'
+import type { AbiLayout } from '../protocol/abi.js'
+import { DescriptorReader, batchFor } from './descriptor-reader.js'
 import { KILL_POINTS, Killer } from './kill-points.js'
 import { QueuePlane } from './queue-plane.js'
 import type { BatchSink, ChunkSource } from './queue-plane.js'
@@ -79,7 +81,7 @@ export function openPlane(
     const medium = around(world.openMedium(attachment.medium, world.arena), killer?.medium)
     let closeMedium = () => medium.close()
     undo.unshift(() => closeMedium())
-    const chunkCount = Math.floor(world.arena.bytes.length / CHUNK_BYTES)
+    const chunkCount = Math.floor((world.arena.dataBytes ?? world.arena.bytes.length) / CHUNK_BYTES)
     const forCore = coreSettings(settings, attachment.medium.geometry, ring.size, chunkCount)
     const counters = new Float64Array(statistics)
     const takeover = legacy && takeOver({
@@ -94,7 +96,9 @@ export function openPlane(
     const layout = abiLayout(attachment.ring.abi)
     const { plant } = settings
     const { nowNs } = world
-    const plane = new QueuePlane({ core, ring, layout, grants, channel, medium, sink, chunks, nowNs, plant })
+    const descriptors = readerFor(core, grants, layout, world.arena)
+    const parts = { core, ring, layout, grants, channel, medium, sink, chunks, nowNs, descriptors, plant }
+    const plane = new QueuePlane(parts)
     closeMedium = () => plane.closeMedium()
     // From here on whoever comes after us goes on from our journal, which begins with all that was inherited.
     plane.beginJournal()
@@ -121,6 +125,17 @@ export function openPlane(
   }
 }
 
+/** Chunks that the queue always has: room for its largest request. */
+export function reserveFor({ maxSegments, maxIndirectSegments = 0 }: QueueSettings): number {
+  return chunksForRequest(Math.max(maxSegments, maxIndirectSegments))
+}
+
+/** Absent where no INDIRECT request was offered. */
+function readerFor(core: QueueCore, grants: GrantCopier, layout: AbiLayout, arena: BufferArena) {
+  const { batch, disk: { maxIndirectSegments = 0 } } = core.settings
+  return maxIndirectSegments === 0 ? undefined : new DescriptorReader(grants, layout, arena, maxIndirectSegments, batch)
+}
+
 /** What the core must know, from what was negotiated and what the medium is. */
 export function coreSettings(
   settings: QueueSettings,
@@ -130,10 +145,10 @@ export function coreSettings(
 ): CoreSettings {
   return {
     slots: Math.min(settings.slots, ringEntries),
-    batch: settings.batch,
+    batch: batchFor(settings.batch, settings.maxIndirectSegments ?? 0),
     buffered: geometry.buffered,
     arenaChunks,
-    reserveChunks: chunksForRequest(settings.maxSegments),
+    reserveChunks: reserveFor(settings),
     waitsForSpace: settings.onEnospc === 'wait',
     trace: settings.journal === 'full',
     disk: {
@@ -144,6 +159,7 @@ export function coreSettings(
       offersBarrier: settings.offersBarrier,
       offersDiscard: settings.offersDiscard,
       maxSegments: settings.maxSegments,
+      ...(settings.maxIndirectSegments ? { maxIndirectSegments: settings.maxIndirectSegments } : {}),
     },
   }
 }

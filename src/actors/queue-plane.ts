@@ -2,9 +2,9 @@
  * @packageDocumentation
  * One queue at work: the shell around a QueueCore that moves what the core may not touch. A round is one batch of the
  * journal; nothing in it allocates, and everything it does outside comes after the batch is sealed, but for the grant
- * copy, which moves bytes only between a guest's own pages and our buffers and whose outcome the batch still needs.
+ * copies, which move bytes only between a guest's own pages and our buffers and whose outcome the batch still needs.
  *
- *   completions · commands ► apply ► take ring entries ► apply ► admit ► grant copy ► apply ► settle
+ *   completions · commands ► apply ► take ring entries (and descriptors) ► apply ► admit ► grant copy ► apply ► settle
  *   ══ seal ══ ► answer, notify ► submit ► give back and borrow chunks
  *
  * What must never happen: an answer or an I/O whose batch is not sealed; a ring entry read twice; a loop without bound.
@@ -17,10 +17,11 @@ import { COUNTER } from '../core/statistics.js'
 import { QueueState } from '../machines/generated/queue.js'
 import type { AbiLayout } from '../protocol/abi.js'
 import { canonicalise } from '../protocol/entry.js'
-import { RECORD_MAX_WORDS } from '../protocol/record.js'
+import { RECORD_INDIRECT, recordWordsMax } from '../protocol/record.js'
 import { ANSWER_WORDS, COPY_WORDS, RESULT_WORDS } from '../ports/data-path.js'
 import type { BackRing, EventPort, GrantCopier, MediumPort } from '../ports/data-path.js'
 import type { QueuePlant } from '../ports/queues.js'
+import type { DescriptorReader } from './descriptor-reader.js'
 
 /** Where a round writes its records: the journal's writer, or scratch memory where a measurement wants no journal. */
 export interface BatchSink {
@@ -49,6 +50,8 @@ export interface PlaneParts {
   readonly sink: BatchSink
   readonly chunks: ChunkSource
   readonly nowNs: () => number
+  /** Where INDIRECT requests were offered. */
+  readonly descriptors?: DescriptorReader | undefined
   readonly plant?: { readonly kind: QueuePlant; readonly after: number } | undefined
 }
 
@@ -75,8 +78,9 @@ export class QueuePlane {
     this.parts = parts
     this.core = parts.core
     this.medium = parts.medium
-    const { slots, batch } = parts.core.settings
-    const inputs = 2 * COMMANDS_MAX + (2 + LENT_MAX) + 2 + 4 * RESULTS_MAX + 2 + RECORD_MAX_WORDS * batch
+    const { slots, batch, disk } = parts.core.settings
+    const taken = recordWordsMax(disk.maxIndirectSegments ?? 0) * batch
+    const inputs = 2 * COMMANDS_MAX + (2 + LENT_MAX) + 2 + 4 * RESULTS_MAX + 2 + taken
     this.room = inputs + 2 + 2 * slots + parts.core.effectWordsMax()
   }
 
@@ -257,10 +261,24 @@ export class QueuePlane {
     const { core, parts } = this
     const { ring, layout, sink } = parts
     const { entries, entryWords } = ring
+    if (parts.descriptors?.read(entries, entryWords, count)) return this.writeTakenWith(parts.descriptors, count)
     let at = sink.at
     for (let index = 0; index < count; index++)
       at += canonicalise(entries, index * entryWords, layout, sink.words, at, core.slotForTake(index))
     sink.at = at
+  }
+
+  /** Some of the entries are INDIRECT, and their descriptors were copied. */
+  private writeTakenWith(descriptors: DescriptorReader, count: number): void {
+    const { core, parts: { ring: { entries, entryWords }, layout, sink } } = this
+    const { words } = sink
+    core.statistics[COUNTER.copyCalls]++
+    for (let index = 0; index < count; index++) {
+      const { at } = sink
+      const length = canonicalise(entries, index * entryWords, layout, words, at, core.slotForTake(index))
+      const indirect = (words[at] & 0xff) === RECORD_INDIRECT
+      sink.at = at + (indirect ? descriptors.write(entries, index * entryWords, words, at) : length)
+    }
   }
 
   private copy(): void {
@@ -280,12 +298,12 @@ export class QueuePlane {
   /** One pair of words for each request of which a copy failed: a request's copies stand side by side. */
   private writeFailedCopies(): void {
     const { core } = this
-    const { copies, owners, ownerCount } = core.effects
+    const { copies, ownerEnds, ownerCount } = core.effects
     const { sink } = this.parts
     let copy = 0
     for (let owner = 0; owner < ownerCount; owner++) {
       let status = 0
-      for (const end = copy + core.segmentCount[owners[owner]]; copy < end; copy++)
+      for (const end = ownerEnds[owner]; copy < end; copy++)
         if (status === 0) status = copies[copy * COPY_WORDS + 3]
       if (status === 0) continue
       sink.words[sink.at] = owner

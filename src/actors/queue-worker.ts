@@ -9,7 +9,6 @@
  * that were seen: it is worth its processor only when work usually comes sooner than a wake-up would take.
  */
 import { Subject } from 'rxjs'
-import { chunksForRequest } from '../core/extent-pool.js'
 import { ArenaLender } from '../core/arena-lender.js'
 import {
   COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED, COMMAND_MEDIUM_SIZE_HIGH,
@@ -23,7 +22,7 @@ import { LEVEL_BUSY, LEVEL_MEDIUM_FULL } from '../ports/queues.js'
 import { assert, sentenceOf } from '../protocol/errors.js'
 import { u64High, u64Low } from '../protocol/u64.js'
 import { SpinGovernor } from './spin-governor.js'
-import { openPlane } from './open-plane.js'
+import { openPlane, reserveFor } from './open-plane.js'
 import type { OpenPlane, PlaneWorld } from './open-plane.js'
 import type { AttachMessage, DownMessage, UpMessage } from './worker-messages.js'
 
@@ -120,7 +119,7 @@ export class QueueWorker {
 
   private attach({ attachment, statistics, journal, legacy }: AttachMessage): void {
     const { name } = attachment.settings
-    const reserve = chunksForRequest(attachment.settings.maxSegments)
+    const reserve = reserveFor(attachment.settings)
     const chunks = this.lender.attach(name, reserve)
     if (chunks === undefined) {
       const sentence = `the arena of this Worker has no room for ${name}: raise arena.size or workers`

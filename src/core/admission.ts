@@ -14,6 +14,7 @@ import { assert } from '../protocol/errors.js'
 import { chunksForRequest } from './extent-pool.js'
 import type { QueueCore } from './queue-core.js'
 import { KIND } from './request-columns.js'
+import { takePages } from './request-pages.js'
 import { SlotQueue } from './slot-queue.js'
 
 export class AdmissionGate {
@@ -139,14 +140,9 @@ export class AdmissionGate {
     const { core } = this
     if (core.segmentCount[slot] === 0 || core.pages[slot] !== 0) return true
     const pages = Math.ceil(core.bytes[slot] / PAGE_BYTES)
-    const page = core.extents.allocate(pages)
-    if (page < 0) {
-      core.wantedChunks = chunksForRequest(pages)
-      return false
-    }
-    core.page[slot] = page
-    core.pages[slot] = pages
-    return true
+    if (takePages(core, core.extents, slot, pages)) return true
+    core.wantedChunks = chunksForRequest(pages)
+    return false
   }
 
   private refuse(slot: number): void {

@@ -9,7 +9,9 @@
  *   16 sectors of the medium (double, 2) · 18 digest of effects · 19 0 · 20 short since (double, 2);
  *   then chunks, free slots (in order, slot|generation), leaving (in order), line (in order), one word each, made even;
  *   then per request: slot|state|kind · op|parts|outstanding|failed · active|verdict|segments|pages · generation ·
- *   page · full|wants space · id (2) · bytes (2) · sector (2) · taken (2) · its segments (2 each)
+ *   page · full|wants space|segments|pages · id (2) · bytes (2) · sector (2) · taken (2) · its segments (2 each); of
+ *   more than a chunk's pages then bytes moved (2) and the first page of each piece, made even. Segments and pages have
+ *   their low eight bits in the one place and the rest in the other
  *
  * What an invalid request or one without pages left over from the slot's earlier life is written as zero: the same
  * state gives the same record, whether it was reached by folding or by restoring.
@@ -17,6 +19,7 @@
 import { assert } from '../protocol/errors.js'
 import { queueStateNames } from '../machines/generated/queue.js'
 import { RequestState, requestStateNames } from '../machines/generated/request.js'
+import { PAGES_PER_CHUNK, chunksForRequest } from './extent-pool.js'
 import { RECORD_CHECKPOINT } from './records.js'
 import type { QueueCore } from './queue-core.js'
 import { getDouble, putDouble } from './words.js'
@@ -26,8 +29,25 @@ const REQUEST_WORDS = 14
 
 /** An upper bound of the record's length now. */
 export function checkpointWordsMax(core: QueueCore): number {
-  const lists = core.extents.count + core.slots * 3 + 1
-  return FIXED_WORDS + lists + core.inFlight * (REQUEST_WORDS + 2 * core.maxSegments)
+  let words = FIXED_WORDS + core.extents.count + core.slots * 3 + 1
+  for (let slot = 0; slot < core.slots; slot++)
+    if (core.state[slot] !== RequestState.Free)
+      words += REQUEST_WORDS + 2 * core.segmentCount[slot] + pieceWords(core.pages[slot])
+  return words
+}
+
+/** Words that tell of the pieces in which a request of so many pages lies. */
+function pieceWords(pages: number): number {
+  return pages > PAGES_PER_CHUNK ? 2 + ((chunksForRequest(pages) + 1) & ~1) : 0
+}
+
+/** Segments and pages of the request at words[at..]. */
+function segmentsIn(words: Int32Array, at: number): number {
+  return ((words[at + 2] >>> 16) & 0xff) | (((words[at + 5] >>> 16) & 0xff) << 8)
+}
+
+function pagesIn(words: Int32Array, at: number): number {
+  return (words[at + 2] >>> 24) | ((words[at + 5] >>> 24) << 8)
 }
 
 /** Writes the checkpoint at words[at..]. @returns its end. */
@@ -64,19 +84,28 @@ function writeRequest(core: QueueCore, slot: number, words: Int32Array, at: numb
   words[at + 1] =
     core.op[slot] | ((core.parts[slot] & valid) << 8) | (core.outstanding[slot] << 16) | (core.failed[slot] << 24)
   words[at + 2] =
-    core.active[slot] | (core.verdict[slot] << 8) | (core.segmentCount[slot] << 16) | (core.pages[slot] << 24)
+    core.active[slot] | (core.verdict[slot] << 8) |
+    ((core.segmentCount[slot] & 0xff) << 16) | ((core.pages[slot] & 0xff) << 24)
   words[at + 3] = core.generation[slot]
   words[at + 4] = core.pages[slot] === 0 ? 0 : core.page[slot]
-  words[at + 5] = core.full[slot] | (core.wantsSpace[slot] << 8)
+  words[at + 5] =
+    core.full[slot] | (core.wantsSpace[slot] << 8) |
+    ((core.segmentCount[slot] >>> 8) << 16) | ((core.pages[slot] >>> 8) << 24)
   words[at + 6] = core.idLow[slot]
   words[at + 7] = core.idHigh[slot]
   putDouble(words, at + 8, core.bytes[slot])
   putDouble(words, at + 10, valid === 0 ? 0 : core.sector[slot])
   putDouble(words, at + 12, core.takenNs[slot])
   at += REQUEST_WORDS
-  const segments = slot * core.maxSegments * 2
+  const segments = core.segmentsAt[slot]
   for (let word = 0; word < core.segmentCount[slot] * 2; word++) words[at++] = core.segments[segments + word]
-  return at
+  const pieces = pieceWords(core.pages[slot])
+  if (pieces === 0) return at
+  words.fill(0, at, at + pieces)
+  putDouble(words, at, core.parts[slot] > 1 ? core.moved[slot] : 0)
+  const count = chunksForRequest(core.pages[slot])
+  for (let index = 0; index < count; index++) words[at + 2 + index] = core.pieceAt(slot, index)
+  return at + pieces
 }
 
 /** Where each request of the checkpoint at words[at..] stands, for readers of other versions'; none beyond its end. */
@@ -88,7 +117,7 @@ export function checkpointRequests(words: Int32Array, at: number): number[] {
   let from = at + FIXED_WORDS + lists + (lists & 1)
   for (let count = words[at + 15]; count > 0 && from + REQUEST_WORDS <= end; count--) {
     places.push(from)
-    from += REQUEST_WORDS + 2 * ((words[from + 2] >>> 16) & 0xff)
+    from += REQUEST_WORDS + 2 * segmentsIn(words, from) + pieceWords(pagesIn(words, from))
   }
   return places
 }
@@ -134,8 +163,8 @@ function readRequest(core: QueueCore, words: Int32Array, at: number): number {
   core.failed[slot] = words[at + 1] >>> 24
   core.active[slot] = words[at + 2]
   core.verdict[slot] = words[at + 2] >>> 8
-  core.segmentCount[slot] = words[at + 2] >>> 16
-  core.pages[slot] = words[at + 2] >>> 24
+  core.pages[slot] = pagesIn(words, at)
+  const count = segmentsIn(words, at)
   core.generation[slot] = words[at + 3]
   core.page[slot] = words[at + 4]
   core.full[slot] = words[at + 5]
@@ -146,8 +175,17 @@ function readRequest(core: QueueCore, words: Int32Array, at: number): number {
   core.sector[slot] = getDouble(words, at + 10)
   core.takenNs[slot] = getDouble(words, at + 12)
   at += REQUEST_WORDS
-  const count = core.segmentCount[slot] * 2
-  assert(core.segmentCount[slot] <= core.maxSegments, 'a checkpoint with longer requests')
-  core.segments.set(words.subarray(at, at + count), slot * core.maxSegments * 2)
-  return at + count
+  assert(core.holdsSegments(count), 'a checkpoint with longer requests')
+  core.segments.set(words.subarray(at, at + 2 * count), core.placeSegments(slot, count))
+  return readPieces(core, slot, words, at + 2 * count)
+}
+
+function readPieces(core: QueueCore, slot: number, words: Int32Array, at: number): number {
+  const pieces = pieceWords(core.pages[slot])
+  if (pieces === 0) return at
+  const count = chunksForRequest(core.pages[slot])
+  assert(count <= core.piecesMax && at + pieces <= words.length, 'a checkpoint with longer requests')
+  core.moved[slot] = getDouble(words, at)
+  core.pieces.set(words.subarray(at + 2, at + 2 + count), slot * core.piecesMax)
+  return at + pieces
 }

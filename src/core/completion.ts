@@ -1,8 +1,9 @@
 /**
  * @packageDocumentation
  * What a medium's result means for the request: good only when every byte was moved (defect B16: a short transfer is a
- * failure), and of a request that promises durability only when no sync was lost before it. A write that finds the
- * medium full is no failure when the operator wants it to wait for space.
+ * failure; of a request in several I/Os the sum is looked at when the last has come back), and of a request that
+ * promises durability only when no sync was lost before it. A write that finds the medium full is no failure when the
+ * operator wants it to wait for space.
  */
 import { RequestEvent, RequestState } from '../machines/generated/request.js'
 import { LEVEL_MEDIUM_GONE } from '../ports/queues.js'
@@ -23,7 +24,7 @@ export function judgeResult(core: QueueCore, slot: number, result: number): numb
   const syncing = state === RequestState.Syncing
   // Nobody reads what an orphan moved; that its sync was lost, or its medium, concerns those who come after it.
   const uncounted = syncing || state === RequestState.Orphaned || kind === KIND.discard
-  const whole = result >= 0 && (uncounted || result === core.bytes[slot])
+  const whole = result >= 0 && (uncounted || movedAll(core, slot, result))
   const promises = kind !== KIND.read && kind !== KIND.write && kind !== KIND.discard
   if (whole && !(promises && core.syncLost)) return RequestEvent.completed
   if (waitsForSpace(core, slot, result)) {
@@ -35,6 +36,14 @@ export function judgeResult(core: QueueCore, slot: number, result: number): numb
   if (GONE_ERRNOS.includes(result)) core.levels |= LEVEL_MEDIUM_GONE
   if (promises && core.settings.buffered) core.syncLost = true
   return RequestEvent.failed
+}
+
+/** Of several I/Os: whether there is nothing to complain of yet; what went wrong with another has been told already. */
+function movedAll(core: QueueCore, slot: number, result: number): boolean {
+  if (core.parts[slot] === 1) return result === core.bytes[slot]
+  core.moved[slot] += result
+  if (core.outstanding[slot] > 1 || core.failed[slot] !== 0 || core.full[slot] !== 0) return true
+  return core.moved[slot] === core.bytes[slot]
 }
 
 /**

@@ -3,7 +3,8 @@
  * What a batch wants done outside, as data in preallocated arrays. The shell executes them in this order: the copies
  * (their outcome is an input of the same batch), then, once the batch is sealed, the I/Os and the answers.
  *
- *   copies   4 words each (ports/data-path.ts), a request's copies side by side; `owners` names the requests in order
+ *   copies   4 words each (ports/data-path.ts), a request's copies side by side; `owners` names the requests in order,
+ *            `ownerEnds` says where the copies of each end
  *   submits  8 words each; what the medium does not take at once stays for the next round
  *   answers  4 words each
  *
@@ -15,7 +16,9 @@ import {
 } from '../ports/data-path.js'
 import { PAGE_BYTES, SECTOR_BYTES } from '../protocol/blkif.js'
 import { RECORD_ANSWERED, RECORD_ENTERED, RECORD_RETURNED } from './records.js'
+import { PAGES_PER_CHUNK } from './extent-pool.js'
 import { KIND, tokenOf } from './request-columns.js'
+import { placeOf, runBytes } from './request-pages.js'
 import type { RequestColumns } from './request-columns.js'
 
 const TWO_32 = 4294967296
@@ -26,6 +29,7 @@ export class EffectLists {
   readonly copies: Int32Array
   copyCount = 0
   readonly owners: Uint16Array
+  readonly ownerEnds: Int32Array
   ownerCount = 0
   /** By slot: one of its copies failed. */
   readonly copyFailed: Uint8Array
@@ -42,11 +46,13 @@ export class EffectLists {
   private readonly entered = new Int32Array(NOTES_MAX)
   private enteredCount = 0
 
-  constructor(slots: number, maxSegments: number) {
-    this.copies = new Int32Array(slots * maxSegments * COPY_WORDS)
+  /** `arenaChunks`: a request in pieces has an I/O for each run of them, and a copy more where a segment is cut. */
+  constructor(slots: number, maxSegments: number, arenaChunks: number) {
+    this.copies = new Int32Array((slots * maxSegments + arenaChunks) * COPY_WORDS)
     this.owners = new Uint16Array(slots)
+    this.ownerEnds = new Int32Array(slots)
     this.copyFailed = new Uint8Array(slots)
-    this.submits = new Int32Array(slots * IO_WORDS)
+    this.submits = new Int32Array((slots + arenaChunks) * IO_WORDS)
     this.answers = new Int32Array(slots * ANSWER_WORDS)
     this.answerSlots = new Uint16Array(slots)
   }
@@ -82,19 +88,32 @@ export class EffectLists {
   addIo(columns: RequestColumns, slot: number): void {
     const kind = columns.kind[slot]
     const op = kind === KIND.read ? IO_READ : kind === KIND.discard ? IO_DISCARD : IO_WRITE
-    this.add(columns, slot, op, columns.sector[slot] * SECTOR_BYTES, columns.bytes[slot])
+    const offset = columns.sector[slot] * SECTOR_BYTES
+    if (columns.pages[slot] > PAGES_PER_CHUNK) return this.addIos(columns, slot, op, offset)
+    this.add(columns, slot, op, columns.page[slot] * PAGE_BYTES, offset, columns.bytes[slot])
+  }
+
+  /** One I/O for each run of the request's pieces. */
+  private addIos(columns: RequestColumns, slot: number, op: number, offset: number): void {
+    for (let done = 0; done < columns.bytes[slot]; ) {
+      const length = runBytes(columns, slot, done)
+      this.add(columns, slot, op, placeOf(columns, slot, done), offset + done, length)
+      done += length
+    }
   }
 
   addSync(columns: RequestColumns, slot: number): void {
-    this.add(columns, slot, IO_SYNC, 0, 0)
+    this.add(columns, slot, IO_SYNC, columns.page[slot] * PAGE_BYTES, 0, 0)
   }
 
-  private add(columns: RequestColumns, slot: number, op: number, offset: number, length: number): void {
+  private add(
+    columns: RequestColumns, slot: number, op: number, place: number, offset: number, length: number,
+  ): void {
     const { submits } = this
     const at = this.submitCount++ * IO_WORDS
     submits[at] = op
     submits[at + 1] = tokenOf(slot, columns.generation[slot])
-    submits[at + 2] = columns.page[slot] * PAGE_BYTES
+    submits[at + 2] = place
     submits[at + 3] = length
     submits[at + 4] = offset
     submits[at + 5] = offset / TWO_32
@@ -105,9 +124,10 @@ export class EffectLists {
   }
 
   addCopies(columns: RequestColumns, slot: number, direction: number): void {
+    if (columns.pages[slot] > PAGES_PER_CHUNK) return this.addCopiesInPieces(columns, slot, direction)
     const { copies } = this
     const count = columns.segmentCount[slot]
-    let segment = slot * columns.maxSegments * 2
+    let segment = columns.segmentsAt[slot]
     let buffer = columns.page[slot] * PAGE_BYTES
     let index = this.copyCount
     for (const last = index + count; index < last; index++) {
@@ -122,8 +142,36 @@ export class EffectLists {
       buffer += length
       segment += 2
     }
-    this.copyCount = index
+    this.endCopies(slot, index, buffer)
+  }
+
+  /** As above, but a segment whose data does not lie in one run is cut where the run ends. */
+  private addCopiesInPieces(columns: RequestColumns, slot: number, direction: number): void {
+    const { copies } = this
+    let index = this.copyCount
+    let done = 0
+    const end = columns.segmentsAt[slot] + 2 * columns.segmentCount[slot]
+    for (let segment = columns.segmentsAt[slot]; segment < end; segment += 2) {
+      const range = columns.segments[segment + 1]
+      const last = (((range >>> 8) & 0xff) + 1) * SECTOR_BYTES
+      for (let offset = (range & 0xff) * SECTOR_BYTES; offset < last; index++) {
+        const length = Math.min(last - offset, runBytes(columns, slot, done))
+        const at = index * COPY_WORDS
+        copies[at] = columns.segments[segment]
+        copies[at + 1] = offset | (length << 16)
+        copies[at + 2] = placeOf(columns, slot, done)
+        copies[at + 3] = direction
+        offset += length
+        done += length
+      }
+    }
+    this.endCopies(slot, index, placeOf(columns, slot, done - SECTOR_BYTES) + SECTOR_BYTES)
+  }
+
+  private endCopies(slot: number, end: number, buffer: number): void {
+    this.copyCount = end
     this.digest = (Math.imul(this.digest ^ slot, 0x85ebca6b) + buffer) | 0
+    this.ownerEnds[this.ownerCount] = end
     this.owners[this.ownerCount++] = slot
   }
 

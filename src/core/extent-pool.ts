@@ -2,7 +2,7 @@
  * @packageDocumentation
  * Buffers for requests, as page numbers of the Worker's arena. The arena is lent to queues in chunks of 32 pages
  * (128 KiB); within its chunks a queue allocates by itself, so that a replay comes to the same pages with no arena at
- * all. An extent is a run of pages inside one chunk.
+ * all. An extent is a run of pages inside one chunk; what is longer takes whole chunks, and an extent for the rest.
  *
  *   chunk  = 32 pages, one bit of `free` each        page number = chunk * 32 + bit
  *
@@ -52,6 +52,41 @@ export class ExtentPool {
       this.free[chunk] = free & ~(runMask(pages) << bit)
       this.used += pages
       return chunk * PAGES_PER_CHUNK + bit
+    }
+    return -1
+  }
+
+  /**
+   * More than a chunk's worth: writes the first page of each chunk's worth to out[at..], the last of them perhaps less
+   * than one. Side by side if there is such a place, anywhere if not. @returns false, with nothing taken, when there is
+   * not so much.
+   */
+  allocateChunks(pages: number, out: Int32Array, at: number): boolean {
+    const whole = pages >>> 5
+    const rest = pages & 31
+    const run = this.findRun(rest === 0 ? whole : whole + 1)
+    let found = 0
+    for (let index = run < 0 ? 0 : run; index < this.count && found < whole; index++) {
+      if (this.free[this.chunks[index]] !== -1) continue
+      out[at + found++] = this.chunks[index] * PAGES_PER_CHUNK
+    }
+    if (found < whole) return false
+    for (let index = 0; index < whole; index++) this.claim(out[at + index], PAGES_PER_CHUNK)
+    if (rest === 0) return true
+    const last = run < 0 ? this.allocate(rest) : out[at + whole - 1] + PAGES_PER_CHUNK
+    if (last < 0) for (let index = 0; index < whole; index++) this.release(out[at + index], PAGES_PER_CHUNK)
+    else if (run >= 0) this.claim(last, rest)
+    out[at + whole] = last
+    return last >= 0
+  }
+
+  /** @returns where in `chunks` so many begin that are neighbours in the arena and wholly free, or -1. */
+  private findRun(chunks: number): number {
+    for (let index = 0, length = 0; index < this.count; index++) {
+      const chunk = this.chunks[index]
+      if (this.free[chunk] !== -1) length = 0
+      else length = length > 0 && this.chunks[index - 1] === chunk - 1 ? length + 1 : 1
+      if (length === chunks) return index - chunks + 1
     }
     return -1
   }

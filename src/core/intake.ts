@@ -6,9 +6,9 @@
 import {
   BLKIF_OP_DISCARD, BLKIF_OP_FLUSH_DISKCACHE, BLKIF_OP_READ, BLKIF_OP_WRITE, SECTOR_BYTES,
 } from '../protocol/blkif.js'
-import { REASONS_AT } from './statistics.js'
+import { COUNTER, REASONS_AT } from './statistics.js'
 import {
-  RECORD_ID, RECORD_NR_SECTORS, RECORD_SECTOR, RECORD_SEGMENT, recordOp, recordNrSegments,
+  RECORD_ID, RECORD_NR_SECTORS, RECORD_SECTOR, isIndirect, recordOp, recordNrSegments, segmentsAt,
 } from '../protocol/record.js'
 import { u64ToDouble } from '../protocol/u64.js'
 import { validateRequest } from '../protocol/validate.js'
@@ -35,6 +35,7 @@ export function takeUp(core: QueueCore, words: Int32Array, at: number, slot: num
 
 /** Only for a request that was found valid: its numbers are in range. */
 function describe(core: QueueCore, words: Int32Array, at: number, slot: number): void {
+  // Of an INDIRECT the inner one: it never is a discard, the validator has seen to that.
   const op = recordOp(words, at)
   core.parts[slot] = 1
   core.sector[slot] = u64ToDouble(words[at + RECORD_SECTOR], words[at + RECORD_SECTOR + 1])
@@ -44,13 +45,14 @@ function describe(core: QueueCore, words: Int32Array, at: number, slot: number):
     return
   }
   const count = recordNrSegments(words, at)
-  core.segmentCount[slot] = count
+  if (isIndirect(words, at)) core.statistics[COUNTER.indirects]++
   core.kind[slot] = kindOf(op, count)
   let sectors = 0
-  const to = slot * core.maxSegments * 2
+  const to = core.placeSegments(slot, count)
+  const from = at + segmentsAt(words, at)
   for (let word = 0; word < count * 2; word += 2) {
-    const range = words[at + RECORD_SEGMENT + word + 1] & 0xffff
-    core.segments[to + word] = words[at + RECORD_SEGMENT + word]
+    const range = words[from + word + 1] & 0xffff
+    core.segments[to + word] = words[from + word]
     core.segments[to + word + 1] = range
     sectors += (range >>> 8) - (range & 0xff) + 1
   }

@@ -28,7 +28,7 @@ import { obey } from './commands.js'
 import { judgeResult } from './completion.js'
 import { takeUp } from './intake.js'
 import {
-  RECORD_COMMAND, RECORD_COMPLETED, RECORD_INTAKE, RECORD_LENT, RECORD_RECALLED, RECORD_TAKEN,
+  RECORD_COMMAND, RECORD_COMPLETED, RECORD_INDIRECT, RECORD_INTAKE, RECORD_LENT, RECORD_RECALLED, RECORD_TAKEN,
   SHORT_OF_BUFFERS, SHORT_OF_NOTHING, SHORT_OF_SLOTS, SHORT_OF_SPACE, recordWords,
 } from './records.js'
 import { slotOfToken, tokenOf } from './request-columns.js'
@@ -95,7 +95,7 @@ export class QueueCore extends RequestPool implements RequestHost {
 
   constructor(settings: CoreSettings, steppers: Steppers, statistics?: Float64Array) {
     const counters = statistics ?? new Float64Array(STATISTICS_LENGTH)
-    super(settings.slots, settings.disk.maxSegments, settings.arenaChunks, counters)
+    super(settings.slots, settings.disk, settings.arenaChunks, counters)
     this.settings = settings
     this.disk = settings.disk
     this.waitsForSpace = settings.waitsForSpace ?? false
@@ -149,6 +149,7 @@ export class QueueCore extends RequestPool implements RequestHost {
       const head = words[at]
       switch (head & 0xff) {
         case RECORD_TAKEN:
+        case RECORD_INDIRECT:
           this.take(words, at)
           at += takenWords(words, at)
           break

@@ -12,6 +12,8 @@
  *   LENT        kind|count · 0 [· chunk]                                                       2 + count, made even
  *   RECALLED    kind · chunks wanted back                                                      2
  *   COMMAND     kind|code · argument                                                           2
+ *   INDIRECT    kind|op|nseg · slot|handle · id · sector · descriptors|pages · status · grefs of the pages · segments
+ *               8 + pages, made even, + 2 per descriptor
  *   effects (the replay compares them with what it derives itself)
  *   ENTERED     kind|from|to|reason · count of such entries                                    2
  *   ANSWERED    kind|count · rsp_prod before · slot|status, two to a word pair                 2 + count, made even
@@ -19,9 +21,9 @@
  *   STEPPED     kind|event|slot · from|to  (journal = full only)                               2
  *   CHECKPOINT  kind · words in all · the core's state                                         see checkpoint.ts
  */
-import { RECORD_TAKEN, recordWords as takenWords } from '../protocol/record.js'
+import { RECORD_INDIRECT, RECORD_MIN_WORDS, RECORD_TAKEN, recordWords as takenWords } from '../protocol/record.js'
 
-export { RECORD_TAKEN }
+export { RECORD_INDIRECT, RECORD_TAKEN }
 export const RECORD_INTAKE = 2
 export const RECORD_COMPLETED = 3
 export const RECORD_COPIED = 4
@@ -45,6 +47,7 @@ export const RECORD_NAMES: { readonly [kind: number]: string } = {
   [RECORD_LENT]: 'lent',
   [RECORD_RECALLED]: 'recalled',
   [RECORD_COMMAND]: 'command',
+  [RECORD_INDIRECT]: 'indirect',
   [RECORD_ENTERED]: 'entered',
   [RECORD_ANSWERED]: 'answered',
   [RECORD_RETURNED]: 'returned',
@@ -98,15 +101,17 @@ export const SHORTAGE_NAMES = ['nothing', 'slots', 'buffers', 'space'] as const
  */
 export function recordWords(words: Int32Array, at: number, available: number): number {
   if (available < 2) return 0
-  const size = sizeOf(words, at)
+  const size = sizeOf(words, at, available)
   return size <= available ? size : 0
 }
 
-function sizeOf(words: Int32Array, at: number): number {
+function sizeOf(words: Int32Array, at: number, available: number): number {
   const head = words[at]
   switch (head & 0xff) {
     case RECORD_TAKEN:
       return takenWords(words, at)
+    case RECORD_INDIRECT:
+      return available < RECORD_MIN_WORDS ? Infinity : takenWords(words, at)
     case RECORD_INTAKE:
     case RECORD_RECALLED:
     case RECORD_COMMAND:

@@ -3,12 +3,17 @@
  * The private state of every request of a queue, as columns: one typed array per property, one index per slot. All of
  * it is allocated when the queue is made; nothing is allocated per request.
  *
- *   slot s:  state[s] kind[s] … id[2s], id[2s+1] · sector[s] · page[s] … segments[(s * maxSegments + i) * 2 ..+1]
+ *   slot s:  state[s] kind[s] … id[2s], id[2s+1] · sector[s] · page[s] … segments[segmentsAt[s] + 2i ..+1]
+ *   segments: eleven of every slot side by side, what most requests have; behind them room for the descriptors of every
+ *             slot, which only INDIRECT requests touch
+ *   a request of more than a chunk of pages lies in pieces of a chunk each: pieces[s * piecesMax + i], in their order
  *
  * Who writes what: `state` only the generated step function; `outstanding`, `failed` and `full` only the actions of
- * the chart; everything else the intake, before the slot's first event.
+ * the chart; pages, pieces and parts the gate, before it admits; everything else the intake, before the slot's first
+ * event.
  */
 import { REQUEST_KINDS } from '../machines/request.machine.js'
+import { PAGES_PER_CHUNK } from './extent-pool.js'
 
 /** Codes of the `kind` column are indices into REQUEST_KINDS. */
 export const KIND = Object.fromEntries(REQUEST_KINDS.map((kind, code) => [kind, code])) as {
@@ -31,9 +36,11 @@ export class RequestColumns {
   readonly active: Uint8Array
   /** Why it was refused (index into REASONS), 0 if it was not. */
   readonly verdict: Uint8Array
-  readonly segmentCount: Uint8Array
-  /** Pages of the arena it holds, from `page` on; 0 when it holds none. */
-  readonly pages: Uint8Array
+  readonly segmentCount: Uint16Array
+  /** Where its segments begin in `segments`. */
+  readonly segmentsAt: Int32Array
+  /** Pages of the arena it holds, from `page` on or in `pieces`; 0 when it holds none. */
+  readonly pages: Uint16Array
   /** Counts the lives of a slot, so that a completion of an earlier life is told from one of this. */
   readonly generation: Uint16Array
   readonly page: Int32Array
@@ -47,10 +54,17 @@ export class RequestColumns {
   readonly takenNs: Float64Array
   /** gref and first_sect | last_sect << 8, as in the canonical record. */
   readonly segments: Int32Array
+  readonly pieces: Int32Array
+  /** Bytes that the I/Os of a request in pieces have moved. */
+  readonly moved: Float64Array
+  readonly piecesMax: number
+  private readonly maxIndirect: number
 
-  constructor(slots: number, maxSegments: number) {
+  /** `maxSegments` of a request whose segments stand in its entry, `maxIndirect` of one with descriptors. */
+  constructor(slots: number, maxSegments: number, maxIndirect = 0) {
     this.slots = slots
     this.maxSegments = maxSegments
+    this.maxIndirect = maxIndirect
     this.state = new Uint8Array(slots)
     this.kind = new Uint8Array(slots)
     this.op = new Uint8Array(slots)
@@ -61,8 +75,9 @@ export class RequestColumns {
     this.wantsSpace = new Uint8Array(slots)
     this.active = new Uint8Array(slots)
     this.verdict = new Uint8Array(slots)
-    this.segmentCount = new Uint8Array(slots)
-    this.pages = new Uint8Array(slots)
+    this.segmentCount = new Uint16Array(slots)
+    this.segmentsAt = new Int32Array(slots)
+    this.pages = new Uint16Array(slots)
     this.generation = new Uint16Array(slots)
     this.page = new Int32Array(slots)
     this.idLow = new Int32Array(slots)
@@ -70,7 +85,28 @@ export class RequestColumns {
     this.bytes = new Float64Array(slots)
     this.sector = new Float64Array(slots)
     this.takenNs = new Float64Array(slots)
-    this.segments = new Int32Array(slots * maxSegments * 2)
+    this.segments = new Int32Array(slots * (maxSegments + maxIndirect) * 2)
+    this.piecesMax = Math.ceil(maxIndirect / PAGES_PER_CHUNK)
+    this.pieces = new Int32Array(this.piecesMax > 1 ? slots * this.piecesMax : 0)
+    this.moved = new Float64Array(this.piecesMax > 1 ? slots : 0)
+  }
+
+  /** Whether a request may have so many segments. */
+  holdsSegments(count: number): boolean {
+    return count <= Math.max(this.maxSegments, this.maxIndirect)
+  }
+
+  /** Makes room for `count` segments of the request in `slot`. @returns where they begin. */
+  placeSegments(slot: number, count: number): number {
+    const { slots, maxSegments, maxIndirect } = this
+    const at = count <= maxSegments ? slot * maxSegments : slots * maxSegments + slot * maxIndirect
+    this.segmentCount[slot] = count
+    return (this.segmentsAt[slot] = 2 * at)
+  }
+
+  /** The page at which piece `index` of the request's data begins. */
+  pieceAt(slot: number, index: number): number {
+    return index === 0 ? this.page[slot] : this.pieces[slot * this.piecesMax + index]
   }
 }
 

@@ -9,6 +9,8 @@ import { RequestState } from '../machines/generated/request.js'
 import type { AdmissionGate } from './admission.js'
 import { EffectLists } from './effect-lists.js'
 import { ExtentPool } from './extent-pool.js'
+import type { DiskLimits } from '../protocol/validate.js'
+import { claimPages, releasePages } from './request-pages.js'
 import { RequestGuards } from './request-guards.js'
 import { COUNTER } from './statistics.js'
 
@@ -25,11 +27,15 @@ export abstract class RequestPool extends RequestGuards {
   /** Requests that found the medium full and are not at their end: stalled, or on their way to try again. */
   spaceWanted = 0
 
-  constructor(slots: number, maxSegments: number, arenaChunks: number, statistics: Float64Array) {
-    super(slots, maxSegments)
+  constructor(
+    slots: number, limits: Pick<DiskLimits, 'maxSegments' | 'maxIndirectSegments'>, arenaChunks: number,
+    statistics: Float64Array,
+  ) {
+    const { maxSegments, maxIndirectSegments = 0 } = limits
+    super(slots, maxSegments, maxIndirectSegments)
     this.statistics = statistics
     this.extents = new ExtentPool(arenaChunks)
-    this.effects = new EffectLists(slots, maxSegments)
+    this.effects = new EffectLists(slots, Math.max(maxSegments, maxIndirectSegments), arenaChunks)
     this.freeSlots = new Uint16Array(slots)
     for (let index = 0; index < slots; index++) this.freeSlots[index] = slots - 1 - index
     this.freeCount = slots
@@ -64,7 +70,7 @@ export abstract class RequestPool extends RequestGuards {
     this.leavingCount = leaving.length
     for (let slot = 0; slot < this.slots; slot++)
       if (this.state[slot] !== RequestState.Free && this.pages[slot] !== 0)
-        this.extents.claim(this.page[slot], this.pages[slot])
+        claimPages(this, this.extents, slot)
     for (let slot = 0; slot < this.slots; slot++) this.spaceWanted += this.wantsSpace[slot]
     for (const slot of line) this.gate.restore(slot, true)
     for (let slot = 0; slot < this.slots; slot++) if (this.active[slot] !== 0) this.gate.restore(slot, false)
@@ -79,6 +85,7 @@ export abstract class RequestPool extends RequestGuards {
 
   queueIo(slot: number): void {
     this.outstanding[slot] = this.parts[slot]
+    if (this.parts[slot] > 1) this.moved[slot] = 0
     this.effects.addIo(this, slot)
   }
 
@@ -137,7 +144,7 @@ export abstract class RequestPool extends RequestGuards {
   }
 
   release(slot: number): void {
-    if (this.pages[slot] !== 0) this.extents.release(this.page[slot], this.pages[slot])
+    if (this.pages[slot] !== 0) releasePages(this, this.extents, slot)
     this.pages[slot] = 0
     this.active[slot] = 0
     this.freeSlots[this.freeCount++] = slot

@@ -13,7 +13,7 @@ export const COUNTERS = [
   'reads', 'writes', 'flushes', 'barriers', 'discards', 'readBytes', 'writtenBytes', 'discardedBytes',
   'answeredOkay', 'answeredError', 'answeredUnsupported', 'abandoned', 'mediumErrors', 'grantErrors', 'shortTransfers',
   'shortages', 'shortageNs', 'oldestWaitNs', 'batches', 'notifications', 'wakeUps', 'inFlight', 'inFlightMax', 'taken',
-  'copyCalls', 'submitCalls', 'stalls', 'spaceWanted',
+  'copyCalls', 'submitCalls', 'stalls', 'spaceWanted', 'indirects',
 ] as const
 export type CounterName = (typeof COUNTERS)[number]
 

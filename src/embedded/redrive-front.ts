@@ -10,8 +10,10 @@
  */
 import { BLKIF_OP_READ, PAGE_BYTES, SECTOR_BYTES, SECTORS_PER_PAGE } from '../protocol/blkif.js'
 import { decodeCanonical, encodeEntry } from '../protocol/entry.js'
+import type { BlkifSegment } from '../protocol/entry.js'
 import { XbbdError } from '../protocol/errors.js'
-import { recordSector } from '../protocol/record.js'
+import { encodeDescriptors } from '../protocol/indirect.js'
+import { RECORD_DESCRIPTOR_STATUS, recordSector } from '../protocol/record.js'
 import { WriteCounts, fillSector } from './block-contents.js'
 import { TAKEN_WORDS } from './blkfront/front-ring.js'
 import { openTransport } from './blkfront/transport.js'
@@ -78,16 +80,28 @@ export class RedriveFront {
   put(request: RecordedRequest): void {
     const { slots, ring, layout } = this.transport
     const { segments, raw, ...entry } = decodeCanonical(request.record, 0)
-    const slot = slots.take(entry.op & OP_MASK, segments.length)
+    const indirect = entry.descriptorGrefs !== undefined
+    const slot = slots.take((entry.indirectOp ?? entry.op) & OP_MASK, segments.length, indirect)
     this.numbers[slot] = request.number
-    if (request.valid && entry.op !== BLKIF_OP_READ && segments.length > 0) this.fill(request.record, slot, segments)
+    const reads = (entry.indirectOp ?? entry.op) === BLKIF_OP_READ
+    if (request.valid && !reads && segments.length > 0) this.fill(request.record, slot, segments)
     const granted = segments.map(({ firstSect, lastSect }, index) => {
       const gref = request.badGrant && index === 0 ? UNGRANTED : slots.gref(slot, index)
       return { gref, firstSect, lastSect }
     })
     const named = { ...entry, idLow: slot, idHigh: slots.generation[slot], segments: granted }
-    encodeEntry(raw === undefined ? named : { ...named, raw }, layout, ring.words, ring.nextEntry())
+    const descriptors = indirect && { descriptorGrefs: this.describe(request.record, slot, granted) }
+    encodeEntry({ ...named, ...descriptors, ...(raw && { raw }) }, layout, ring.words, ring.nextEntry())
     ring.wrote()
+  }
+
+  /** Writes the descriptors into the slot's pages. @returns their references; nobody granted those that failed. */
+  private describe(record: Int32Array, slot: number, segments: readonly BlkifSegment[]): number[] {
+    const { slots } = this.transport
+    const unread = record[RECORD_DESCRIPTOR_STATUS] !== 0
+    if (!unread) encodeDescriptors(segments, slots.words, slots.descriptorsAt(slot))
+    const grefOf = (page: number) => (unread ? UNGRANTED : slots.descriptorGref(slot, page))
+    return Array.from({ length: slots.descriptorPages }, (_, page) => grefOf(page))
   }
 
   /** Makes everything that was put visible. */

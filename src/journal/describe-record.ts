@@ -15,13 +15,14 @@ import { queueEventNames, queueStateNames } from '../machines/generated/queue.js
 import { requestEventNames, requestStateNames } from '../machines/generated/request.js'
 import { BLKIF_OP_DISCARD } from '../protocol/blkif.js'
 import {
-  RECORD_NR_SECTORS, recordedSegments, recordFlag, recordNrSegments, recordOp, recordSlot, segmentGref,
+  RECORD_DESCRIPTOR_PAGES, RECORD_DESCRIPTOR_STATUS, RECORD_NR_SECTORS, isIndirect, recordedSegments, recordFlag,
+  recordNrSegments, recordOp, recordSlot, segmentGref, segmentsAt,
 } from '../protocol/record.js'
 import { u64ToString } from '../protocol/u64.js'
 import {
   COMMAND_NAMES, RECORD_ANSWERED, RECORD_CHECKPOINT, RECORD_COMMAND, RECORD_COMPLETED, RECORD_COPIED, RECORD_ENTERED,
-  RECORD_EVENT, RECORD_INTAKE, RECORD_LENT, RECORD_NAMES, RECORD_RECALLED, RECORD_RETURNED, RECORD_STATE,
-  RECORD_STEPPED, RECORD_TAKEN, SHORTAGE_NAMES,
+  RECORD_EVENT, RECORD_INDIRECT, RECORD_INTAKE, RECORD_LENT, RECORD_NAMES, RECORD_RECALLED, RECORD_RETURNED,
+  RECORD_STATE, RECORD_STEPPED, RECORD_TAKEN, SHORTAGE_NAMES,
 } from '../core/records.js'
 
 /** A decoded record: `kind` is its name, the rest depends on it (docs/journal-format.md). Holds JSON values only. */
@@ -56,6 +57,7 @@ export function decodeRecord(words: Int32Array, at: number, names: RecordNames =
   const kind = RECORD_NAMES[head & 0xff] ?? `unknown ${head & 0xff}`
   switch (head & 0xff) {
     case RECORD_TAKEN:
+    case RECORD_INDIRECT:
       return { kind, ...takenFields(words, at) }
     case RECORD_INTAKE:
       return { kind, reqProd: words[at + 1] >>> 0 }
@@ -99,15 +101,19 @@ function takenFields(words: Int32Array, at: number) {
     handle: words[at + 1] >>> 16,
     sector: u64ToString(words[at + 4], words[at + 5]),
   }
-  if (op === BLKIF_OP_DISCARD) {
+  if (!isIndirect(words, at) && op === BLKIF_OP_DISCARD) {
     const nrSectors = u64ToString(words[at + RECORD_NR_SECTORS], words[at + RECORD_NR_SECTORS + 1])
     return { ...base, nrSectors, flag: recordFlag(words, at) }
   }
   const segments = Array.from({ length: recordedSegments(words, at) }, (_, index) => {
-    const range = words[at + 7 + 2 * index]
+    const range = words[at + segmentsAt(words, at) + 1 + 2 * index]
     return { gref: segmentGref(words, at, index), first: range & 0xff, last: (range >>> 8) & 0xff }
   })
-  return { ...base, nrSegments: recordNrSegments(words, at), segments }
+  const nrSegments = recordNrSegments(words, at)
+  if (!isIndirect(words, at)) return { ...base, nrSegments, segments }
+  const pages = words.subarray(at + RECORD_DESCRIPTOR_PAGES, at + RECORD_DESCRIPTOR_PAGES + (words[at + 6] >>> 16))
+  const descriptorPages = Array.from(pages, (gref) => gref >>> 0)
+  return { ...base, nrSegments, descriptorPages, status: words[at + RECORD_DESCRIPTOR_STATUS], segments }
 }
 
 function pairs(words: Int32Array, at: number, count: number) {
@@ -185,6 +191,8 @@ export function recordLine(record: DecodedRecord): string {
   switch (record.kind) {
     case 'taken':
       return `taken slot ${fields.slot}: ${takenText(record)}`
+    case 'indirect':
+      return `taken slot ${fields.slot}: indirect ${takenText(record)}${unreadText(record)}`
     case 'intake':
       return `intake: req_prod ${fields.reqProd}`
     case 'completed':
@@ -222,6 +230,10 @@ function takenText(record: DecodedRecord): string {
   const list = segments as unknown as { gref: number; first: number; last: number }[]
   const sectors = list.reduce((sum, { first, last }) => sum + last - first + 1, 0)
   return `${head}, ${sectors} sectors in ${nrSegments} segments`
+}
+
+function unreadText({ status }: DecodedRecord): string {
+  return status === 0 ? '' : `, descriptors not readable: ${String(status)}`
 }
 
 function failuresText(failures: readonly { request: number; status: number }[]): string {

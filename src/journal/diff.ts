@@ -12,8 +12,8 @@
  *
  * Both sides are streamed, kind by kind; what is kept is no more than what was in flight.
  */
-import { RECORD_ANSWERED, RECORD_COMMAND, RECORD_ENTERED, RECORD_TAKEN, recordWords } from '../core/records.js'
-import { recordSlot } from '../protocol/record.js'
+import { RECORD_ANSWERED, RECORD_COMMAND, RECORD_ENTERED, recordWords } from '../core/records.js'
+import { isTaken, recordSlot } from '../protocol/record.js'
 import { walkChain } from './chain.js'
 import type { JournalChain } from './chain.js'
 import { decodeRecord, NO_NAMES, recordLine, statusText } from './describe-record.js'
@@ -133,8 +133,8 @@ function* recordsOf(chain: JournalChain) {
 
 /** `write sector 8, 16 sectors in 2 segments`: the line of the record without slot and id. */
 function* requests(chain: JournalChain): Generator<Happening, void> {
-  for (const { words, at, kind, place } of recordsOf(chain)) {
-    if (kind !== RECORD_TAKEN) continue
+  for (const { words, at, place } of recordsOf(chain)) {
+    if (!isTaken(words, at)) continue
     const { slot: _slot, id: _id, handle: _handle, ...record } = decodeRecord(words, at)
     const bare = { ...record, slot: 0, id: 0 }
     yield { text: recordLine(bare).replace('taken slot 0: ', '').replace(' id 0', ''), ...place }
@@ -146,7 +146,7 @@ function* answersOf(chain: JournalChain) {
   const numbers = new Map<number, number>()
   let taken = 0
   for (const { words, at, kind, place } of recordsOf(chain)) {
-    if (kind === RECORD_TAKEN) {
+    if (isTaken(words, at)) {
       const slot = recordSlot(words, at)
       const unanswered = numbers.get(slot)
       if (unanswered !== undefined) yield { number: unanswered, status: undefined, place }

@@ -13,9 +13,10 @@ import { restoreCheckpoint } from '../core/checkpoint.js'
 import { QueueCore } from '../core/queue-core.js'
 import type { CoreSettings } from '../core/queue-core.js'
 import {
-  RECORD_CHECKPOINT, RECORD_COPIED, RECORD_ENTERED, RECORD_TAKEN, recordWords,
+  RECORD_CHECKPOINT, RECORD_COPIED, RECORD_ENTERED, recordWords,
 } from '../core/records.js'
 import type { Steppers } from '../core/steppers.js'
+import { isTaken } from '../protocol/record.js'
 import type { Batch } from './segment-reader.js'
 import { asItIs } from './upcast.js'
 import type { Upcast } from './upcast.js'
@@ -127,7 +128,7 @@ export class QueueFold {
       if (kind === RECORD_COPIED || kind >= RECORD_ENTERED) break
       const size = recordWords(words, at, to - at)
       if (size === 0) throw new Error(`a record of kind ${kind} does not end within the batch`)
-      if (kind === RECORD_TAKEN) this.requests++
+      if (isTaken(words, at)) this.requests++
       at += size
     }
     return at

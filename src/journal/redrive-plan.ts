@@ -10,11 +10,14 @@
  * at the beginning of a recording is put first.
  */
 import type { QueueCore } from '../core/queue-core.js'
-import { RECORD_ANSWERED, RECORD_TAKEN, recordWords } from '../core/records.js'
+import { RECORD_ANSWERED, RECORD_INDIRECT, RECORD_TAKEN, recordWords } from '../core/records.js'
 import { requestEventNames } from '../machines/generated/request.js'
-import { RECORD_MAX_WORDS, RECORD_MIN_WORDS, recordSlot } from '../protocol/record.js'
+import {
+  RECORD_MAX_WORDS, RECORD_MIN_WORDS, isTaken, recordSlot, recordWords as takenWords, recordWordsMax,
+} from '../protocol/record.js'
+import { addDescriptors, pagesOfDescriptors } from '../protocol/indirect.js'
 import { u64High, u64Low } from '../protocol/u64.js'
-import { BLKIF_OP_DISCARD, SECTOR_BYTES } from '../protocol/blkif.js'
+import { BLKIF_MAX_SEGMENTS_PER_REQUEST, BLKIF_OP_DISCARD, SECTOR_BYTES } from '../protocol/blkif.js'
 import { ChainCursor } from './chain-cursor.js'
 import type { JournalChain } from './chain.js'
 import type { Batch } from './segment-reader.js'
@@ -87,8 +90,8 @@ function* recordsIn({ words, from, to }: Batch): Generator<number, void> {
 /** The core takes a slot's columns at once; so those of a batch are those of its TAKEN records. */
 function takenIn(batch: Batch): Int32Array[] {
   const { words } = batch
-  const taken = [...recordsIn(batch)].filter((at) => (words[at] & 0xff) === RECORD_TAKEN)
-  return taken.map((at) => words.slice(at, at + RECORD_MAX_WORDS))
+  const taken = [...recordsIn(batch)].filter((at) => isTaken(words, at))
+  return taken.map((at) => words.slice(at, at + Math.max(RECORD_MAX_WORDS, takenWords(words, at))))
 }
 
 function answersIn(batch: Batch, numbers: ReadonlyMap<number, number>): { number: number; status: number }[] {
@@ -110,13 +113,20 @@ function inFlightAt(core: QueueCore): Int32Array[] {
 
 function recordOf(core: QueueCore, slot: number): Int32Array {
   const count = core.segmentCount[slot]
-  const record = new Int32Array(Math.max(RECORD_MIN_WORDS, 6 + 2 * count))
-  record.set([RECORD_TAKEN | (core.op[slot] << 8) | (count << 16), slot, core.idLow[slot], core.idHigh[slot]])
+  const from = core.segmentsAt[slot]
+  const indirect = count > BLKIF_MAX_SEGMENTS_PER_REQUEST
+  const record = new Int32Array(indirect ? recordWordsMax(count) : Math.max(RECORD_MIN_WORDS, 6 + 2 * count))
+  const kind = indirect ? RECORD_INDIRECT : RECORD_TAKEN
+  record.set([kind | (core.op[slot] << 8) | (count << 16), slot, core.idLow[slot], core.idHigh[slot]])
   record[4] = u64Low(core.sector[slot])
   record[5] = u64High(core.sector[slot])
   const sectors = core.bytes[slot] / SECTOR_BYTES
   if (core.op[slot] === BLKIF_OP_DISCARD) record.set([u64Low(sectors), u64High(sectors)], 6)
-  const from = slot * core.maxSegments * 2
+  if (indirect) {
+    const grefs = new Int32Array(pagesOfDescriptors(count))
+    addDescriptors(record, 0, { count, grefs, status: 0, from: core.segments, fromAt: from })
+    return record
+  }
   record.set(core.segments.subarray(from, from + 2 * count), 6)
   return record
 }

@@ -4,6 +4,7 @@
  * number is bounded before memory is allocated by it. The bounds are far above what the program itself can write.
  */
 import type { CoreSettings } from '../core/queue-core.js'
+import { INDIRECT_SEGMENTS_LIMIT } from '../protocol/indirect.js'
 import type { DiskLimits } from '../protocol/validate.js'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -24,6 +25,10 @@ const DISK_NUMBERS: Readonly<Record<string, Range>> = {
   sectorSize: { from: 512, to: 4096 },
   maxSegments: { from: 1, to: 256 },
 }
+/** Absent in journals of queues to which no indirect requests were offered. */
+const INDIRECT_SEGMENTS: Range = { from: 0, to: INDIRECT_SEGMENTS_LIMIT }
+/** Segments of all slots together: what bounds the memory of a fold. */
+const SEGMENTS_IN_ALL = 4096 * 256
 const DISK_FLAGS = ['readOnly', 'offersFlush', 'offersBarrier', 'offersDiscard']
 
 /** The settings, or what is wrong with them. */
@@ -43,6 +48,11 @@ function faultOf(value: unknown): string | undefined {
   if (!isFields(disk)) return 'the settings in the header describe no disk'
   const number = faultOfNumbers(value, CORE_NUMBERS) ?? faultOfNumbers(disk, DISK_NUMBERS)
   if (number !== undefined) return number
+  const { maxIndirectSegments = 0 } = disk
+  const indirect = faultOfNumbers({ maxIndirectSegments }, { maxIndirectSegments: INDIRECT_SEGMENTS })
+  if (indirect !== undefined) return indirect
+  if ((value.slots as number) * (maxIndirectSegments as number) > SEGMENTS_IN_ALL)
+    return 'the settings in the header have more slots and segments than any queue'
   if (typeof value.buffered !== 'boolean') return 'the setting buffered in the header is neither true nor false'
   const { sectorSize } = disk as unknown as DiskLimits
   if ((sectorSize & (sectorSize - 1)) !== 0) return `a sector size of ${sectorSize} bytes is impossible`

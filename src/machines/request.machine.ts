@@ -11,9 +11,10 @@
  *   and from everywhere, when the front end is gone: (Orphaned, while I/O is in flight) ─ Abandoned ─ Free
  *   and from wherever its queue died: Taken (nothing that was begun counts; what was answered was answered)
  *
- * The context is finite and small, because the compiler enumerates it: `kind` and `parts` are written by the intake
- * before `taken`, `outstanding` and `failed` belong to the chart. What must never happen: an edge to Answered that does
- * not come from Copied or Rejected, and an edge to Free that does not come from Answered or Abandoned.
+ * The context is finite and small, because the compiler enumerates it: `kind` is written by the intake before `taken`,
+ * `parts` by the gate before `admitted`, `outstanding` and `failed` belong to the chart. What must never happen: an
+ * edge to Answered that does not come from Copied or Rejected; one to Free that does not come from Answered or
+ * Abandoned.
  *
  * Source of the operations: xen/include/public/io/blkif.h, BLKIF_OP_*.
  */

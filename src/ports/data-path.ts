@@ -110,6 +110,11 @@ export interface MediumPort {
 /** Memory that the requests of one Worker's queues bounce through. */
 export interface BufferArena {
   readonly bytes: Uint8Array
+  /**
+   * So many of them are for the data of requests; what lies behind is for descriptors of INDIRECT requests, from one
+   * round's taking to its records. Absent: all are, and no descriptors can be read.
+   */
+  readonly dataBytes?: number
   /** The owner's handle, for native calls that address the arena; 0 in the simulated world. */
   readonly handle: number
 }

@@ -56,8 +56,10 @@ export interface QueueSettings {
   readonly name: QueueName
   /** Slots of the request pool: at most the ring's entries; fewer means Shortage under depth. */
   readonly slots: number
-  /** Most segments that one request may have (11 without indirect descriptors). */
+  /** Most segments that the entry of one request may have, 1 to 11. */
   readonly maxSegments: number
+  /** Most segments of an INDIRECT request, as offered; absent or 0 = not offered. */
+  readonly maxIndirectSegments?: number
   /** Entries consumed in one turn, before the Worker goes on to its next queue. */
   readonly batch: number
   readonly readOnly: boolean

@@ -7,7 +7,9 @@
  *   64-bit:  word 0 op·nr·handle   1 padding   2,3 id   4,5 sector_number   6… segments of 2 words   28 words in all
  *   x86_32:  word 0 op·nr·handle   1,2 id      3,4 sector_number            5… segments of 2 words   27 words in all
  *
- * A discard has the same first words and its 64-bit `nr_sectors` where the first segment would be.
+ * A discard has the same first words and its 64-bit `nr_sectors` where the first segment would be. An indirect request
+ * has op · indirect_op · nr_segments (16 bits) in word 0, `handle` where the first segment would be, and behind it the
+ * references of up to eight pages of descriptors.
  *
  * An absent `protocol` means "native" in the specification, which a Linux back end on x86 takes as x86_32 and all
  * others as their own build's layout; here it is the fallback that the caller chose, and the result says so (S8).

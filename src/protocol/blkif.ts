@@ -31,6 +31,10 @@ export const BLKIF_RSP_EOPNOTSUPP = -2
 
 /** Segments that one ring entry holds. */
 export const BLKIF_MAX_SEGMENTS_PER_REQUEST = 11
+/** Descriptors (8 bytes each, as segments stand in an entry) that one page of an INDIRECT request holds. */
+export const SEGMENTS_PER_INDIRECT_FRAME = 512
+/** Pages of descriptors that an INDIRECT entry can name. */
+export const BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST = 8
 /** Flag of a discard: what was there must be unrecoverable before the answer. */
 export const BLKIF_DISCARD_SECURE = 1
 

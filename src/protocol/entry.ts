@@ -6,20 +6,29 @@
  *
  *   entry (x86_64 | x86_32) ── canonicalise ──► record ── decodeCanonical ──► BlkifRequest ── encodeEntry ──► entry
  *
+ * Of an INDIRECT entry the descriptors are not here: whoever has copied them completes the record (indirect.ts).
  * What must never happen: that an entry, whatever stands in it, throws here or makes a record longer than 28 words.
  */
 import type { AbiLayout } from './abi.js'
-import { BLKIF_MAX_SEGMENTS_PER_REQUEST, BLKIF_OP_DISCARD, BLKIF_OP_FLUSH_DISKCACHE, opName } from './blkif.js'
 import {
+  BLKIF_MAX_SEGMENTS_PER_REQUEST, BLKIF_OP_DISCARD, BLKIF_OP_FLUSH_DISKCACHE, BLKIF_OP_INDIRECT, opName,
+} from './blkif.js'
+import { encodeDescriptorGrefs } from './indirect.js'
+import {
+  RECORD_DESCRIPTORS,
+  RECORD_DESCRIPTOR_PAGES,
+  RECORD_INDIRECT,
   RECORD_MIN_WORDS,
   RECORD_SEGMENT,
   RECORD_TAKEN,
+  isIndirect,
   opHasSegments,
   recordFlag,
   recordNrSegments,
   recordOp,
   recordSlot,
   recordedSegments,
+  segmentsAt,
 } from './record.js'
 
 /** One segment: sectors firstSect to lastSect, inclusive, of the page that `gref` grants. */
@@ -39,7 +48,11 @@ export interface BlkifRequest {
   readonly sectorHigh?: number
   /** As it shall stand on the wire; absent = the number of `segments`. A hostile front end lies here. */
   readonly nrSegments?: number
+  /** Of an INDIRECT they stand in pages of their own, and only their number in the entry. */
   readonly segments?: readonly BlkifSegment[]
+  /** Of an INDIRECT: READ or WRITE, and the references of the pages with its descriptors. */
+  readonly indirectOp?: number
+  readonly descriptorGrefs?: readonly number[]
   /** Of a DISCARD. */
   readonly flag?: number
   readonly nrSectorsLow?: number
@@ -49,10 +62,12 @@ export interface BlkifRequest {
 }
 
 /** What a tool shows of a record. */
-export interface CanonicalRequest extends Required<Omit<BlkifRequest, 'raw'>> {
+export interface CanonicalRequest extends Required<Omit<BlkifRequest, 'raw' | 'indirectOp' | 'descriptorGrefs'>> {
   readonly slot: number
   readonly opName: string
   readonly raw?: readonly [number, number]
+  readonly indirectOp?: number
+  readonly descriptorGrefs?: readonly number[]
 }
 
 /**
@@ -74,6 +89,7 @@ export function canonicalise(
   out[outAt + 5] = entries[sector + 1]!
   let from = at + abi.segmentWord
   if (op > BLKIF_OP_FLUSH_DISKCACHE) {
+    if (op === BLKIF_OP_INDIRECT) return canonicaliseIndirect(head, entries[from], out, outAt)
     out[outAt] = RECORD_TAKEN | (op << 8) | (count << (op === BLKIF_OP_DISCARD ? 24 : 16))
     out[outAt + 6] = entries[from]!
     out[outAt + 7] = entries[from + 1]!
@@ -94,12 +110,23 @@ export function canonicalise(
   return end - outAt
 }
 
+/** Its nr_segments has 16 bits, where other entries have their handle, and its handle stands further behind. */
+function canonicaliseIndirect(head: number, handle: number, out: Int32Array, outAt: number): number {
+  out[outAt] = RECORD_INDIRECT | (head & 0xffffff00)
+  out[outAt + 1] = (out[outAt + 1] & 0xffff) | (handle << 16)
+  out[outAt + 6] = 0
+  out[outAt + 7] = 0
+  return RECORD_MIN_WORDS
+}
+
 /** Writes the whole entry, padding zeroed, to `out[at]`; segments beyond the eleventh have no place and are dropped. */
 export function encodeEntry(request: BlkifRequest, abi: AbiLayout, out: Int32Array, at: number): void {
   out.fill(0, at, at + abi.entryWords)
   const { op, segments = [] } = request
-  const second = op === BLKIF_OP_DISCARD ? (request.flag ?? 0) : (request.nrSegments ?? segments.length)
-  out[at] = (op & 0xff) | ((second & 0xff) << 8) | ((request.handle ?? 0) << 16)
+  const count = request.nrSegments ?? segments.length
+  const indirect = request.descriptorGrefs !== undefined
+  const second = op === BLKIF_OP_DISCARD ? (request.flag ?? 0) : indirect ? (request.indirectOp ?? 0) : count
+  out[at] = (op & 0xff) | ((second & 0xff) << 8) | ((indirect ? count : (request.handle ?? 0)) << 16)
   out[at + abi.idWord] = request.idLow
   out[at + abi.idWord + 1] = request.idHigh ?? 0
   out[at + abi.sectorWord] = request.sectorLow ?? 0
@@ -108,6 +135,9 @@ export function encodeEntry(request: BlkifRequest, abi: AbiLayout, out: Int32Arr
   if (op === BLKIF_OP_DISCARD) {
     out[first] = request.nrSectorsLow ?? 0
     out[first + 1] = request.nrSectorsHigh ?? 0
+  } else if (request.descriptorGrefs) {
+    out[first] = (request.handle ?? 0) & 0xffff
+    encodeDescriptorGrefs(request.descriptorGrefs, out, first + 1)
   } else if (request.raw) {
     out[first] = request.raw[0]
     out[first + 1] = request.raw[1]
@@ -121,12 +151,14 @@ export function encodeEntry(request: BlkifRequest, abi: AbiLayout, out: Int32Arr
 
 /** The record at `words[at]` as a readable object; all words unsigned. Allocates: for tools and tests. */
 export function decodeCanonical(words: Int32Array, at: number): CanonicalRequest {
-  const op = recordOp(words, at)
+  const indirect = isIndirect(words, at)
+  const op = indirect ? BLKIF_OP_INDIRECT : recordOp(words, at)
   const word = (index: number) => words[at + index] >>> 0
   const discard = op === BLKIF_OP_DISCARD
+  const first = segmentsAt(words, at)
   const segments = Array.from({ length: recordedSegments(words, at) }, (_, index) => {
-    const range = word(RECORD_SEGMENT + 2 * index + 1)
-    return { gref: word(RECORD_SEGMENT + 2 * index), firstSect: range & 0xff, lastSect: (range >>> 8) & 0xff }
+    const range = word(first + 2 * index + 1)
+    return { gref: word(first + 2 * index), firstSect: range & 0xff, lastSect: (range >>> 8) & 0xff }
   })
   return {
     slot: recordSlot(words, at),
@@ -142,6 +174,12 @@ export function decodeCanonical(words: Int32Array, at: number): CanonicalRequest
     flag: recordFlag(words, at),
     nrSectorsLow: discard ? word(6) : 0,
     nrSectorsHigh: discard ? word(7) : 0,
-    ...(discard || opHasSegments(op) ? {} : { raw: [word(6), word(7)] as const }),
+    ...(indirect && { indirectOp: recordOp(words, at), descriptorGrefs: pageGrefs(words, at) }),
+    ...(discard || indirect || opHasSegments(op) ? {} : { raw: [word(6), word(7)] as const }),
   }
+}
+
+function pageGrefs(words: Int32Array, at: number): number[] {
+  const from = at + RECORD_DESCRIPTOR_PAGES
+  return Array.from(words.subarray(from, from + (words[at + RECORD_DESCRIPTORS] >>> 16)), (gref) => gref >>> 0)
 }

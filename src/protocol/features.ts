@@ -4,8 +4,9 @@
  * the disk (S11). Both are lists of [node, value], to be written in one transaction. Only what the medium really can
  * is promised, and what was promised is what the request path accepts: both ask {@link offersOf}.
  *
- * What must never happen: a node `feature-max-indirect-segments` or `multi-queue-max-queues` while neither is served,
- * their mere presence is the offer; or `sectors` in any unit but 512 bytes (B34).
+ * What must never happen: a node `feature-max-indirect-segments` or `multi-queue-max-queues` while that is not served,
+ * their mere presence is the offer; or `sectors` in any unit but 512 bytes (B34). An earlier process may have left
+ * one: {@link withheldFeatures} names what must not stand there.
  */
 import { PAGE_BYTES, VDISK_CDROM, VDISK_READONLY, VDISK_REMOVABLE } from './blkif.js'
 import { BACKEND_KEYS as K } from './keys.js'
@@ -88,12 +89,18 @@ export function backendFeatures(disk: DiskProperties, limits: RingLimits, settin
     [K.featureFlushCache, flag(offers.offersFlush)],
     ...discardKeys(disk, settings),
     [K.featurePersistent, flag(limits.persistent)],
+    ...(limits.maxIndirectSegments ? [[K.maxIndirectSegments, String(limits.maxIndirectSegments)] as const] : []),
     [K.maxRingPageOrder, String(limits.maxRingPageOrder)],
     [K.maxRingPages, String(2 ** limits.maxRingPageOrder)],
     [K.maxRequests, String(limits.maxRequests)],
     [K.maxRequestSegments, String(limits.maxRequestSegments)],
     [K.maxRequestSize, String(limits.maxRequestSegments * PAGE_BYTES)],
   ]
+}
+
+/** Nodes that must not be there, because their mere presence is an offer that is not made. */
+export function withheldFeatures(limits: RingLimits): string[] {
+  return limits.maxIndirectSegments ? [] : [K.maxIndirectSegments]
 }
 
 /** The disk's properties, to be published before Connected. `sectors` counts 512 bytes, whatever sector-size says. */

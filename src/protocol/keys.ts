@@ -33,6 +33,7 @@ export const BACKEND_KEYS = {
   discardGranularity: 'discard-granularity',
   discardSecure: 'discard-secure',
   featurePersistent: 'feature-persistent',
+  maxIndirectSegments: 'feature-max-indirect-segments',
   maxRingPageOrder: 'max-ring-page-order',
   maxRingPages: 'max-ring-pages',
   maxRequests: 'max-requests',

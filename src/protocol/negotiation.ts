@@ -17,7 +17,7 @@ import { BLKIF_MAX_SEGMENTS_PER_REQUEST, PAGE_BYTES, SECTOR_BYTES } from './blki
 import { FRONTEND_KEYS as K, ringRefKey } from './keys.js'
 import { U32_MAX, parseNumber, parseSwitch, present, type Parsed } from './parse.js'
 
-export { backendFeatures, deviceProperties, offersOf } from './features.js'
+export { backendFeatures, deviceProperties, offersOf, withheldFeatures } from './features.js'
 export type { DiskProperties, KeyValue, OfferSettings, Offers } from './features.js'
 export { parseDomid, parseMode } from './parse.js'
 export { parseVdev, vdevName } from './vdev.js'
@@ -30,6 +30,8 @@ export interface RingLimits {
   readonly maxRequests: number
   /** 1 to 11. */
   readonly maxRequestSegments: number
+  /** Most segments of an INDIRECT request; absent or 0: not offered. There is nothing that a front end need ask for. */
+  readonly maxIndirectSegments?: number
   /** Grants may stay mapped after the answer, if the front end agrees (feature-persistent). */
   readonly persistent: boolean
   /** For front ends that do not name their ABI. */

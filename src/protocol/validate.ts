@@ -5,12 +5,14 @@
  * table REASONS has its name, the status that the guest gets, and a sentence for people.
  *
  *   operation known ► offered ► allowed on this disk ► count ► each segment ► length ► alignment ► range
+ *   an INDIRECT: offered ► inner operation ► allowed on this disk ► count ► descriptors read ► the rest as above
  *
  * Choices that the specification leaves open:
  * - A flush or barrier without data has no sectors, so its sector_number is not looked at: Linux sends all ones there.
  * - A discard of no sectors is refused: it could mean nothing, and so no medium ever sees an I/O of length zero.
  * - A discard need not be aligned to discard-granularity: it is advice, file systems trim whatever they freed, and an
  *   error would reach them. It must be aligned to sector-size, as everything.
+ * - An INDIRECT may have as few segments as an entry could hold itself; only a count of zero means nothing.
  * - The secure flag is ignored where secure discard is not offered (the header asks for it).
  * What must never happen: that arithmetic wraps (B8, B9). Sectors are compared as doubles after the high word has
  * shown them to be below 2^44.
@@ -26,7 +28,11 @@ import {
   BLKIF_RSP_ERROR,
   SECTOR_LIMIT_HIGH,
 } from './blkif.js'
-import { RECORD_NR_SECTORS, RECORD_SECTOR, RECORD_SEGMENT, recordNrSegments, recordOp } from './record.js'
+import { assert } from './errors.js'
+import {
+  RECORD_DESCRIPTOR_STATUS, RECORD_NR_SECTORS, RECORD_SECTOR, RECORD_SEGMENT, isIndirect, recordNrSegments, recordOp,
+  recordedSegments, segmentsAt,
+} from './record.js'
 import { u64ToDouble } from './u64.js'
 
 export { requestSectors, segmentBytes } from './record.js'
@@ -43,6 +49,8 @@ export interface DiskLimits {
   readonly offersDiscard: boolean
   /** Most segments of one request, as negotiated: 1 to 11. */
   readonly maxSegments: number
+  /** Most segments of one INDIRECT request, as offered; absent or 0 = not offered. */
+  readonly maxIndirectSegments?: number
   /** Most sectors of one request with data, where a front end negotiated fewer than its segments can hold (2010). */
   readonly maxRequestSectors?: number
 }
@@ -73,6 +81,8 @@ export const SECTOR_MISALIGNED = 10
 export const RANGE_BEYOND_END = 11
 export const DISCARD_EMPTY = 12
 export const DISCARD_MISALIGNED = 13
+export const INDIRECT_OPERATION = 14
+export const DESCRIPTORS_UNREADABLE = 15
 
 const reason = (name: string, status: number, text: string): Reason => ({ name, status, text })
 
@@ -92,10 +102,13 @@ export const REASONS: readonly Reason[] = [
   reason('range.beyondEnd', BLKIF_RSP_ERROR, 'the request reaches beyond the end of the disk'),
   reason('discard.empty', BLKIF_RSP_ERROR, 'a discard of no sectors'),
   reason('discard.misaligned', BLKIF_RSP_ERROR, 'a discard that is not made of whole blocks of sector-size'),
+  reason('indirect.operation', BLKIF_RSP_ERROR, 'an indirect request whose inner operation is neither read nor write'),
+  reason('indirect.unreadable', BLKIF_RSP_ERROR, 'a page of its descriptors is not granted to this back end'),
 ]
 
 /** Judges the canonical record at `words[at]`. Bears any bytes; allocates nothing. */
 export function validateRequest(words: Int32Array, at: number, disk: DiskLimits): Verdict {
+  if (isIndirect(words, at)) return validateIndirect(words, at, disk)
   const op = recordOp(words, at)
   const count = recordNrSegments(words, at)
   switch (op) {
@@ -122,10 +135,29 @@ export function validateRequest(words: Int32Array, at: number, disk: DiskLimits)
 function validateData(words: Int32Array, at: number, disk: DiskLimits, count: number): Verdict {
   // The record holds eleven segments whatever the guest counted: never look further, whatever was configured.
   if (count > disk.maxSegments || count > BLKIF_MAX_SEGMENTS_PER_REQUEST) return SEGMENTS_TOO_MANY
+  return validateSegments(words, at, at + RECORD_SEGMENT, count, disk)
+}
+
+/** What the descriptors say was copied before: here it is judged, and nowhere looked up again. */
+function validateIndirect(words: Int32Array, at: number, disk: DiskLimits): Verdict {
+  const offered = disk.maxIndirectSegments ?? 0
+  if (offered === 0) return OP_NOT_OFFERED
+  const inner = recordOp(words, at)
+  if (inner !== BLKIF_OP_READ && inner !== BLKIF_OP_WRITE) return INDIRECT_OPERATION
+  if (inner === BLKIF_OP_WRITE && disk.readOnly) return DISK_READ_ONLY
+  const count = recordNrSegments(words, at)
+  if (count === 0) return SEGMENTS_NONE
+  if (count > offered) return SEGMENTS_TOO_MANY
+  if (words[at + RECORD_DESCRIPTOR_STATUS] !== 0) return DESCRIPTORS_UNREADABLE
+  assert(recordedSegments(words, at) === count, 'as many descriptors stand in the record as the request counts')
+  return validateSegments(words, at, at + segmentsAt(words, at), count, disk)
+}
+
+function validateSegments(words: Int32Array, at: number, from: number, count: number, disk: DiskLimits): Verdict {
   const mask = (disk.sectorSize >>> 9) - 1
-  const end = at + RECORD_SEGMENT + 2 * count
+  const end = from + 2 * count
   let sectors = 0
-  for (let range = at + RECORD_SEGMENT + 1; range < end; range += 2) {
+  for (let range = from + 1; range < end; range += 2) {
     const first = words[range] & 0xff
     const last = (words[range] >>> 8) & 0xff
     if (first > last) return SEGMENT_REVERSED

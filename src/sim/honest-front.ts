@@ -8,11 +8,12 @@
  */
 import type { AbiLayout } from '../protocol/abi.js'
 import {
-  BLKIF_OP_DISCARD, BLKIF_OP_FLUSH_DISKCACHE, BLKIF_OP_READ, BLKIF_OP_WRITE, BLKIF_OP_WRITE_BARRIER, BLKIF_RSP_OKAY,
-  SECTOR_BYTES,
+  BLKIF_OP_DISCARD, BLKIF_OP_FLUSH_DISKCACHE, BLKIF_OP_INDIRECT, BLKIF_OP_READ,
+  BLKIF_OP_WRITE, BLKIF_OP_WRITE_BARRIER, BLKIF_RSP_OKAY, PAGE_BYTES, SECTOR_BYTES,
 } from '../protocol/blkif.js'
 import { encodeEntry } from '../protocol/entry.js'
 import type { BlkifSegment } from '../protocol/entry.js'
+import { encodeDescriptors, pagesOfDescriptors } from '../protocol/indirect.js'
 import { u64High, u64Low } from '../protocol/u64.js'
 import { ANSWER_WORDS } from '../ports/data-path.js'
 import type { Random } from './random.js'
@@ -26,6 +27,8 @@ export interface Outstanding {
   readonly sector: number
   readonly sectors: number
   readonly segments: readonly BlkifSegment[]
+  /** Pages with the descriptors of an INDIRECT request, by their references. */
+  readonly descriptors: readonly number[]
   readonly stamp: number
   /** How many answers had been consumed when it was put on the ring. */
   readonly putAfter: number
@@ -35,11 +38,21 @@ export interface FrontOptions {
   readonly sectorCount: number
   readonly depth: number
   readonly maxSegments: number
+  /** Most segments of an INDIRECT request; 0 or absent: none is put. */
+  readonly maxIndirect?: number
   readonly discards?: boolean
   /** Whether errors are to be expected (a failing disk): they are then counted, not complained of. */
   readonly errorsExpected?: boolean
   readonly barrierShare?: number
   readonly flushShare?: number
+}
+
+/** Pages that a front end needs: for data, and behind them for descriptors. */
+export function frontPages(
+  { depth, maxSegments, maxIndirect = 0 }: Pick<FrontOptions, 'depth' | 'maxSegments' | 'maxIndirect'>,
+) {
+  const perRequest = pagesOfDescriptors(maxIndirect)
+  return { data: depth * Math.max(maxSegments, maxIndirect), descriptors: depth * perRequest, perRequest }
 }
 
 export class HonestFront {
@@ -54,6 +67,8 @@ export class HonestFront {
   private nextId = 1
   private nextStamp = 1
   private readonly freePages: number[]
+  /** Neighbours for the descriptors of one request each, by the first. */
+  private readonly freeDescriptors: number[]
   private readonly ring: SimRing
   private readonly guest: SimGuest
   private readonly layout: AbiLayout
@@ -67,7 +82,10 @@ export class HonestFront {
     this.random = random
     this.options = options
     this.contents = new Int32Array(options.sectorCount)
-    this.freePages = Array.from({ length: options.depth * options.maxSegments }, (_, page) => page)
+    const { data, descriptors, perRequest } = frontPages(options)
+    this.freePages = Array.from({ length: data }, (_, page) => page)
+    const count = perRequest === 0 ? 0 : descriptors / perRequest
+    this.freeDescriptors = Array.from({ length: count }, (_, index) => data + index * perRequest)
   }
 
   /** Puts up to `count` requests on the ring. @returns whether the back end wants to be told. */
@@ -105,10 +123,14 @@ export class HonestFront {
       : options.discards && dice > 0.95 ? BLKIF_OP_DISCARD
       : random.chance(0.5) ? BLKIF_OP_READ
       : BLKIF_OP_WRITE
-    const sectors = 1 + random.below(options.maxSegments * 8)
+    const { maxIndirect = 0, maxSegments } = options
+    const plain = op === BLKIF_OP_READ || op === BLKIF_OP_WRITE
+    const long = plain && maxIndirect > 0 && random.chance(0.4)
+    const segments = long ? maxIndirect : maxSegments
+    const sectors = 1 + random.below(Math.min(segments * 8, options.sectorCount >>> 2))
     const sector = random.below(options.sectorCount - sectors)
     if (this.overlaps(sector, sectors)) return false
-    return this.send(op, sector, sectors)
+    return this.send(op, sector, sectors, segments, long)
   }
 
   private overlaps(sector: number, sectors: number): boolean {
@@ -117,33 +139,47 @@ export class HonestFront {
     return false
   }
 
-  private send(op: number, sector: number, sectors: number): boolean {
-    const segments = op === BLKIF_OP_DISCARD ? [] : this.grantPages(sectors, op === BLKIF_OP_READ)
+  /** With `indirect` its segments, perhaps as few as an entry would hold, go into a page of their own. */
+  private send(
+    op: number, sector: number, sectors: number, most = this.options.maxSegments, indirect = false,
+  ): boolean {
+    const segments = op === BLKIF_OP_DISCARD ? [] : this.grantPages(sectors, op === BLKIF_OP_READ, most)
     if (segments === undefined) return false
     const id = this.nextId++
     const stamp = op === BLKIF_OP_READ || sectors === 0 ? 0 : op === BLKIF_OP_DISCARD ? 0 : this.nextStamp++
     if (stamp !== 0) this.fill(segments, stamp)
+    const descriptors = indirect ? this.describe(segments) : []
+    const named = indirect ? { op: BLKIF_OP_INDIRECT, indirectOp: op, descriptorGrefs: descriptors } : { op }
     const request = {
-      op, idLow: id, idHigh: ~id, handle: 51712, sectorLow: u64Low(sector), sectorHigh: u64High(sector), segments,
+      ...named, idLow: id, idHigh: ~id, handle: 51712, sectorLow: u64Low(sector), sectorHigh: u64High(sector), segments,
       nrSectorsLow: sectors,
     }
     encodeEntry(request, this.layout, this.ring.shared, (this.reqProd & (this.ring.size - 1)) * this.ring.entryWords)
     this.reqProd = (this.reqProd + 1) | 0
-    this.outstanding.set(id, { id, op, sector, sectors, segments, stamp, putAfter: this.answered })
+    this.outstanding.set(id, { id, op, sector, sectors, segments, descriptors, stamp, putAfter: this.answered })
     return true
   }
 
-  /** Segments of random shapes that hold `sectors` sectors; undefined when pages are short. */
-  private grantPages(sectors: number, writable: boolean): BlkifSegment[] | undefined {
+  /** One run of pages for each request that can be outstanding. */
+  private describe(segments: readonly BlkifSegment[]): number[] {
+    const first = this.freeDescriptors.pop() ?? 0
+    const pages = Array.from({ length: pagesOfDescriptors(segments.length) }, (_, index) => first + index)
+    for (const page of pages) this.guest.grant(page, page, false)
+    encodeDescriptors(segments, new Int32Array(this.guest.memory.buffer, first * PAGE_BYTES))
+    return pages
+  }
+
+  /** At most `most` segments of random shapes that hold `sectors` sectors; undefined when pages are short. */
+  private grantPages(sectors: number, writable: boolean, most: number): BlkifSegment[] | undefined {
     const segments: BlkifSegment[] = []
     for (let left = sectors; left > 0; ) {
       const page = this.freePages.pop()
-      if (page === undefined || segments.length === this.options.maxSegments) {
+      if (page === undefined || segments.length === most) {
         if (page !== undefined) this.freePages.push(page)
         for (const { gref } of segments) this.takeBack(gref)
         return undefined
       }
-      const whole = left >= 8 * (this.options.maxSegments - segments.length)
+      const whole = left >= 8 * (most - segments.length)
       const length = whole ? 8 : Math.min(left, 1 + this.random.below(8))
       const firstSect = this.random.below(9 - length)
       this.guest.grant(page, page, writable)
@@ -181,6 +217,11 @@ export class HonestFront {
       this.contents.fill(stamp, request.sector, request.sector + request.sectors)
     }
     for (const { gref } of request.segments) this.takeBack(gref)
+    for (const gref of request.descriptors) {
+      this.guest.revoke(gref)
+      this.guest.page(gref).fill(0xee)
+    }
+    if (request.descriptors.length > 0) this.freeDescriptors.push(request.descriptors[0])
   }
 
   private compare({ id, sector, segments }: Outstanding): void {

@@ -8,6 +8,7 @@
  *                        the front end is gone nothing is answered, and what was owed is counted as abandoned
  *   no-grant-kept        a grant is touched only between the taking and the answer of the request that names it, and
  *                        only the bytes that it names
+ *   descriptors-once     the descriptors of an INDIRECT request are read once, from the pages that its entry names
  *   flush-is-durable     when a flush is answered, every write answered before it was taken is on the platter
  *   barrier-orders       a barrier's I/O starts after all taken before it has completed, nothing taken later starts
  *                        before it has completed, and all of it is durable when it is answered
@@ -20,22 +21,24 @@
  * Requests are told apart by their id, and I/Os by their place: the front end must be an honest one (honest-front.ts).
  */
 import {
-  ANSWER_WORDS, COPY_FROM_GUEST, COPY_WORDS, IO_READ, IO_SYNC, IO_WORDS, IO_WRITE, RESULT_WORDS,
+  ANSWER_WORDS, COPY_WORDS, IO_READ, IO_SYNC, IO_WORDS, IO_WRITE, RESULT_WORDS,
 } from '../ports/data-path.js'
-import type { BackRing, GrantCopier, MediumPort } from '../ports/data-path.js'
+import type { BackRing, BufferArena, GrantCopier, MediumPort } from '../ports/data-path.js'
 import type { BatchSink } from '../actors/queue-plane.js'
 import type { AbiLayout } from '../protocol/abi.js'
 import { BLKIF_OP_DISCARD, BLKIF_OP_READ, BLKIF_OP_WRITE_BARRIER } from '../protocol/blkif.js'
-import { RECORD_TAKEN, recordWords } from '../core/records.js'
+import { recordWords } from '../core/records.js'
 import { canonicalise } from '../protocol/entry.js'
+import { isTaken } from '../protocol/record.js'
 import { AnsweredWrites } from './answered-writes.js'
 import { promises, takenFrom, wantsSync } from './law-facts.js'
-import type { Segment, Taken } from './law-facts.js'
+import { GrantLaws } from './law-grants.js'
+import type { Filled, Taken } from './law-facts.js'
 import type { SimDisk } from './sim-disk.js'
 
 export const LAWS = [
-  'answered-once', 'no-grant-kept', 'flush-is-durable', 'barrier-orders', 'lost-sync-sticks', 'only-own-read',
-  'journal-first', 'closed-is-empty',
+  'answered-once', 'no-grant-kept', 'descriptors-once', 'flush-is-durable', 'barrier-orders', 'lost-sync-sticks',
+  'only-own-read', 'journal-first', 'closed-is-empty',
 ] as const
 export type Law = (typeof LAWS)[number]
 
@@ -45,13 +48,18 @@ export interface Violation {
   readonly text: string
 }
 
-/** An I/O in flight. */
+/** I/Os in flight for one request: several when its data lies in pieces. A result does not say whose it is. */
 interface Flight {
   readonly taken: Taken | undefined
   readonly op: number
-  readonly arenaAt: number
-  readonly length: number
+  readonly parts: Filled[]
+  left: number
+  moved: number
+  /** The worst result. */
+  worst: number
 }
+
+const names = ({ sector: first, sectors }: Taken, sector: number) => sector >= first && sector < first + sectors
 
 const isFull = (result: number) => result === -28 || result === -122
 
@@ -64,7 +72,7 @@ export class LawBook {
   private readonly writes: AnsweredWrites
   private readonly record = new Int32Array(32)
   private readonly outstanding = new Map<string, Taken>()
-  private readonly byGref = new Map<number, Taken[]>()
+  private readonly grants: GrantLaws
   private readonly flights = new Map<number, Flight>()
   private readonly tokenOwners = new Map<number, Taken>()
   private readonly slotOwners = new Map<number, Taken>()
@@ -87,6 +95,15 @@ export class LawBook {
     this.disk = disk
     this.buffered = buffered
     this.writes = new AnsweredWrites(disk)
+    this.grants = new GrantLaws({
+      blame: (law, text) => this.blame(law, text),
+      spoil: (start, length) => this.spoil(start, length),
+    })
+  }
+
+  /** What copies go into and come from, and I/O too. */
+  serve(arena: BufferArena): void {
+    this.grants.arena = arena
   }
 
   /** A law was broken; the world may find that too. Only the first hundred are kept. */
@@ -130,8 +147,10 @@ export class LawBook {
   watchGrants(grants: GrantCopier): GrantCopier {
     return {
       copy: (copies, count) => {
-        for (let index = 0; index < count; index++) this.noteCopy(copies, index * COPY_WORDS)
-        return grants.copy(copies, count)
+        const seen = Array.from({ length: count }, (_, index) => this.grants.noteCopy(copies, index * COPY_WORDS))
+        const failed = grants.copy(copies, count)
+        seen.forEach((read, index) => read && this.grants.noteRead(read, copies, index * COPY_WORDS))
+        return failed
       },
       close: () => grants.close(),
     }
@@ -202,7 +221,7 @@ export class LawBook {
 
   /** The front end has vanished or its ring is broken: from now on it gets no answer, and its pages are not touched. */
   gone(): void {
-    this.frontEndGone = true
+    this.frontEndGone = this.grants.frontEndGone = true
   }
 
   /** The medium was opened anew: a lost sync is forgiven. */
@@ -218,7 +237,7 @@ export class LawBook {
     for (const taken of this.outstanding.values()) {
       taken.tokens.clear()
       taken.submitted = taken.completed = false
-      taken.readAt = -1
+      taken.filled = []
     }
     this.backlog = 0
     this.open = false
@@ -242,40 +261,21 @@ export class LawBook {
   }
 
   private noteTaken(ring: BackRing, index: number): void {
-    canonicalise(ring.entries, index * ring.entryWords, this.layout, this.record, 0, 0)
-    const taken = takenFrom(this.record, this.taken++, this.writes.count)
+    const at = index * ring.entryWords
+    canonicalise(ring.entries, at, this.layout, this.record, 0, 0)
+    const taken = takenFrom(this.record, ring.entries, at, this.layout, this.taken++, this.writes.count)
     if (this.outstanding.has(taken.key)) this.blame('answered-once', `${taken.key} is taken although it is outstanding`)
     this.outstanding.set(taken.key, taken)
     this.unsealed.push(taken)
-    for (const { gref } of taken.segments) this.byGref.set(gref, [...(this.byGref.get(gref) ?? []), taken])
-  }
-
-  private noteCopy(copies: Int32Array, at: number): void {
-    const gref = copies[at] >>> 0
-    if (this.frontEndGone) return this.blame('no-grant-kept', `gref ${gref} is touched, its front end is gone`)
-    const owners = this.byGref.get(gref) ?? []
-    if (owners.length === 0)
-      return this.blame('no-grant-kept', `gref ${gref} is touched, no unanswered request names it`)
-    const offset = copies[at + 1] & 0xffff
-    const length = copies[at + 1] >>> 16
-    const start = copies[at + 2]
-    const names = (segment: Segment) => segment.gref === gref && segment.offset === offset && segment.length === length
-    const owner = owners.find(({ segments }) => segments.some(names))
-    if (owner === undefined)
-      return this.blame('no-grant-kept', `bytes ${offset}+${length} of gref ${gref} are touched, no segment names them`)
-    if (copies[at + 3] === COPY_FROM_GUEST) return this.spoil(start, length)
-    const filled = owner.segments.some((segment) => names(segment) && start === owner.readAt + segment.at)
-    if (owner.readAt < 0 || !filled)
-      this.blame('only-own-read', `bytes at ${start} go to gref ${gref}, no whole read of ${owner.key} filled them`)
+    this.grants.own(taken, [...taken.segments, ...taken.descriptors])
   }
 
   /** Something else goes into this part of the arena: what reads had put there is there no more. */
   private spoil(start: number, length: number): void {
-    const overlaps = (from: number, bytes: number) => from < start + length && start < from + bytes
-    for (const taken of this.outstanding.values())
-      if (taken.readAt >= 0 && overlaps(taken.readAt, taken.sectors * 512)) taken.readAt = -1
-    for (const { op, arenaAt, length, taken } of this.flights.values())
-      if ((op === IO_READ || op === IO_WRITE) && overlaps(arenaAt, length))
+    const overlaps = (part: Filled) => part.arenaAt < start + length && start < part.arenaAt + part.length
+    for (const taken of this.outstanding.values()) if (taken.filled.some(overlaps)) taken.filled = []
+    for (const { op, parts, taken } of this.flights.values())
+      if ((op === IO_READ || op === IO_WRITE) && parts.some(overlaps))
         this.blame('only-own-read', `the buffer of ${taken?.key ?? 'an I/O'}, in flight, is given to another`)
   }
 
@@ -288,7 +288,10 @@ export class LawBook {
     if (op === IO_READ) this.spoil(arenaAt, length)
     else if (op !== IO_SYNC) this.writes.forgive(sector, length / 512)
     const taken = this.ownerOf(op, sector, token)
-    this.flights.set(token, { taken, op, arenaAt, length })
+    const flight = this.flights.get(token) ?? { taken, op, parts: [], left: 0, moved: 0, worst: 0 }
+    flight.left++
+    flight.parts.push({ at: taken ? (sector - taken.sector) * 512 : 0, arenaAt, length })
+    this.flights.set(token, flight)
     if (taken === undefined) return
     taken.submitted = true
     taken.tokens.add(token)
@@ -307,7 +310,7 @@ export class LawBook {
   /** Which request went to which slot stands in the batch, before anything is done for it. */
   private learnSlots(words: Int32Array, from: number, to: number): void {
     for (let at = from; at < to; at += recordWords(words, at, to - at) || Infinity) {
-      if ((words[at] & 0xff) !== RECORD_TAKEN) continue
+      if (!isTaken(words, at)) continue
       const taken = this.outstanding.get(`${words[at + 2] >>> 0}:${words[at + 3] >>> 0}`)
       if (taken !== undefined) this.slotOwners.set(words[at + 1] & 0xffff, taken)
     }
@@ -321,13 +324,13 @@ export class LawBook {
     const known = this.tokenOwners.get(token)
     if (known !== undefined) return known
     const owner = this.slotOwners.get(token & 0xffff)
-    const wants = owner && (op === IO_SYNC ? promises(owner) : owner.sectors > 0 && owner.sector === sector)
+    const wants = owner && (op === IO_SYNC ? promises(owner) : names(owner, sector))
     if (wants && this.outstanding.get(owner.key) === owner) {
       this.tokenOwners.set(token, owner)
       return owner
     }
     for (const taken of this.outstanding.values()) {
-      const fits = op === IO_SYNC ? wantsSync(taken) : taken.sectors > 0 && taken.sector === sector
+      const fits = op === IO_SYNC ? wantsSync(taken) : names(taken, sector)
       if (!fits || taken.submitted) continue
       this.tokenOwners.set(token, taken)
       return taken
@@ -338,13 +341,18 @@ export class LawBook {
   private noteResult(results: Int32Array, at: number): void {
     const token = results[at]
     const flight = this.flights.get(token)
-    this.flights.delete(token)
     if (flight === undefined) return
-    const { op, arenaAt, length, taken } = flight
-    const result = results[at + 1]
-    if (op === IO_SYNC && result < 0 && this.buffered) this.syncLost = true
+    const { op, parts, taken } = flight
+    const moved = results[at + 1]
+    if (op === IO_SYNC && moved < 0 && this.buffered) this.syncLost = true
+    flight.left--
+    flight.moved += Math.max(0, moved)
+    flight.worst = Math.min(flight.worst, moved)
+    if (flight.left > 0) return
+    this.flights.delete(token)
     if (taken === undefined) return
-    if (op === IO_READ && result === length) taken.readAt = arenaAt
+    const result = flight.worst < 0 ? flight.worst : flight.moved
+    if (op === IO_READ && result === parts.reduce((sum, { length }) => sum + length, 0)) taken.filled.push(...parts)
     taken.clean = !this.syncLost
     taken.tokens.delete(token)
     // A write that waits for space has not completed, however often the medium says so.
@@ -385,11 +393,7 @@ export class LawBook {
 
   private forget(taken: Taken): void {
     this.outstanding.delete(taken.key)
-    for (const { gref } of taken.segments) {
-      const owners = (this.byGref.get(gref) ?? []).filter((owner) => owner !== taken)
-      if (owners.length > 0) this.byGref.set(gref, owners)
-      else this.byGref.delete(gref)
-    }
+    this.grants.forget(taken)
     for (const [token, owner] of this.tokenOwners) if (owner === taken) this.tokenOwners.delete(token)
   }
 }

@@ -8,6 +8,7 @@
  * The laws watch at every border (laws.ts). A run ends in one of three ways: it drains, the
  * front end vanishes, the ring's producer lies; and each also while the disk hangs.
  */
+import { DESCRIPTOR_AREA_BYTES, DescriptorReader, batchFor } from '../actors/descriptor-reader.js'
 import { QueuePlane } from '../actors/queue-plane.js'
 import type { BatchSink } from '../actors/queue-plane.js'
 import { takeOver } from '../actors/takeover.js'
@@ -35,7 +36,7 @@ import { abiLayout } from '../protocol/abi.js'
 import type { AbiLayout, BlkifAbiName } from '../protocol/abi.js'
 import { assert } from '../protocol/errors.js'
 import type { DiskLimits } from '../protocol/validate.js'
-import { HonestFront } from './honest-front.js'
+import { HonestFront, frontPages } from './honest-front.js'
 import { LawBook } from './laws.js'
 import type { Violation } from './laws.js'
 import { Random } from './random.js'
@@ -65,6 +66,10 @@ export interface WorldOptions {
   /** `journal = full`: every transition is recorded. */
   readonly trace?: boolean
   readonly steppers?: Steppers
+  /** Most segments of an INDIRECT request; absent: they are not offered. */
+  readonly indirect?: number
+  /** Size of the disk. */
+  readonly sectors?: number
   /** What the disk offers, where it is not the usual. */
   readonly limits?: Partial<DiskLimits>
   /** The front end does not keep the rules by which the laws tell requests apart: they do not watch. */
@@ -150,10 +155,13 @@ export class World {
     const size = options.ringEntries ?? 32
     const chunks = options.arenaChunks ?? 16
     this.random = new Random(options.seed)
-    this.arena = { bytes: new Uint8Array(chunks * CHUNK_BYTES), handle: 0 }
-    this.guest = new SimGuest(size * 11, size * 11)
+    this.arena = makeArena(chunks)
+    const sectorCount = options.sectors ?? SECTORS
+    const shape = { depth: options.depth ?? size, maxSegments: 11, maxIndirect: options.indirect ?? 0 }
+    const { data, descriptors } = frontPages({ ...shape, depth: Math.max(shape.depth, size) })
+    this.guest = new SimGuest(data + descriptors, data + descriptors)
     this.ring = new SimRing(size, this.layout)
-    const diskOptions = { bytes: SECTORS * 512, delayMax: 4, ...options, depth: options.diskDepth ?? Infinity }
+    const diskOptions = { bytes: sectorCount * 512, delayMax: 4, ...options, depth: options.diskDepth ?? Infinity }
     this.disk = new SimDisk(diskOptions, this.arena, this.random)
     const settings = worldSettings(options, options.slots ?? size, chunks)
     this.core = new QueueCore(settings, options.steppers ?? compiledSteppers)
@@ -165,7 +173,7 @@ export class World {
     const fails = (options.errorShare ?? 0) + (options.shortShare ?? 0) + (options.syncErrorShare ?? 0) > 0
     const errorsExpected = fails || (this.fillShare > 0 && options.onEnospc !== 'wait')
     this.front = new HonestFront(this.ring, this.guest, this.layout, this.random, {
-      sectorCount: SECTORS, depth: options.depth ?? size, maxSegments: 11, discards: true, errorsExpected,
+      sectorCount, ...shape, discards: true, errorsExpected,
     })
     options.sabotage?.(this.plane)
     this.plane.command(COMMAND_ATTACH, this.ring.published())
@@ -225,7 +233,7 @@ export class World {
   /** The back end died where it stood. Its I/O comes to an end, and a successor goes on from the journal. */
   recover(bad: BadSuccessor = {}): void {
     this.deaths++
-    this.arena = { bytes: new Uint8Array((this.options.arenaChunks ?? 16) * CHUNK_BYTES), handle: 0 }
+    this.arena = makeArena(this.options.arenaChunks ?? 16)
     this.disk.inherit(this.arena, bad.unfenced !== true)
     this.laws.crashed()
     const words = this.segments.findLast((segment) => readHeader(segment).ok)
@@ -289,11 +297,15 @@ export class World {
     const { seams = {}, lawless = false } = this.options
     const watched = <Port>(port: Port, watch: (port: Port) => Port) => (lawless ? port : watch.call(laws, port))
     const through = <Port>(seam: ((port: Port) => Port) | undefined, port: Port) => (seam ? seam(port) : port)
+    laws.serve(this.arena)
+    const grants = through(seams.grants, watched<GrantCopier>(this.guest.copier(this.arena), laws.watchGrants))
+    const { batch, disk: { maxIndirectSegments: offered = 0 } } = this.core.settings
     return new QueuePlane({
       core: this.core,
       ring: through(seams.ring, watched<BackRing>(this.ring, laws.watchRing)),
       layout: this.layout,
-      grants: through(seams.grants, watched<GrantCopier>(this.guest.copier(this.arena), laws.watchGrants)),
+      grants,
+      descriptors: offered === 0 ? undefined : new DescriptorReader(grants, this.layout, this.arena, offered, batch),
       channel: this.channel,
       medium: through(seams.medium, watched<MediumPort>(this.disk, laws.watchMedium)),
       sink: through(seams.sink, watched<BatchSink>(this.writer, laws.watchSink)),
@@ -313,23 +325,29 @@ export class World {
   }
 }
 
+function makeArena(chunks: number): BufferArena {
+  const dataBytes = chunks * CHUNK_BYTES
+  return { bytes: new Uint8Array(dataBytes + DESCRIPTOR_AREA_BYTES), dataBytes, handle: 0 }
+}
+
 function worldSettings(options: WorldOptions, slots: number, arenaChunks: number): CoreSettings {
   return {
     trace: options.trace ?? false,
     waitsForSpace: options.onEnospc === 'wait',
     buffered: options.buffered ?? false,
     slots,
-    batch: 16,
+    batch: batchFor(16, options.indirect ?? 0),
     arenaChunks,
-    reserveChunks: chunksForRequest(11),
+    reserveChunks: chunksForRequest(Math.max(11, options.indirect ?? 0)),
     disk: {
-      sectorCount: SECTORS,
+      sectorCount: options.sectors ?? SECTORS,
       sectorSize: 512,
       readOnly: false,
       offersFlush: true,
       offersBarrier: true,
       offersDiscard: true,
       maxSegments: 11,
+      ...(options.indirect ? { maxIndirectSegments: options.indirect } : {}),
       ...options.limits,
     },
   }

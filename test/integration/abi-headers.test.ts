@@ -54,6 +54,11 @@ function initialiser(request: BlkifRequest): string {
     const length = u64(request.nrSectorsLow, request.nrSectorsHigh)
     return `{ .discard = { ${common}, .flag = ${request.flag ?? 0}, .nr_sectors = ${length} } }`
   }
+  if (op === wire.BLKIF_OP_INDIRECT) {
+    const grefs = (request.descriptorGrefs ?? []).map((gref) => `${gref}u`).join(', ')
+    const counts = `.indirect_op = ${request.indirectOp ?? 0}, .nr_segments = ${request.nrSegments ?? 0}`
+    return `{ .indirect = { ${common}, ${counts}, .indirect_grefs = { ${grefs} } } }`
+  }
   const list = segments.map(({ gref, firstSect, lastSect }) => `{ ${gref}u, ${firstSect}, ${lastSect} }`).join(', ')
   const seg = list === '' ? '' : `, .seg = { ${list} }`
   return `{ .request = { ${common}, .nr_segments = ${segments.length}${seg} } }`
@@ -65,7 +70,9 @@ const source = `
 #include <xen/io/blkif.h>
 #include <xen/io/xenbus.h>
 
-union entry { struct blkif_request request; struct blkif_request_discard discard; };
+union entry {
+  struct blkif_request request; struct blkif_request_discard discard; struct blkif_request_indirect indirect;
+};
 __attribute__((section(".samples"), used)) static const union entry samples[] = {
   ${Object.values(sampleRequests).map(initialiser).join(',\n  ')}
 };

@@ -20,9 +20,13 @@ const discard = fc
   .record({ op: fc.constant(5), flag: u8, nrSectorsLow: u32, nrSectorsHigh: u32, ...common })
   .map((request) => ({ ...request, segments: [], nrSegments: 0 }))
 const other = fc
-  .record({ op: u8.filter((op) => op > 3 && op !== 5), nrSegments: u8, raw: fc.tuple(u32, u32), ...common })
+  .record({ op: u8.filter((op) => op > 3 && op !== 5 && op !== 6), nrSegments: u8, raw: fc.tuple(u32, u32), ...common })
   .map((request) => ({ ...request, ...zeroes, segments: [] }))
-const anyRequest: fc.Arbitrary<BlkifRequest> = fc.oneof({ weight: 4, arbitrary: data }, discard, other)
+/** Its descriptors are not in the entry. */
+const indirect = fc
+  .record({ op: fc.constant(6), indirectOp: u8, nrSegments: u16, ...common })
+  .map((request) => ({ ...request, ...zeroes, segments: [], descriptorGrefs: [] }))
+const anyRequest: fc.Arbitrary<BlkifRequest> = fc.oneof({ weight: 4, arbitrary: data }, discard, other, indirect)
 
 const layouts: [string, AbiLayout][] = ['native', 'x86_64-abi', 'x86_32-abi'].map((key) => {
   const resolved = resolveAbi(key === 'native' ? undefined : key)

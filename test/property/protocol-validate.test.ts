@@ -6,15 +6,17 @@
 import fc from 'fast-check'
 import { abiLayout } from '../../src/protocol/abi.js'
 import { canonicalise, encodeEntry, type BlkifRequest, type BlkifSegment } from '../../src/protocol/entry.js'
+import { addDescriptors, encodeDescriptors, indirectSegments } from '../../src/protocol/indirect.js'
+import { recordWordsMax } from '../../src/protocol/record.js'
 import { REASONS, requestSectors, validateRequest, type DiskLimits } from '../../src/protocol/validate.js'
 
-type Full = Required<Omit<BlkifRequest, 'raw'>>
+type Full = Required<Omit<BlkifRequest, 'raw' | 'indirectOp' | 'descriptorGrefs'>>
 
 const u64 = (low: number, high: number) => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)
 
-function modelOfData(request: Full, disk: DiskLimits): string {
+function modelOfData(request: Full, disk: DiskLimits, most = 11): string {
   const block = BigInt(disk.sectorSize)
-  if (request.nrSegments > Math.min(disk.maxSegments, 11)) return 'segments.tooMany'
+  if (request.nrSegments > Math.min(disk.maxSegments, most)) return 'segments.tooMany'
   let bytes = 0n
   for (const { firstSect, lastSect } of request.segments.slice(0, request.nrSegments)) {
     const start = BigInt(firstSect) * 512n
@@ -45,6 +47,7 @@ function modelOfDiscard(request: Full, disk: DiskLimits): string {
 function model(request: Full, disk: DiskLimits): string {
   const empty = request.nrSegments === 0
   if (request.op === 5) return modelOfDiscard(request, disk)
+  if (request.op === 6) return 'op.notOffered'
   if (request.op > 3) return 'op.unknown'
   if (request.op === 2 && !disk.offersBarrier) return 'op.notOffered'
   if (request.op === 3 && !disk.offersFlush) return 'op.notOffered'
@@ -87,6 +90,54 @@ const request: fc.Arbitrary<Full> = fc
   })
   .map((one) => ({ ...one, nrSegments: one.nrSegments < 0 ? one.segments.length : one.nrSegments }))
 
+/** What stands in the descriptors; more than the record can hold of a direct request. */
+const described = fc.record({
+  inner: fc.oneof({ weight: 8, arbitrary: fc.constantFrom(0, 1) }, fc.integer({ min: 0, max: 255 })),
+  segments: fc.array(fc.oneof({ weight: 60, arbitrary: goodSegment }, anySegment), { maxLength: 40 }),
+  excess: fc.oneof({ weight: 8, arbitrary: fc.constant(0) }, fc.integer({ min: 1, max: 0xffff - 40 })),
+  offered: fc.constantFrom(0, 12, 32, 32, 32, 256),
+  unreadable: fc.oneof({ weight: 8, arbitrary: fc.constant(0) }, fc.integer({ min: -20, max: -1 })),
+})
+type Described = typeof described extends fc.Arbitrary<infer Value> ? Value : never
+
+function modelOfIndirect(one: Full, { inner, segments, excess, offered, unreadable }: Described, disk: DiskLimits): string {
+  if (offered === 0) return 'op.notOffered'
+  if (inner > 1) return 'indirect.operation'
+  if (inner === 1 && disk.readOnly) return 'disk.readOnly'
+  const nrSegments = segments.length + excess
+  if (nrSegments === 0) return 'segments.none'
+  if (nrSegments > offered) return 'segments.tooMany'
+  if (unreadable !== 0) return 'indirect.unreadable'
+  return modelOfData({ ...one, segments, nrSegments }, { ...disk, maxSegments: offered }, offered)
+}
+
+/** The record as it is when descriptors were read: as many as the request counts, if that was worth it. */
+function indirectProperty(seen: Map<string, number>): void {
+  fc.assert(
+    fc.property(request, disk, described, (one, limits, indirect) => {
+      const { inner, segments, offered, unreadable } = indirect
+      const excess = segments.length + indirect.excess > offered ? indirect.excess : 0
+      const expected = modelOfIndirect(one, { ...indirect, excess }, limits)
+      seen.set(expected, (seen.get(expected) ?? 0) + 1)
+      for (const name of ['x86_64', 'x86_32'] as const) {
+        const abi = abiLayout(name)
+        const entry = new Int32Array(28)
+        const record = new Int32Array(recordWordsMax(300))
+        const nrSegments = segments.length + excess
+        encodeEntry({ ...one, op: 6, indirectOp: inner, nrSegments, descriptorGrefs: [9] }, abi, entry, 0)
+        canonicalise(entry, 0, abi, record, 0, 0)
+        const count = indirectSegments(entry, 0, offered)
+        const from = new Int32Array(2 * count)
+        encodeDescriptors(segments.slice(0, count), from)
+        addDescriptors(record, 0, { count, grefs: [9], status: count === 0 ? 0 : unreadable, from, fromAt: 0 })
+        const verdict = validateRequest(record, 0, { ...limits, maxIndirectSegments: offered })
+        expect(REASONS[verdict].name).toBe(expected)
+      }
+    }),
+    { numRuns: 4000 },
+  )
+}
+
 const mostly = fc.constantFrom(true, true, true, false)
 const disk: fc.Arbitrary<DiskLimits> = fc
   .record({
@@ -121,6 +172,7 @@ test('S18, B8, B9, B20: the verdict is the one of a model in unbounded integers,
     }),
     { numRuns: 6000 },
   )
+  indirectProperty(seen)
   // A model that was never asked about a reason proves nothing about it.
   expect([...seen.keys()].sort()).toEqual(REASONS.map(({ name }) => name).sort())
 })

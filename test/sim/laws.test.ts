@@ -26,6 +26,17 @@ const WORLDS: Readonly<Record<string, Partial<WorldOptions>>> = {
   'buffers for three requests': { arenaChunks: 1, depth: 32 },
   'journal segments of one batch': { segmentWords: 1 },
   'journal segments that roll often': { segmentWords: 4000, slots: 16 },
+  'indirect requests of up to 32 segments': { indirect: 32 },
+  'indirect requests, and buffers for three of them': { indirect: 32, arenaChunks: 3, depth: 32 },
+  'indirect requests in pieces, on a failing disk': {
+    indirect: 256, arenaChunks: 9, depth: 6, sectors: 16_384, errorShare: 0.05, shortShare: 0.05, diskDepth: 5,
+  },
+  'two pages of descriptors, and a journal that rolls often': {
+    indirect: 600, arenaChunks: 24, depth: 4, slots: 4, sectors: 16_384, segmentWords: 1,
+  },
+  'indirect requests on a medium that is full now and then': {
+    indirect: 100, arenaChunks: 5, depth: 8, fillShare: 0.1, onEnospc: 'wait', diskDepth: 3,
+  },
   'a ring of four pages': { ringEntries: 128, depth: 100, delayMax: 8 },
 }
 

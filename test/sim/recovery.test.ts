@@ -124,6 +124,8 @@ const WORLDS: Readonly<Record<string, Partial<WorldOptions>>> = {
   'buffers for three requests': { arenaChunks: 1, depth: 32 },
   'journal segments of one batch': { segmentWords: 1 },
   'journal segments that roll often': { segmentWords: 4000, slots: 16 },
+  'indirect requests': { indirect: 32 },
+  'indirect requests in pieces': { indirect: 256, arenaChunks: 9, depth: 6, sectors: 16_384, diskDepth: 5 },
   'a ring of four pages': { ringEntries: 128, depth: 100, delayMax: 8 },
   'a full journal': { trace: true },
   'a disk that is full now and then': { fillShare: 0.05, onEnospc: 'wait' },

@@ -8,6 +8,7 @@
  *   sabotage   changes the inside: a guard, a gate, a pool
  *   steppers   obey another chart than the one that was proved
  */
+import type { DescriptorReader } from '../../src/actors/descriptor-reader.js'
 import type { BatchSink, QueuePlane } from '../../src/actors/queue-plane.js'
 import type { ExtentPool } from '../../src/core/extent-pool.js'
 import type { QueueCore } from '../../src/core/queue-core.js'
@@ -156,6 +157,24 @@ const sharesBuffers = (extents: ExtentPool) => {
   replace(extents, 'release', { value: () => undefined })
 }
 
+const readsTwice = (descriptors: DescriptorReader) => {
+  const read = descriptors.read.bind(descriptors)
+  const twice = (entries: Int32Array, entryWords: number, count: number) => {
+    read(entries, entryWords, count)
+    return read(entries, entryWords, count)
+  }
+  replace(descriptors, 'read', { value: twice })
+}
+
+const readsWholePages = (descriptors: DescriptorReader) => {
+  const grants = descriptors['grants']
+  const copy = (copies: Int32Array, count: number) => {
+    for (let at = 0; at < count * COPY_WORDS; at += COPY_WORDS) copies[at + 1] = 4096 << 16
+    return grants.copy(copies, count)
+  }
+  replace(descriptors, 'grants', { value: over(grants, { copy }) })
+}
+
 const requestsObey = (change: (state: number, event: number) => number): Partial<WorldOptions> => ({
   steppers: {
     ...compiledSteppers,
@@ -193,6 +212,18 @@ export const PLANTED: readonly Planted[] = [
   },
   { law: 'no-grant-kept', title: 'the copy to the guest comes after the answer', fault: { seams: { grants: copiesLate } } },
   { law: 'no-grant-kept', title: 'whole pages are copied', fault: { seams: { grants: copiesWholePages } } },
+  {
+    law: 'descriptors-once',
+    title: 'descriptors are read to be judged, and read again to be carried out',
+    world: { indirect: 40 },
+    fault: { sabotage: ({ parts }) => parts.descriptors && readsTwice(parts.descriptors) },
+  },
+  {
+    law: 'descriptors-once',
+    title: 'whole pages of descriptors are read, whatever was counted',
+    world: { indirect: 40 },
+    fault: { sabotage: ({ parts }) => parts.descriptors && readsWholePages(parts.descriptors) },
+  },
   { law: 'flush-is-durable', title: 'syncs are skipped', fault: { seams: { medium: skipsSyncs } } },
   { law: 'flush-is-durable', title: 'a flush goes to the disk as a write of nothing', fault: inCore('syncsFirst', () => false) },
   {

@@ -12,7 +12,9 @@ import type { CounterName } from '../../src/core/statistics.js'
 import { readBatches, readHeader } from '../../src/journal/segment-reader.js'
 import { ANSWER_WORDS, COPY_WORDS, IO_WORDS, RESULT_WORDS } from '../../src/ports/data-path.js'
 import type { GrantCopier, MediumPort } from '../../src/ports/data-path.js'
+import { BLKIF_OP_INDIRECT, PAGE_BYTES } from '../../src/protocol/blkif.js'
 import { encodeEntry } from '../../src/protocol/entry.js'
+import { encodeDescriptors, pagesOfDescriptors } from '../../src/protocol/indirect.js'
 import type { BlkifRequest, BlkifSegment } from '../../src/protocol/entry.js'
 import { World } from '../../src/sim/world.js'
 import type { WorldOptions } from '../../src/sim/world.js'
@@ -55,6 +57,8 @@ export class QueueBench {
   result: ((op: number, result: number) => number) | undefined
   private readonly ops = new Map<number, number>()
   private reqProd = 0
+  /** Pages at the guest's end that hold descriptors. */
+  private descriptorPages = 0
   private rspCons = 0
 
   constructor(options: Partial<WorldOptions> = {}) {
@@ -86,6 +90,29 @@ export class QueueBench {
     for (const { gref } of segments) this.world.guest.grant(gref, gref, true)
     this.send({ op, idLow, sectorLow: sector, segments })
     return segments
+  }
+
+  /**
+   * An INDIRECT request over `pages` whole pages from page `first` on. Its descriptors go into pages that are granted
+   * for reading; `change` what stands in its entry afterwards. @returns the references of these pages.
+   */
+  sendIndirect(
+    inner: number, idLow: number, sector: number, segments: number | readonly BlkifSegment[], first = 0,
+    change: Partial<BlkifRequest> = {},
+  ): readonly number[] {
+    const { guest } = this.world
+    const whole = (page: number) => ({ gref: first + page, firstSect: 0, lastSect: 7 })
+    const list = typeof segments === 'number' ? Array.from({ length: segments }, (_, page) => whole(page)) : segments
+    for (const { gref } of list) guest.grant(gref, gref, true)
+    const last = guest.memory.length / PAGE_BYTES
+    const descriptorGrefs = Array.from({ length: pagesOfDescriptors(list.length) }, () => last - ++this.descriptorPages)
+    descriptorGrefs.reverse()
+    for (const gref of descriptorGrefs) guest.grant(gref, gref, false)
+    encodeDescriptors(list, new Int32Array(guest.memory.buffer, descriptorGrefs[0] * PAGE_BYTES))
+    this.send({
+      op: BLKIF_OP_INDIRECT, indirectOp: inner, idLow, sectorLow: sector, nrSegments: list.length, descriptorGrefs, ...change,
+    })
+    return descriptorGrefs
   }
 
   /** Rounds of disk and plane. */

@@ -25,4 +25,8 @@ export const sampleRequests: Readonly<Record<string, BlkifRequest>> = {
   barrierWithoutData: { op: 2, ...common },
   flushWithData: { op: 3, ...common, segments: [segment(1), segment(2)] },
   discardSecure: { op: 5, ...common, flag: 1, nrSectorsLow: 0x76543210, nrSectorsHigh: 0x00000987 },
+  indirectWrite: {
+    op: 6, ...common, indirectOp: 1, nrSegments: 0x0357,
+    descriptorGrefs: Array.from({ length: 8 }, (_, index) => segment(index).gref),
+  },
 }

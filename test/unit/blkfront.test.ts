@@ -45,8 +45,8 @@ describe('an honest back end', () => {
     expect((await front.read(512 + 4096, 512)).equals(data.subarray(4096, 4608))).toBe(true)
     await front.close()
     expect(rig.backend.states).toEqual([2, 4, 5, 6])
-    expect(rig.guest.memory.freePages).toBe(8192)
-    expect(rig.guest.grants.free).toBe(8192 - RESERVED_GREFS)
+    expect(rig.guest.memory.freePages).toBe(18_432)
+    expect(rig.guest.grants.free).toBe(20_480 - RESERVED_GREFS)
     expect(await rig.store.list(rig.paths.frontend)).not.toContain('event-channel')
   })
 
@@ -173,7 +173,7 @@ describe('a back end that goes away', () => {
     rig = await EmbeddedRig.start({ keys: { sectors: '0' } })
     await expect(rig.connect()).rejects.toMatchObject({ code: 'XBBD_NO_DISK' })
     await expect(rig.connect({ frontend: '/local/domain/1/device/vbd/1' })).rejects.toMatchObject({ code: 'XBBD_NO_DISK' })
-    expect(rig.guest.memory.freePages).toBe(8192)
+    expect(rig.guest.memory.freePages).toBe(18_432)
   })
 })
 

@@ -1,6 +1,7 @@
 import { abiLayout } from '../../src/protocol/abi.js'
 import { opName } from '../../src/protocol/blkif.js'
 import { canonicalise, decodeCanonical, encodeEntry } from '../../src/protocol/entry.js'
+import { addDescriptors, descriptorGref, encodeDescriptors } from '../../src/protocol/indirect.js'
 import { validateRequest } from '../../src/protocol/validate.js'
 import { sampleRequests } from '../support/requests.js'
 
@@ -67,14 +68,24 @@ describe.each(['x86_64', 'x86_32'] as const)('%s', (name) => {
   })
 })
 
-test('an indirect request keeps its count, inner operation and first words for the journal', () => {
+test.each(['x86_64', 'x86_32'] as const)('an indirect request stands in the record with what was read of it (%s)', (name) => {
+  const abi = abiLayout(name)
   const entry = new Int32Array(28)
-  const record = new Int32Array(28)
-  encodeEntry({ op: 6, nrSegments: 1, handle: 300, idLow: 9, raw: [0x0000ca10, 77] }, abiLayout('x86_64'), entry, 0)
-  expect(canonicalise(entry, 0, abiLayout('x86_64'), record, 0, 1)).toBe(8)
-  expect(decodeCanonical(record, 0)).toMatchObject({
-    op: 6, opName: 'INDIRECT', nrSegments: 1, handle: 300, raw: [0xca10, 77], segments: [],
-  })
+  const record = new Int32Array(40)
+  const segments = Array.from({ length: 13 }, (_, index) => ({ gref: 500 + index, firstSect: index % 8, lastSect: 7 }))
+  const descriptorGrefs = [77, 78, 79, 80, 81, 82, 83, 84]
+  encodeEntry({ op: 6, indirectOp: 1, nrSegments: 13, handle: 51728, idLow: 9, descriptorGrefs }, abi, entry, 0)
+  expect(descriptorGrefs.map((_, page) => descriptorGref(entry, 0, abi, page))).toEqual(descriptorGrefs)
+  expect(canonicalise(entry, 0, abi, record, 0, 1)).toBe(8)
+  const unread = { op: 6, opName: 'INDIRECT', indirectOp: 1, nrSegments: 13, handle: 51728, slot: 1, segments: [] }
+  expect(decodeCanonical(record, 0)).toMatchObject(unread)
+  const from = new Int32Array(26)
+  encodeDescriptors(segments, from)
+  for (let word = 1; word < 26; word += 2) from[word] |= 0x5a5a0000
+  expect(addDescriptors(record, 0, { count: 13, grefs: [77], status: 0, from, fromAt: 0 })).toBe(8 + 2 + 26)
+  expect(decodeCanonical(record, 0)).toMatchObject({ ...unread, segments, descriptorGrefs: [77] })
+  expect(addDescriptors(record, 0, { count: 13, grefs: [77], status: -3, from, fromAt: 0 })).toBe(10)
+  expect(decodeCanonical(record, 0)).toMatchObject({ ...unread, descriptorGrefs: [77] })
 })
 
 test('operations have the names of the header, unknown ones their number', () => {

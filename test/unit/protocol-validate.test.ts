@@ -34,7 +34,7 @@ test('S16: reads, writes, barriers, flushes and discards are taken', () => {
 
 test('S16, B19: every other operation is EOPNOTSUPP, not ERROR', () => {
   for (let op = 0; op < 256; op += 1)
-    if (![0, 1, 2, 3, 5].includes(op)) expect(verdict({ op, segments: [page] })).toBe('op.unknown')
+    if (![0, 1, 2, 3, 5, 6].includes(op)) expect(verdict({ op, segments: [page] })).toBe('op.unknown')
   expect(REASONS.find(({ name }) => name === 'op.unknown')!.status).toBe(-2)
   expect(REASONS.find(({ name }) => name === 'op.notOffered')!.status).toBe(-2)
 })

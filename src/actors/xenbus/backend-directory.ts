@@ -96,9 +96,14 @@ export class BackendDirectory {
     return { wish: !wasOnline && online ? 'online' : 'none', online }
   }
 
-  /** Writes nodes in one transaction. @returns false when the directory is gone; rejects when XenStore refuses. */
-  async write(nodes: RawNodes): Promise<boolean> {
+  /**
+   * Writes nodes in one transaction, and removes those `withheld`.
+   * @returns false when the directory is gone; rejects when XenStore refuses.
+   */
+  async write(nodes: RawNodes, withheld: readonly string[] = []): Promise<boolean> {
     return this.#guarded(async (ops) => {
+      for (const key of withheld)
+        if ((await ops.read(`${this.path}/${key}`)) !== undefined) await ops.remove(`${this.path}/${key}`)
       for (const [key, value] of Object.entries(nodes)) await ops.write(`${this.path}/${key}`, value)
     })
   }

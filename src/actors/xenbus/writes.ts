@@ -30,6 +30,7 @@ export async function performWrite(
 function write(directory: BackendDirectory, effect: WriteEffect): Promise<boolean> {
   switch (effect.type) {
     case 'publishFeatures':
+      return directory.write(effect.nodes, effect.withheld)
     case 'publishProperties':
       return directory.write(effect.nodes)
     case 'announceSize':

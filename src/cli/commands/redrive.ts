@@ -95,11 +95,12 @@ async function withStage(
   try {
     const work = async () => {
       await stage.startHost()
-      const { daemon, control } = await stage.startDaemon()
-      const { readOnly } = settings.disk
+      const { readOnly, maxSegments, maxIndirectSegments = 0 } = settings.disk
+      const { daemon, control } = await stage.startDaemon(['--requests-indirect-segments', String(maxIndirectSegments)])
       const onProgress = (count: number) => void (requests = count)
-      const where = { image: onto, readOnly, slots: settings.slots, stage, control }
-      const report = await drive({ chains, ...where, onProgress })
+      const { slots } = settings
+      const segments = Math.max(maxSegments, maxIndirectSegments)
+      const report = await drive({ chains, image: onto, readOnly, slots, segments, stage, control, onProgress })
       await control.call('stop', { mode: 'close' })
       const status = await daemon.ended
       if (status !== 0) throw daemon.failure(`ended with status ${status}`)

@@ -4,6 +4,7 @@
  * the setting that the operator should most likely change. Checks that need the machine (is there room in run.dir?)
  * are not made here: this is pure, so that `xbbd config check` says the same on every machine.
  */
+import { PAGE_BYTES } from '../../protocol/blkif.js'
 import { formatSize } from '../units.js'
 import type { SettingKey, Settings } from './schema.js'
 
@@ -34,6 +35,17 @@ const rules: readonly Rule[] = [
         `journal.size = ${formatSize(size)} cannot hold one busy queue per worker: ` +
         `with workers = ${workers} give it at least ${formatSize(least)}`
       return { key: 'journal.size', sentence }
+    },
+  },
+  {
+    reads: ['arena.size', 'requests.indirect-segments'],
+    check({ 'arena.size': size, 'requests.indirect-segments': segments }) {
+      const least = segments * PAGE_BYTES
+      if (size >= least) return undefined
+      const sentence =
+        `arena.size = ${formatSize(size)} cannot hold one request of requests.indirect-segments = ${segments} pages: ` +
+        `give it at least ${formatSize(least)} for every device`
+      return { key: 'arena.size', sentence }
     },
   },
   {

@@ -11,6 +11,7 @@
  *
  * A setting that no code reads must not stand here, and no limit or pool of the daemon may live outside of it.
  */
+import { INDIRECT_SEGMENTS_LIMIT } from '../../protocol/indirect.js'
 import { DOMID_MAX } from '../../protocol/keys.js'
 import type { Kind, ValueOf } from './kinds.js'
 
@@ -92,6 +93,12 @@ export const schema = {
     kind: { type: 'integer', min: 0, max: 4 },
     fallback: '4',
     doc: 'Largest ring that is offered, as a power of two of pages: 0 is 32 requests in flight, 4 is 512.',
+  },
+  'requests.indirect-segments': {
+    ...live,
+    kind: { type: 'integer', min: 0, max: INDIRECT_SEGMENTS_LIMIT },
+    fallback: '32',
+    doc: 'Most pages of a request by indirect descriptors, 0 offers none; each queue has so many in reserve.',
   },
   'requests.slots-max': {
     ...live,

@@ -7,6 +7,7 @@
  *
  * It waits for answers as long as they take. What the back end answers otherwise than it did is a finding.
  */
+import { pagesOfSlot } from '../../embedded/blkfront/slots.js'
 import { RedriveFront } from '../../embedded/redrive-front.js'
 import type { RedriveAnswer } from '../../embedded/redrive-front.js'
 import { GuestDomain } from '../../embedded/guest/guest-domain.js'
@@ -15,6 +16,7 @@ import type { JournalChain } from '../../journal/chain.js'
 import { redrivePlan } from '../../journal/redrive-plan.js'
 import type { PlannedRequest, RedriveStep } from '../../journal/redrive-plan.js'
 import type { ControlClient } from '../control/client.js'
+import { BLKIF_MAX_SEGMENTS_PER_REQUEST } from '../../protocol/blkif.js'
 import type { Stage } from '../demo/stage.js'
 
 const DEVID = 51712
@@ -40,6 +42,8 @@ export interface DriveOptions {
   readonly readOnly: boolean
   /** Slots of the recorded queue. */
   readonly slots: number
+  /** Most segments of one request that the recorded front end was offered. */
+  readonly segments: number
   readonly stage: Stage
   readonly control: ControlClient
   readonly onProgress: (requests: number) => void
@@ -47,17 +51,17 @@ export interface DriveOptions {
 
 /** Drives from first to last request, and closes. */
 export async function drive(options: DriveOptions): Promise<RedriveReport> {
-  const { chains, image, readOnly, slots, stage, control, onProgress } = options
+  const { chains, image, readOnly, slots, segments, stage, control, onProgress } = options
   const ringPages = ringPagesFor(slots)
   const entries = ringPages * ENTRIES_PER_PAGE
-  const pages = ringPages + entries * 11 + 64
+  const pages = ringPages + entries * pagesOfSlot(Math.max(segments, BLKIF_MAX_SEGMENTS_PER_REQUEST)) + 64
   const guest = await GuestDomain.create({ dir: stage.hostDir, name: 'redrive', pages, grantEntries: pages + 512 })
   try {
     const { domid } = guest
     await control.call('attach', { domid, vdev: VDEV, target: image, mode: readOnly ? 'r' : 'w' })
     const store = await guest.connectXenStore()
     const frontend = guest.vbdPath(DEVID)
-    const front = await RedriveFront.connect({ guest, store, frontend, clock: systemClock, ringPages })
+    const front = await RedriveFront.connect({ guest, store, frontend, clock: systemClock, ringPages, segments })
     const driver = new Driver(front, onProgress)
     for (const step of redrivePlan(chains, (sentence) => driver.find(sentence))) await driver.take(step)
     await front.close()

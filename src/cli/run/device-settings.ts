@@ -15,6 +15,7 @@ export function deviceSettings(settings: Settings): (device: string) => DeviceSe
     ring: {
       ...DEFAULT_RING_LIMITS,
       maxRingPageOrder: settings['ring.max-page-order'],
+      maxIndirectSegments: settings['requests.indirect-segments'],
       abiFallback: settings['abi.default'],
       persistent: settings['grants.mode'] === 'persistent',
     },

@@ -27,6 +27,7 @@ export interface QueueWorkerData {
   /** The domain that serves disks: 0, or a driver domain. */
   readonly backendDomid: number
   readonly arenaHandle: number
+  /** Of the arena's data; its mapping is longer. */
   readonly arenaBytes: number
   readonly spinMaxNs: number
   readonly requests: 'compiled' | 'xstate'
@@ -45,7 +46,7 @@ const steppers: () => Steppers =
 const worker = new QueueWorker({
   dataPath: data.world === 'xen' ? xenDataPath() : embeddedDataPath(data.backendDomid),
   openMedium: createOpenMediumPort(systemClock),
-  arena: { bytes: new Uint8Array(view(data.arenaHandle), 0, data.arenaBytes), handle: data.arenaHandle },
+  arena: { bytes: new Uint8Array(view(data.arenaHandle)), dataBytes: data.arenaBytes, handle: data.arenaHandle },
   arenaChunks: Math.floor(data.arenaBytes / CHUNK_BYTES),
   nowNs,
   crcOfWords,

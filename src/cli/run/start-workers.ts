@@ -4,6 +4,7 @@
  * outlives them, and given to each Worker as handles.
  */
 import { Worker } from 'node:worker_threads'
+import { DESCRIPTOR_AREA_BYTES } from '../../actors/descriptor-reader.js'
 import { Legacies } from '../../actors/legacies.js'
 import { WorkerQueuePool } from '../../actors/worker-queue-pool.js'
 import type { WorkerHandle } from '../../actors/worker-queue-pool.js'
@@ -52,7 +53,7 @@ export function startWorkers(settings: WorkerSettings): StartedWorkers {
     ledger: settings.ledger,
     attemptsMax: settings.recoveriesMax,
   })
-  const arenas = Array.from({ length: settings.workers }, () => mapMemory(settings.arenaBytes))
+  const arenas = Array.from({ length: settings.workers }, () => mapMemory(settings.arenaBytes + DESCRIPTOR_AREA_BYTES))
   const queues = new WorkerQueuePool({
     workers: settings.workers,
     table: pool.table,

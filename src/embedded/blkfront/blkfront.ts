@@ -16,14 +16,15 @@ import { XbbdError } from '../../protocol/errors.js'
 import type { BlockDevice } from '../block-device.js'
 import { type DiskOffer, readDiskOffer } from './features.js'
 import { STATE } from './peer.js'
-import { REQUEST_BYTES } from './slots.js'
+import { DIRECT_BYTES } from './slots.js'
 import { JOB_BROKEN, JOB_CLOSED, type BlkfrontCounters, type Job } from './submitter.js'
 import { openTransport, type Transport, type TransportOptions } from './transport.js'
 
 /**
  * `frontend` is the directory that the toolstack made, `/local/domain/5/device/vbd/51712`. Defaults: `abi` x86_64,
  * `ringPages` 16 (as far as the back end offers them), `scheme` ring-page-order, `grants` standing, `requests` the
- * ring's entries, `timeoutMs` 30 000 for each step of connecting and closing.
+ * ring's entries, `segments` 32 (as Linux; as far as the back end and the guest's memory go), `timeoutMs` 30 000 for
+ * each step of connecting and closing.
  */
 export interface BlkfrontOptions extends TransportOptions {
   /** Look for answers in every turn of the event loop while any are due, instead of sleeping until notified. */
@@ -93,6 +94,10 @@ export class Blkfront implements BlockDevice {
   get ringPages(): number {
     return this.#transport.pages
   }
+  /** The most segments of one read or write: more than eleven go by indirect descriptors. */
+  get segments(): number {
+    return this.#transport.slots.segments
+  }
   /** The most requests that can be in flight. */
   get depth(): number {
     return this.#transport.slots.count
@@ -146,8 +151,8 @@ export class Blkfront implements BlockDevice {
   }
 
   #single(op: number, offset: number, data: Uint8Array | undefined): Promise<void> {
-    if ((data?.length ?? 0) > REQUEST_BYTES)
-      return Promise.reject(failure('EINVAL', `a ${blkif.opName(op)} carries at most ${REQUEST_BYTES} bytes`))
+    if ((data?.length ?? 0) > DIRECT_BYTES)
+      return Promise.reject(failure('EINVAL', `a ${blkif.opName(op)} carries at most ${DIRECT_BYTES} bytes`))
     return this.#job(op, offset, data?.length ?? 0, data)
   }
 

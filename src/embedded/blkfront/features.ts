@@ -12,7 +12,11 @@
  */
 import type { BlkifAbiName } from '../../ports/host.js'
 import type { XenStoreOps } from '../../ports/xenstore.js'
-import { SECTOR_LIMIT, VDISK_CDROM, VDISK_READONLY } from '../../protocol/blkif.js'
+import {
+  BLKIF_MAX_SEGMENTS_PER_REQUEST, SECTOR_LIMIT, VDISK_CDROM, VDISK_READONLY,
+} from '../../protocol/blkif.js'
+import type { Guest } from '../guest/guest.js'
+import { pagesOfSlot } from './slots.js'
 
 /** Most pages that any front end here asks for. */
 export const MAX_RING_PAGES = 16
@@ -23,6 +27,8 @@ export type RingScheme = 'ring-page-order' | 'num-ring-pages' | '2010'
 export interface TransportOffer {
   readonly maxRingPageOrder: number
   readonly maxRingPages: number
+  /** 0 when indirect descriptors are not offered. */
+  readonly maxIndirectSegments: number
 }
 
 /** Read at Connected: what the disk is and can. Sizes in bytes, `sectorCount` in sectors of 512. */
@@ -49,6 +55,7 @@ export async function readTransportOffer(store: XenStoreOps, backend: string): P
   return {
     maxRingPageOrder: await readNumber(store, `${backend}/max-ring-page-order`, 0),
     maxRingPages: await readNumber(store, `${backend}/max-ring-pages`, 1),
+    maxIndirectSegments: await readNumber(store, `${backend}/feature-max-indirect-segments`, 0),
   }
 }
 
@@ -80,6 +87,15 @@ export function choosePages(offer: TransportOffer, scheme: RingScheme, wanted: n
   const offered = scheme === 'ring-page-order' ? 2 ** Math.min(offer.maxRingPageOrder, 10) : offer.maxRingPages
   const most = Math.max(1, Math.min(offered, wanted, MAX_RING_PAGES))
   return 2 ** Math.floor(Math.log2(most))
+}
+
+/** As many segments for each of `count` requests as were offered and are wanted, and as the guest has room for. */
+export function chooseSegments(offer: TransportOffer, guest: Guest, count: number, wanted: number): number {
+  const direct = BLKIF_MAX_SEGMENTS_PER_REQUEST
+  const room = Math.floor(Math.min(guest.memory.freePages, guest.grants.free) / count)
+  let most = Math.min(offer.maxIndirectSegments, wanted)
+  while (most > direct && pagesOfSlot(most) > room) most--
+  return Math.max(most, direct)
 }
 
 /** The transport keys, to be written below the front end's directory in one transaction. */

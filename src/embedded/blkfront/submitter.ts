@@ -15,7 +15,7 @@ import type { AbiLayout } from '../../protocol/abi.js'
 import * as blkif from '../../protocol/blkif.js'
 import { u64High, u64Low } from '../../protocol/u64.js'
 import { TAKEN_WORDS, type FrontRing } from './front-ring.js'
-import { REQUEST_BYTES, type RequestSlots } from './slots.js'
+import { DIRECT_BYTES, type RequestSlots } from './slots.js'
 
 /** Jobs that may wait for slots; more are refused with EAGAIN. */
 const MAX_JOBS = 65_536
@@ -41,6 +41,8 @@ export interface Job {
 export interface BlkfrontCounters {
   /** Requests put into the ring, answers taken from it, answers by status. */
   requests: number
+  /** Of the requests, those whose segments stood in pages of descriptors. */
+  indirect: number
   answers: number
   errors: number
   unsupported: number
@@ -56,7 +58,7 @@ export const JOB_CLOSED = -1001
 
 export class Submitter {
   readonly counters: BlkfrontCounters = {
-    requests: 0, answers: 0, errors: 0, unsupported: 0, notificationsSent: 0, wakeUps: 0, violations: 0,
+    requests: 0, indirect: 0, answers: 0, errors: 0, unsupported: 0, notificationsSent: 0, wakeUps: 0, violations: 0,
   }
   /** One sentence, once the back end has broken the protocol. */
   broken: string | undefined
@@ -144,9 +146,11 @@ export class Submitter {
 
   #startPart(job: Job): void {
     const { op, buffer } = job
-    const bytes = buffer ? Math.min(REQUEST_BYTES, buffer.length - job.started) : 0
+    // Only reads and writes can have more segments than an entry holds.
+    const most = op === blkif.BLKIF_OP_READ || op === blkif.BLKIF_OP_WRITE ? this.#slots.requestBytes : DIRECT_BYTES
+    const bytes = buffer ? Math.min(most, buffer.length - job.started) : 0
     const pages = Math.ceil(bytes / blkif.PAGE_BYTES)
-    const slot = this.#slots.take(op, pages)
+    const slot = this.#slots.take(op, pages, bytes > DIRECT_BYTES)
     if (buffer && op !== blkif.BLKIF_OP_READ)
       this.#slots.bytes.set(buffer.subarray(job.started, job.started + bytes), this.#slots.offset(slot))
     this.#writeEntry(job, slot, bytes, pages)
@@ -164,7 +168,10 @@ export class Submitter {
     const at = this.#ring.nextEntry()
     const layout = this.#layout
     const sector = job.sector + job.started / blkif.SECTOR_BYTES
-    words[at] = job.op | (pages << 8) | (this.#handle << 16)
+    const indirect = bytes > DIRECT_BYTES
+    words[at] = indirect
+      ? blkif.BLKIF_OP_INDIRECT | (job.op << 8) | (pages << 16)
+      : job.op | (pages << 8) | (this.#handle << 16)
     words[at + 1] = 0
     words[at + layout.idWord] = slot
     words[at + layout.idWord + 1] = this.#slots.generation[slot] | 0
@@ -174,13 +181,23 @@ export class Submitter {
       words[at + layout.nrSectorsWord] = u64Low(job.sectors)
       words[at + layout.nrSectorsWord + 1] = u64High(job.sectors)
     }
-    let segment = at + layout.segmentWord
-    for (let page = 0; page < pages; page++) {
-      const sectors = Math.min(blkif.SECTORS_PER_PAGE, (bytes - page * blkif.PAGE_BYTES) / blkif.SECTOR_BYTES)
-      words[segment++] = this.#slots.gref(slot, page)
-      words[segment++] = (sectors - 1) << 8
-    }
+    if (indirect) {
+      words[at + layout.segmentWord] = this.#handle
+      for (let page = 0; page < blkif.BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST; page++)
+        words[at + layout.segmentWord + 1 + page] =
+          page < this.#slots.descriptorPages ? this.#slots.descriptorGref(slot, page) : 0
+      this.#writeSegments(this.#slots.words, this.#slots.descriptorsAt(slot), slot, bytes)
+      this.counters.indirect++
+    } else this.#writeSegments(words, at + layout.segmentWord, slot, bytes)
     this.#ring.wrote()
+  }
+
+  #writeSegments(words: Int32Array, at: number, slot: number, bytes: number): void {
+    for (let page = 0; page * blkif.PAGE_BYTES < bytes; page++) {
+      const sectors = Math.min(blkif.SECTORS_PER_PAGE, (bytes - page * blkif.PAGE_BYTES) / blkif.SECTOR_BYTES)
+      words[at + 2 * page] = this.#slots.gref(slot, page)
+      words[at + 2 * page + 1] = (sectors - 1) << 8
+    }
   }
 
   #answer(at: number): void {

@@ -32,8 +32,12 @@ export interface TransportOptions {
   readonly scheme?: features.RingScheme
   readonly grants?: GrantMode
   readonly requests?: number
+  readonly segments?: number
   readonly timeoutMs?: number
 }
+
+/** As many as Linux's front end takes, whatever it is offered. */
+const SEGMENTS_WANTED = 32
 
 /** What connecting has made. */
 interface TransportParts {
@@ -152,7 +156,7 @@ async function dance(options: TransportOptions, undo: Undo) {
   const offer = await features.readTransportOffer(store, backend)
   const scheme = options.scheme ?? 'ring-page-order'
   const pages = features.choosePages(offer, scheme, options.ringPages ?? features.MAX_RING_PAGES)
-  const { grefs, ...made } = await allocate(guest, backendId, pages, abi, handle, options, undo)
+  const { grefs, ...made } = await allocate(guest, backendId, pages, abi, handle, offer, options, undo)
   undo.push(() => removeKeys(store, frontend))
   await store.transaction(async (ops) => {
     for (const [key, value] of features.transportKeys(scheme, grefs, made.port.port, abi))
@@ -174,8 +178,8 @@ async function dance(options: TransportOptions, undo: Undo) {
 
 /** Ring, data pages, grants and the port. */
 async function allocate(
-  guest: Guest, backendId: number, pages: number, abi: BlkifAbiName, handle: number, options: TransportOptions,
-  undo: Undo,
+  guest: Guest, backendId: number, pages: number, abi: BlkifAbiName, handle: number,
+  offer: features.TransportOffer, options: TransportOptions, undo: Undo,
 ) {
   const layout = abiLayout(abi)
   const entries = ringEntries(pages, abi)
@@ -187,7 +191,8 @@ async function allocate(
   })
   const ring = new FrontRing(run.words, entries, layout)
   const count = Math.min(options.requests ?? entries, entries)
-  const slots = new RequestSlots(guest, backendId, count, options.grants ?? 'standing')
+  const segments = features.chooseSegments(offer, guest, count, options.segments ?? SEGMENTS_WANTED)
+  const slots = new RequestSlots(guest, backendId, count, options.grants ?? 'standing', segments)
   undo.push(() => slots.close())
   const port = await guest.allocatePort(backendId)
   undo.push(() => port.close())

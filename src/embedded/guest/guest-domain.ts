@@ -20,9 +20,9 @@ export interface GuestDomainOptions {
   /** The host's directory. */
   readonly dir: string
   readonly name: string
-  /** Pages of 4096 bytes; default 8192 (32 MiB), enough for one 16-page ring of full requests. */
+  /** Pages of 4096 bytes; default 18 432 (72 MiB), enough for a 16-page ring of requests of 32 segments. */
   readonly pages?: number
-  /** Default 8192. */
+  /** Default 20 480. */
   readonly grantEntries?: number
 }
 
@@ -89,7 +89,7 @@ export class GuestDomain implements Guest {
 
   /** Creates a domain on the host in `dir`. Rejects with an {@link XbbdError}. */
   static async create(options: GuestDomainOptions): Promise<GuestDomain> {
-    const { dir, name, pages = 8192, grantEntries = 8192 } = options
+    const { dir, name, pages = 18_432, grantEntries = 20_480 } = options
     const client = HypervisorClient.connect(dir)
     try {
       const { answer, handles } = granted(await client.ask({ op: 'createDomain', name, pages, grantEntries }))

@@ -79,8 +79,10 @@ class Runs {
 export class GuestMemory {
   readonly #bytes: Uint8Array
   readonly #runs: Runs
+  /** Pages from here on were never given out: they are as they were made, zero. */
+  #untouched = 0
 
-  /** `bytes` must begin on a word boundary and hold whole pages. */
+  /** `bytes` must begin on a word boundary and hold whole pages, all zero. */
   constructor(bytes: Uint8Array) {
     assert(bytes.byteOffset % 4 === 0 && bytes.length % PAGE_BYTES === 0, 'guest memory is whole, aligned pages')
     this.#bytes = bytes
@@ -97,7 +99,8 @@ export class GuestMemory {
     if (frame === undefined)
       throw new XbbdError('XBBD_GUEST_MEMORY', `the guest has no ${pages} pages in a row left: give it more memory`)
     const bytes = this.#bytes.subarray(frame * PAGE_BYTES, (frame + pages) * PAGE_BYTES)
-    bytes.fill(0)
+    if (frame < this.#untouched) bytes.fill(0, 0, (this.#untouched - frame) * PAGE_BYTES)
+    this.#untouched = Math.max(this.#untouched, frame + pages)
     return { frame, pages, bytes, words: new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4) }
   }
 

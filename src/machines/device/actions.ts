@@ -12,7 +12,9 @@ import { vdevName } from '../../protocol/vdev.js'
 import type { QueueTakeover } from '../../ports/queues.js'
 import { judgeNodes, parseOnline, targetOf } from './nodes.js'
 import { guards, judged, outside, recentRejoins, timeOf } from './guards.js'
-import { EMPTY_DRIVE, featureNodes, propertyNodes, queueName, queueSettings, sizeNodes } from './offers.js'
+import {
+  EMPTY_DRIVE, featureNodes, propertyNodes, queueName, queueSettings, sizeNodes, withheldNodes,
+} from './offers.js'
 import type { DeviceContext, DeviceEffect, DeviceEvent, DeviceInput, Ending } from './types.js'
 
 const base = setup({
@@ -237,7 +239,9 @@ const effects = {
   }),
   readJournal: emit(({ context }) => ({ type: 'readJournal', queue: queueName(context) })),
   closeMedium: emit({ type: 'closeMedium' }),
-  publishFeatures: emit(({ context }) => ({ type: 'publishFeatures', nodes: featureNodes(context) })),
+  publishFeatures: emit(({ context }) => ({
+    type: 'publishFeatures', nodes: featureNodes(context), withheld: withheldNodes(context),
+  })),
   switchToInitWait: stateSwitch('InitWait'),
   switchToConnected: stateSwitch('Connected'),
   switchToClosing: stateSwitch('Closing'),

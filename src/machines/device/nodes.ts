@@ -11,7 +11,7 @@ import type { BackendNodes, RawNodes } from './types.js'
 /** The keys of our own directory that are read. */
 export const READ_KEYS = [
   K.frontend, K.frontendId, K.online, K.state, K.mode, K.params, K.deviceType, K.dev, K.removable, K.discardEnable,
-  K.sectors,
+  K.sectors, K.maxIndirectSegments,
 ] as const
 
 export type JudgedNodes =
@@ -43,6 +43,8 @@ export function judgeNodes(raw: RawNodes, domid: number, devid: number): JudgedN
       removable: raw[K.removable] === '1' || cdrom,
       discardEnabled: raw[K.discardEnable] !== '0',
       ...(raw[K.sectors] ? { published: raw[K.sectors] } : {}),
+      ...(/^\d{1,4}$/.test(raw[K.maxIndirectSegments] ?? '')
+        ? { offeredIndirect: Number(raw[K.maxIndirectSegments]) } : {}),
       vdev: raw[K.dev] || vdevName(devid) || String(devid),
     },
   }

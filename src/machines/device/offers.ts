@@ -8,8 +8,12 @@ import type { MediumPlan } from '../../ports/medium.js'
 import type { QueueSettings } from '../../ports/queues.js'
 import { assert } from '../../protocol/errors.js'
 import { BACKEND_KEYS as K } from '../../protocol/keys.js'
-import { backendFeatures, deviceProperties, offersOf, type OfferSettings } from '../../protocol/negotiation.js'
-import type { BackendNodes, DeviceContext, RawNodes } from './types.js'
+import {
+  backendFeatures, deviceProperties, offersOf, withheldFeatures, type OfferSettings,
+} from '../../protocol/negotiation.js'
+import { INDIRECT_SEGMENTS_LIMIT } from '../../protocol/indirect.js'
+import type { NegotiatedRing } from '../../protocol/negotiation.js'
+import type { BackendNodes, DeviceContext, DeviceSettings, RawNodes } from './types.js'
 
 /** `vbd/5/51712/q0` */
 export function queueName(context: DeviceContext): string {
@@ -31,6 +35,11 @@ export function featureNodes(context: DeviceContext): RawNodes {
   const { medium, offers } = open(context)
   const features = backendFeatures(medium.geometry, context.input.settings.ring, offers)
   return { ...Object.fromEntries(features), [K.hotplugStatus]: 'connected' }
+}
+
+/** Nodes of an earlier process that must go with it: what is not offered must not stand there. */
+export function withheldNodes({ input: { settings } }: DeviceContext): readonly string[] {
+  return withheldFeatures(settings.ring)
 }
 
 /** Nodes written before Connected (S11). */
@@ -55,16 +64,33 @@ export const EMPTY_DRIVE: MediumPlan = {
   },
 }
 
+/** What a front end that holds on to its ring was offered when it connected, perhaps by another process, stands. */
+function offeredIndirect({ resuming, rejoins, nodes, input: { settings } }: DeviceContext): number {
+  const published = resuming && rejoins.length === 0
+  return (published ? nodes?.offeredIndirect : settings.ring.maxIndirectSegments) ?? 0
+}
+
+/** More are never in flight on one queue: all of them, two words each, must fit a checkpoint, and that a segment. */
+const DESCRIPTORS_IN_FLIGHT = 16_384
+
+/** Slots for requests of which each may have so many segments. */
+function slotsFor(connection: NegotiatedRing, settings: DeviceSettings, indirect: number): number {
+  const most = Math.min(connection.maxRequests, settings.slots === 0 ? Infinity : settings.slots)
+  return indirect === 0 ? most : Math.min(most, Math.floor(DESCRIPTORS_IN_FLIGHT / indirect))
+}
+
 /** What the queue must know of its device. */
 export function queueSettings(context: DeviceContext): QueueSettings {
   const { medium, offers: vetoes } = open(context)
   const { connection, input: { settings } } = context
   assert(connection !== null, 'a queue needs a connection')
   const offers = offersOf(medium.geometry, vetoes)
+  const indirect = Math.min(offeredIndirect(context), INDIRECT_SEGMENTS_LIMIT)
   return {
     name: queueName(context),
-    slots: settings.slots === 0 ? connection.maxRequests : Math.min(settings.slots, connection.maxRequests),
+    slots: slotsFor(connection, settings, indirect),
     maxSegments: connection.maxRequestSegments,
+    maxIndirectSegments: indirect,
     batch: settings.batch,
     readOnly: offers.readOnly,
     offersFlush: offers.offersFlush,

@@ -54,6 +54,8 @@ export interface BackendNodes {
   readonly discardEnabled: boolean
   /** `sectors`, as an earlier process published it. */
   readonly published?: string
+  /** `feature-max-indirect-segments`, as an earlier process published it. */
+  readonly offeredIndirect?: number
   readonly vdev: string
 }
 
@@ -177,7 +179,8 @@ export type DeviceEffect =
   | { readonly type: 'openMedium'; readonly spec: MediumSpec; readonly patient?: boolean }
   | { readonly type: 'readJournal'; readonly queue: string }
   | { readonly type: 'closeMedium' }
-  | { readonly type: 'publishFeatures'; readonly nodes: RawNodes }
+  /** `withheld`: nodes that must not be there afterwards. */
+  | { readonly type: 'publishFeatures'; readonly nodes: RawNodes; readonly withheld: readonly string[] }
   | { readonly type: 'switchState'; readonly state: XenbusState }
   | { readonly type: 'readFrontend'; readonly path: string }
   | { readonly type: 'openGrants'; readonly domid: number; readonly mode: GrantMode }
