@@ -5,7 +5,7 @@
  *   /usr/lib/xbbd/                the program (bundle.mjs)          /etc/xbbd/xbbd.conf            every setting, commented
  *   /usr/bin/xbbd                 a link to it                      /etc/xen/scripts/block-xbbd    xl's hotplug script
  *   /usr/lib/systemd, udev, sysusers.d      service, rights of /dev/xen/*, the user `xbbd`
- *   /usr/share/man, bash-completion, zsh    for people
+ *   /usr/share/man, bash-completion, zsh    for people           /usr/share/xbbd/grafana-xbbd.json       for their Grafana
  *
  * Nothing is started, and no user is made: that is for the package's own scripts (systemd-sysusers, udevadm).
  */
@@ -24,6 +24,7 @@ const FILES = [
   ['xbbd.service', 'usr/lib/systemd/system/xbbd.service', 0o644],
   ['60-xbbd.rules', 'usr/lib/udev/rules.d/60-xbbd.rules', 0o644],
   ['xbbd.sysusers', 'usr/lib/sysusers.d/xbbd.conf', 0o644],
+  ['grafana-xbbd.json', 'usr/share/xbbd/grafana-xbbd.json', 0o644],
   ['man/xbbd.8', 'usr/share/man/man8/xbbd.8', 0o644],
   ['man/xbbd.conf.5', 'usr/share/man/man5/xbbd.conf.5', 0o644],
 ]

@@ -62,6 +62,12 @@ export class SegmentTable {
     })
   }
 
+  /** How many words are kept for somebody, and how many segments were ever begun; read without the lock, for people. */
+  use(): { readonly words: number; readonly begun: number } {
+    const kept = this.shapes.filter((_, segment) => this.table[this.at(segment)] !== 0)
+    return { words: kept.reduce((sum, { words }) => sum + words, 0), begun: this.table[NEXT_SEQUENCE] - 1 }
+  }
+
   /** The segments of `journal`, newest first. */
   segmentsOf(journal: number): number[] {
     const own = this.shapes.flatMap((_, segment) => (this.table[this.at(segment)] === journal ? [segment] : []))

@@ -40,6 +40,7 @@ function idleWorld(): World {
       changed$: NEVER,
       alive: () => Promise.resolve(),
     },
+    journalUse: () => ({ poolBytes: 1 << 26, heldBytes: 1 << 18, segmentsBegun: 7 }),
     apply: (settings) => process.stdout.write(`applied depth ${settings['medium.depth']}\n`),
     lost: new Promise(() => undefined),
     close: () => Promise.resolve(),

@@ -29,6 +29,10 @@ const GiB = 1024 * MiB
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 
+/** Other machines are not to reach it: an address of the loopback, a port from 1 to 65535. */
+const LOOPBACK_PORT =
+  /^$|^(127\.0\.0\.1|\[::1\]):([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])$/
+
 const fixed = { reloadable: false } as const
 const live = { reloadable: true } as const
 
@@ -63,6 +67,12 @@ export const schema = {
     kind: { type: 'path', optional: true },
     fallback: '',
     doc: 'Unix socket on which the daemon takes commands, readable by its owner only; empty means control in run.dir.',
+  },
+  'metrics.listen': {
+    ...fixed,
+    kind: { type: 'word', pattern: LOOPBACK_PORT, says: 'empty, or a loopback address and port: 127.0.0.1:9808' },
+    fallback: '',
+    doc: 'Where Prometheus may fetch /metrics, as 127.0.0.1:9808 or [::1]:9808; empty: on the control socket alone.',
   },
   'backend.domid': {
     ...fixed,

@@ -9,10 +9,14 @@
  *   requests        16 of one client at once
  *   unread answers  4 MiB for one client; one that does not read is cut off, and costs nobody else anything
  *
+ * A client whose first byte is a capital letter speaks HTTP, and is handed to the server of metrics (metrics-http.ts);
+ * every other line begins with a brace.
+ *
  * A socket file that nobody listens on is left over from a daemon that was killed, and is replaced; one on which
  * somebody answers is another daemon, and this one does not start.
  */
 import { lstatSync, unlinkSync } from 'node:fs'
+import type { Server as HttpServer } from 'node:http'
 import { createServer, type Server, type Socket } from 'node:net'
 import { codeOf, sentenceOf, XbbdError } from '../../protocol/errors.js'
 import { nearest } from '../config/suggest.js'
@@ -36,19 +40,21 @@ export class ControlServer {
   private readonly clients = new Set<Socket>()
   private readonly server: Server
   private readonly handlers: ControlHandlers
+  private readonly http: HttpServer | undefined
 
-  private constructor(handlers: ControlHandlers) {
+  private constructor(handlers: ControlHandlers, http?: HttpServer) {
     this.handlers = handlers
+    this.http = http
     this.server = createServer((socket) => this.accept(socket))
   }
 
   /**
-   * Takes `path` and listens there.
+   * Takes `path` and listens there; who speaks HTTP is answered by `http`, when there is one.
    * @throws XbbdError 75 when a daemon listens there already, 73 when the socket cannot be made.
    */
-  static async listen(path: string, handlers: ControlHandlers): Promise<ControlServer> {
+  static async listen(path: string, handlers: ControlHandlers, http?: HttpServer): Promise<ControlServer> {
     await removeStale(path)
-    const control = new ControlServer(handlers)
+    const control = new ControlServer(handlers, http)
     await bind(control.server, path)
     return control
   }
@@ -57,6 +63,7 @@ export class ControlServer {
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()))
     for (const client of this.clients) client.destroySoon()
+    this.http?.closeIdleConnections()
     await closed
   }
 
@@ -68,16 +75,28 @@ export class ControlServer {
     }
     this.clients.add(socket)
     socket.on('close', () => this.clients.delete(socket))
+    socket.once('data', (first: Buffer) => {
+      const { http } = this
+      if (http !== undefined && isCapital(first[0])) {
+        http.emit('connection', socket)
+        socket.unshift(first)
+      } else this.readLines(socket, first)
+    })
+  }
+
+  private readLines(socket: Socket, first: Buffer): void {
     const reader = new LineReader()
     let running = 0
-    socket.on('data', (chunk: Buffer) => {
+    const read = (chunk: Buffer) => {
       const fits = reader.feed(chunk, (line) => {
         if (line.trim() === '') return
         running++
         void this.serve(socket, line, running).then(() => running--)
       })
       if (!fits) refuse(socket, 0, 'XBBD_CONTROL_SIZE', 'a request has at most 1M bytes').destroySoon()
-    })
+    }
+    read(first)
+    socket.on('data', read)
   }
 
   private async serve(socket: Socket, line: string, running: number): Promise<void> {
@@ -102,6 +121,8 @@ export class ControlServer {
     }
   }
 }
+
+const isCapital = (byte: number) => byte >= 0x41 && byte <= 0x5a
 
 function refuse(socket: Socket, id: number, code: string, sentence: string, exitCode = 64): Socket {
   send(socket, { id, error: { code, sentence, exitCode } })

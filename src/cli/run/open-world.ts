@@ -107,7 +107,13 @@ async function compose(
   workers.legacies.keepOnly((queue) => served.has(queue))
   log.debug({ world, workers: settings.workers }, 'the world is open')
   void store.closed.then((error) => error && gone.say(error))
-  return { kind: world, api: daemon, apply: (changed) => daemon.apply(deviceSettings(changed)), lost: gone.said }
+  return {
+    kind: world,
+    api: daemon,
+    journalUse: () => segments.use(),
+    apply: (changed) => daemon.apply(deviceSettings(changed)),
+    lost: gone.said,
+  }
 }
 
 /** Identifies this boot of the machine: a journal of another boot is never a base for recovery. */

@@ -2,7 +2,7 @@
  * @packageDocumentation
  * The daemon's process, from lock to exit status. The order matters:
  *
- *   settings ─► lock run.dir ─► open the world ─► control socket ─► «ready»
+ *   settings ─► lock run.dir ─► open the world ─► control socket ─► port for metrics ─► «ready»
  *   stop ─► devices parked or closed ─► answer to who asked ─► control socket ─► world ─► lock ─► status
  *
  * The lock comes before anything that could disturb another daemon and goes last; the control socket answers only
@@ -19,11 +19,13 @@ import { loadSettings, settingsOrThrow, type Layers, type Origins } from '../con
 import { planReload, type ReloadPlan } from '../config/reload.js'
 import type { Settings } from '../config/schema.js'
 import { controlMethods, type ControlledDaemon } from '../control/methods.js'
+import { listenForMetrics, metricsHttp } from '../control/metrics-http.js'
 import { ControlServer } from '../control/server.js'
 import { pendingText } from '../pending.js'
 import { Announcer } from './announcer.js'
 import { lockRunDir } from './lock.js'
 import type { Log } from './log.js'
+import { scraperOf, type Scraper } from './scrape.js'
 import { ServiceManager } from './service-manager.js'
 import { statusOf, Stopper } from './stopper.js'
 import type { OpenWorld, World } from './world.js'
@@ -118,7 +120,9 @@ class Service implements ControlledDaemon {
 
   async run(early: HeldSignals): Promise<number> {
     const socket = controlSocketOf(this.settings)
-    const control = await ControlServer.listen(socket, controlMethods(this))
+    const scraper = scraperOf(this.world, this.options.version, systemClock)
+    const control = await ControlServer.listen(socket, controlMethods(this), metricsHttp(scraper.text))
+    const closePort = await this.openPort(scraper, control)
     const release = this.takeSignals()
     early.release()
     let lost = false
@@ -141,6 +145,21 @@ class Service implements ControlledDaemon {
       this.announcer.close()
       await new Promise((resolve) => setImmediate(resolve)) // whoever asked for the stop has its answer written first
       await control.close()
+      await closePort()
+      scraper.close()
+    }
+  }
+
+  /** The port for Prometheus, where one is wanted; a daemon that cannot have it does not start. */
+  private async openPort(scraper: Scraper, control: ControlServer): Promise<() => Promise<void>> {
+    const address = this.settings['metrics.listen']
+    if (address === '') return () => Promise.resolve()
+    try {
+      return await listenForMetrics(address, scraper.text)
+    } catch (error) {
+      scraper.close()
+      await control.close()
+      throw error
     }
   }
 

@@ -4,6 +4,7 @@
  * (XenStore, host, media, queues, daemon) happens behind `OpenWorld`, one module per world; the process around it
  * (lock, log, control socket, signals) is the same for all and is tested with a world of its own.
  */
+import type { JournalUse } from '../../observe/metrics.js'
 import type { DaemonApi } from '../../ports/daemon-api.js'
 import type { Settings } from '../config/schema.js'
 import type { Log } from './log.js'
@@ -13,6 +14,8 @@ export interface World {
   /** Which one `auto` turned out to be. */
   readonly kind: 'xen' | 'embedded'
   readonly api: DaemonApi
+  /** How much of the journals' memory is in use. */
+  readonly journalUse: () => JournalUse
   /** Takes over reloadable settings; devices attached from now on use them. */
   apply(settings: Settings): void
   /** Resolves when the world is gone (XenStore ended the connection, say), with the reason. */

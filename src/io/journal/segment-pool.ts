@@ -70,6 +70,13 @@ export class SegmentPool {
     return undefined
   }
 
+  /** For people and their tools. */
+  use(): { readonly poolBytes: number; readonly heldBytes: number; readonly segmentsBegun: number } {
+    const { words, begun } = this.table.use()
+    const poolBytes = this.plan.segments.reduce((sum, { bytes }) => sum + bytes, 0)
+    return { poolBytes, heldBytes: words * 4, segmentsBegun: begun }
+  }
+
   /** Gives this thread's views back. */
   letGo(): void {
     for (const segment of this.views.keys()) giveBack(this.plan.segments[segment].handle)
