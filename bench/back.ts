@@ -18,6 +18,7 @@ import type { FrontLoadAddress } from '../src/embedded/front-load.js'
 import { EmbeddedHostClient } from '../src/embedded/host-client.js'
 import { runHost } from '../src/embedded/host/main.js'
 import type { RunningHost } from '../src/embedded/host/main.js'
+import { nowNs } from '../src/io/native/clock.js'
 import { mediumOpener } from '../src/io/media/open-medium.js'
 import type { Host } from '../src/ports/host.js'
 import type { Medium } from '../src/ports/medium.js'
@@ -77,7 +78,7 @@ export class Back {
       backendDomid: 0,
     ledger: noLedger,
     recoveriesMax: 1,
-      origin: { program: 'xbbd bench', boot: 'bench', pid: process.pid, wallMs: Date.now() },
+      origin: { program: 'xbbd bench', boot: 'bench', pid: process.pid, wallMs: Date.now(), monotonicNs: nowNs() },
     })
   }
 

@@ -84,7 +84,7 @@ const opened = openPlane(
     crcOfWords,
     steppers: () => compiledSteppers,
     segments: (journal) => pool.source(journal),
-    origin: { program: 'xbbd bench', boot: 'bench', pid: process.pid, wallMs: 0 },
+    origin: { program: 'xbbd bench', boot: 'bench', pid: process.pid, wallMs: 0, monotonicNs: 0 },
   },
   attachment,
   new SharedArrayBuffer(STATISTICS_LENGTH * 8),

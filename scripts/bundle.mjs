@@ -4,8 +4,10 @@
  *
  *   DIR/package.json                      name, version, "type": "module": where the program looks for itself
  *   DIR/cli/main.js                       the command `xbbd`; executable
- *   DIR/cli/run/queue-worker-main.js      a Worker's first file, which the program loads from beside itself
- *   DIR/cli/run/*.js                      what several of them share; a command that is not used is not loaded
+ *   DIR/cli/run/queue-worker-main.js      a Worker, whole
+ *   DIR/cli/run/open-world-*.js           what a daemon needs beyond main.js, whole: each file costs half a
+ *                                         millisecond to load, and a killed daemon's guests wait for all of them
+ *   DIR/cli/run/*.js                      what commands share; one that is not used is not loaded
  *   DIR/embedded/front/main.js            a process that `xbbd demo` starts
  *   DIR/build/Release/xbbd.node           the addon
  *   DIR/visualizations/*.svg              pictures of the charts, for `xbbd chart`
@@ -15,7 +17,7 @@
  */
 import { build } from 'esbuild'
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -26,38 +28,78 @@ const REQUIRE = [
   'const require = createRequireForBundle(import.meta.url)',
 ].join('\n')
 
+/** What all bundles have in common. */
+const OPTIONS = {
+  absWorkingDir: root,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  // For platform `node` the package gives CommonJS, of which nothing can be left out: six times as much.
+  alias: { rxjs: join(root, 'node_modules/rxjs/dist/esm/index.js') },
+  banner: { js: REQUIRE },
+  define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' },
+  logLevel: 'warning',
+}
+
 /**
  * Bundles files of dist/ into `destination`, with package.json and the addon beside them.
  * `entries` maps what a file is called there (without .js) to what it is in dist/; shared parts go to `chunks`.
+ * @returns esbuild's account of what became of what.
  */
 export async function bundle(destination, entries, chunks) {
   rmSync(destination, { recursive: true, force: true })
   mkdirSync(join(destination, 'build/Release'), { recursive: true })
-  await build({
-    absWorkingDir: root,
+  const { metafile } = await build({
+    ...OPTIONS,
     entryPoints: Object.entries(entries).map(([out, file]) => ({ in: join('dist', file), out })),
     outdir: destination,
     chunkNames: join(chunks, '[name]-[hash]'),
-    bundle: true,
     splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    banner: { js: REQUIRE },
-    define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' },
-    logLevel: 'warning',
+    metafile: true,
   })
   const { name, version, license, type, engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const manifest = JSON.stringify({ name, version, license, type, engines }, null, 2)
   writeFileSync(join(destination, 'package.json'), `${manifest}\n`)
   copyFileSync(join(root, 'build/Release/xbbd.node'), join(destination, 'build/Release/xbbd.node'))
+  return metafile
+}
+
+/** Puts into the file that became of `source` all shared parts that `main`, which is loaded before it, does not load. */
+async function makeWhole(metafile, source, main) {
+  const outputs = Object.entries(metafile.outputs)
+  const fileOf = (entry) => outputs.find(([, { entryPoint }]) => entryPoint === entry)[0]
+  const loaded = new Set()
+  const load = (file) => {
+    if (loaded.has(file)) return
+    loaded.add(file)
+    const statics = metafile.outputs[file].imports.filter(({ kind, external }) => kind === 'import-statement' && !external)
+    for (const { path } of statics) load(path)
+  }
+  load(fileOf(main))
+  const known = new Set([...loaded].map((file) => resolve(root, file)))
+  const file = resolve(root, fileOf(source))
+  const stays = {
+    name: 'stays',
+    setup: ({ onResolve }) =>
+      onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir, kind }) => {
+        const isLoaded = known.has(resolve(resolveDir, path))
+        return isLoaded || kind === 'dynamic-import' ? { path, external: true } : undefined
+      }),
+  }
+  // Each part has asked for `require` already.
+  await build({ ...OPTIONS, banner: {}, entryPoints: [file], outfile: file, allowOverwrite: true, plugins: [stays] })
 }
 
 /** Bundles the program itself. */
 export async function bundleProgram(destination) {
   const pictures = readdirSync(join(root, 'visualizations')).filter((name) => name.endsWith('.svg'))
-  const files = ['cli/main', 'cli/run/queue-worker-main', 'embedded/front/main']
-  await bundle(destination, Object.fromEntries(files.map((file) => [file, `src/${file}.js`])), 'cli/run')
+  const files = ['cli/main', 'embedded/front/main']
+  const entries = Object.fromEntries(files.map((file) => [file, `src/${file}.js`]))
+  const metafile = await bundle(destination, entries, 'cli/run')
+  await makeWhole(metafile, 'dist/src/cli/run/open-world.js', 'dist/src/cli/main.js')
+  const worker = 'cli/run/queue-worker-main.js'
+  await build({ ...OPTIONS, entryPoints: [join('dist/src', worker)], outfile: join(destination, worker) })
   chmodSync(join(destination, 'cli/main.js'), 0o755)
   mkdirSync(join(destination, 'visualizations'), { recursive: true })
   for (const name of pictures) copyFileSync(join(root, 'visualizations', name), join(destination, 'visualizations', name))

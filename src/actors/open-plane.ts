@@ -9,7 +9,8 @@ import { QueueCore } from '../core/queue-core.js'
 import type { CoreSettings } from '../core/queue-core.js'
 import type { Steppers } from '../core/steppers.js'
 import { BatchWriter } from '../journal/batch-writer.js'
-import type { CrcOfWords } from '../journal/format.js'
+import { originAt } from '../journal/format.js'
+import type { CrcOfWords, JournalOrigin } from '../journal/format.js'
 import type { SegmentSource } from '../journal/batch-writer.js'
 import { queueIdentity } from '../journal/queue-identity.js'
 import type { BufferArena, BackRing, EventPort, GrantCopier } from '../ports/data-path.js'
@@ -39,7 +40,7 @@ export interface PlaneWorld {
   /** Ends the process at once, as SIGKILL does; for planted kill points. */
   readonly die?: () => void
   /** What goes into every journal's header. */
-  readonly origin: { readonly program: string; readonly boot: string; readonly pid: number; readonly wallMs: number }
+  readonly origin: JournalOrigin
 }
 
 export interface OpenPlane {
@@ -194,7 +195,7 @@ function journalOf(
   world: PlaneWorld, attachment: QueueAttachment, core: QueueCore, segments: SegmentSource,
   unjournalled?: 'served' | 'rested',
 ): BatchWriter {
-  const origin = { ...world.origin, monotonicNs: world.nowNs(), ...(unjournalled && { unjournalled }) }
+  const origin = { ...originAt(world.origin, world.nowNs()), ...(unjournalled && { unjournalled }) }
   const { name, connection } = attachment.settings
   const ring = connection && { connection }
   const identity = queueIdentity({ journal: name, settings: core.settings, ...ring, ...origin })

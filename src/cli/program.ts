@@ -26,13 +26,18 @@ import { addReplay } from './commands/replay.js'
 import { addRun } from './commands/run.js'
 import { addStop } from './commands/stop.js'
 import type { CommandContext } from './commands/context.js'
+import { WorkerThreads } from './run/worker-threads.js'
 import type { OpenWorld } from './run/world.js'
 import { packageVersion } from './version.js'
 import type { Terminal } from './terminal.js'
 
 /** The world that the settings name; its module is loaded when a daemon starts, not for `xbbd list`. */
-const openWorld: OpenWorld = async (settings, log) =>
-  (await import('./run/open-world.js')).openDaemonWorld(settings, log)
+const openWorld: OpenWorld = async (settings, log) => {
+  // Its files are read while threads for the Workers begin, and it is run while they load their own.
+  const loading = import('./run/open-world.js')
+  const threads = new WorkerThreads(settings.workers)
+  return (await loading).openDaemonWorld(settings, log, threads)
+}
 
 /** Every command that works. */
 export function buildProgram(context: CommandContext): Command {

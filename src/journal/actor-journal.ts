@@ -13,7 +13,8 @@ import type { ActorJournal, OpenActorJournal } from '../ports/journal.js'
 import { XbbdError, assert } from '../protocol/errors.js'
 import { BatchWriter } from './batch-writer.js'
 import type { SegmentSource } from './batch-writer.js'
-import type { JournalIdentity } from './format.js'
+import { originAt } from './format.js'
+import type { JournalIdentity, JournalOrigin } from './format.js'
 
 /** An input larger than this is a fault of ours: guests' strings are cut before they become events. */
 const EVENT_BYTES_MAX = 32 * 1024
@@ -23,7 +24,7 @@ export interface ActorJournalParts {
   readonly register: () => number
   readonly release: (journal: number) => void
   readonly source: (journal: number) => SegmentSource
-  readonly origin: Pick<JournalIdentity, 'program' | 'boot' | 'pid' | 'wallMs'>
+  readonly origin: JournalOrigin
   readonly nowNs: () => number
   /** Name and hash of every chart that actors obey, for the headers. */
   readonly charts: JournalIdentity['charts']
@@ -60,7 +61,7 @@ export class ActorJournals {
     }
     const { origin, charts } = parts
     const kind = 'actor' as const
-    const identity = { ...origin, journal: device, kind, charts, settings: {}, monotonicNs: parts.nowNs() }
+    const identity = { ...originAt(origin, parts.nowNs()), journal: device, kind, charts, settings: {} }
     const writer = new BatchWriter(identity, parts.source(number))
     this.writers.set(device, { number, writer })
     return writer

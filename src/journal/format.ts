@@ -58,6 +58,14 @@ export interface JournalIdentity {
   readonly monotonicNs: number
 }
 
+/** What a process writes into all its journals' headers; `wallMs` and `monotonicNs` are of one and the same moment. */
+export type JournalOrigin = Pick<JournalIdentity, 'program' | 'boot' | 'pid' | 'wallMs' | 'monotonicNs'>
+
+/** The same for a journal that begins now: both clocks at its beginning, so that its batches have their true dates. */
+export function originAt(origin: JournalOrigin, nowNs: number): JournalOrigin {
+  return { ...origin, wallMs: origin.wallMs + (nowNs - origin.monotonicNs) / 1e6, monotonicNs: nowNs }
+}
+
 /** {@link crcOfWords}, or something that computes the same faster. */
 export type CrcOfWords = (words: Int32Array, at: number, count: number, seed: number) => number
 

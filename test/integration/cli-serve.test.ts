@@ -45,6 +45,7 @@ test('SIGTERM and SIGINT park and end with 0; every line of the log is JSON; not
     const lines = stderr.trim().split('\n').map((line) => JSON.parse(line) as { level: string; msg: string })
     expect(status).toBe(0)
     expect(lines.map(({ level, msg }) => `${level} ${msg}`)).toEqual([
+      'info starting',
       'info ready',
       'info parking: guests keep their disks',
       'info stopping: devices are parked',

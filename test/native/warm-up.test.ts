@@ -4,7 +4,7 @@ import { compiledSteppers } from '../../src/core/steppers.js'
 import { crcOfWords } from '../../src/io/native/clock.js'
 import { owned } from '../../src/io/native/owners.js'
 
-const origin = { program: 'test', boot: 'none', pid: 1, wallMs: 0 }
+const origin = { program: 'test', boot: 'none', pid: 1, wallMs: 0, monotonicNs: 0 }
 
 /** A clock that goes on by itself, so that a slice ends after so many looks and not after so much time. */
 function warmUp(): WarmUp {

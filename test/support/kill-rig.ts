@@ -7,6 +7,7 @@
  *   round:  daemon starts (perhaps with a planted kill) ─► it serves ─► it dies ─► next round        front end: pause
  */
 import { KILL_POINTS, type KillPoint } from '../../src/actors/kill-points.js'
+import { systemClock } from '../../src/io/native/system-clock.js'
 import { Random } from '../../src/sim/random.js'
 import { RealWorld } from './processes.js'
 import type { Running } from './xbbd-process.js'
@@ -17,6 +18,8 @@ export interface KillOptions {
   /** Largest call of the load; more than 44 KiB is several requests, for want of indirect descriptors. */
   readonly maxBytes?: number
   readonly imageBytes?: number
+  /** What is started as `xbbd`; the compiled tree's by default. */
+  readonly program?: string
   /** Extra faults, such as `delay=5`: a slow disk keeps writes in flight when the daemon dies. */
   readonly plant?: string
   readonly say?: (round: number, how: string) => void
@@ -26,11 +29,17 @@ export interface KillReport {
   readonly rounds: number
   /** How often the process died where, `random` for a moment of no name. */
   readonly deaths: Readonly<Record<string, number>>
-  /** Milliseconds from the start of a successor to the first answer after it. */
-  readonly firstAnswerMs: readonly number[]
+  /** Of each successor that answered. */
+  readonly firstAnswers: readonly FirstAnswer[]
   /** What the front end says of itself in the end. */
   readonly result: Readonly<Record<string, unknown>>
   readonly status: number | null
+}
+
+/** Milliseconds to a successor's first answer: from the start of its process, and from its own first line in the log. */
+export interface FirstAnswer {
+  readonly fromRestart: number
+  readonly fromProgram: number
 }
 
 /** Points that every life passes often; the others are passed once in a recovery. */
@@ -52,7 +61,7 @@ class KillRig {
   private readonly options: KillOptions
   private readonly random: Random
   private readonly deaths: Record<string, number> = {}
-  private readonly firstAnswerMs: number[] = []
+  private readonly firstAnswers: FirstAnswer[] = []
 
   constructor(world: RealWorld, options: KillOptions) {
     this.world = world
@@ -77,7 +86,7 @@ class KillRig {
     front.child.stdin?.write('stop\n')
     const result = JSON.parse((await front.line(/^result/)).slice('result '.length)) as Record<string, unknown>
     const { status } = await front.ended
-    return { rounds, deaths: this.deaths, firstAnswerMs: this.firstAnswerMs, result, status }
+    return { rounds, deaths: this.deaths, firstAnswers: this.firstAnswers, result, status }
   }
 
   private async round(round: number, front: Running): Promise<void> {
@@ -106,8 +115,16 @@ class KillRig {
     front.child.stdin?.write('mark\n')
     const faults = [plant, this.options.plant ?? ''].filter((word) => word !== '').join(',')
     const places = ['--run-dir', `${world.dir}/kills`, '--host-dir', world.hostDir, '--journal-size', '16M', '--restart-max', '1000']
-    const daemon = world.started({ XBBD_PLANT: faults }, 'src/cli/main.js', 'run', ...places)
-    void daemon.ended.then(() => this.firstAnswerMs.push(...firsts(front).slice(seen, seen + 1)))
+    const began = systemClock.wallMs()
+    const { program = 'src/cli/main.js' } = this.options
+    const daemon = world.started({ XBBD_PLANT: faults }, program, 'run', ...places)
+    void daemon.ended.then(() => {
+      const answered = firsts(front).at(seen)
+      const started = startOf(daemon)
+      // What was read before it began was the dead one's.
+      if (answered === undefined || started === undefined || answered < started) return
+      this.firstAnswers.push({ fromRestart: answered - began, fromProgram: answered - started })
+    })
     return Promise.resolve(daemon)
   }
 
@@ -119,6 +136,12 @@ class KillRig {
   private pause(milliseconds: number): Promise<void> {
     return new Promise((resolve) => void setTimeout(resolve, milliseconds))
   }
+}
+
+/** When it said that it was starting, by the wall clock. */
+function startOf(daemon: Running): number | undefined {
+  const line = daemon.stderr().split('\n').find((text) => text.includes('"msg":"starting"'))
+  return line === undefined ? undefined : Date.parse((JSON.parse(line) as { time: string }).time)
 }
 
 function firsts(front: Running): number[] {

@@ -40,7 +40,7 @@ export function recordedSegments(options: Partial<WorldOptions> = {}, stuck = fa
         return { words: actors[actors.length - 1], sequence: 1000 + actors.length }
       },
     }),
-    origin: { program: 'sim', boot: 'sim', pid: 0, wallMs: 0 },
+    origin: { program: 'sim', boot: 'sim', pid: 0, wallMs: 0, monotonicNs: 0 },
     nowNs: () => (now += 1),
     charts: Object.fromEntries(charts.map(({ name, chart }) => [name, chartHash(chart)])),
   })

@@ -86,7 +86,7 @@ export class SimWorker {
       nowNs: () => (this.now += 1000),
       steppers: () => compiledSteppers,
       segments: () => ({ next: (_, words) => ({ words: new Int32Array(Math.max(words, 16384)), sequence: 1 }) }),
-      origin: { program: 'test', boot: 'test', pid: 0, wallMs: 0 },
+      origin: { program: 'test', boot: 'test', pid: 0, wallMs: 0, monotonicNs: 0 },
       after: (milliseconds, fire) => this.clock.after(milliseconds, fire),
       soon: (turn) => void this.due.push(turn),
       post: (message) => void this.posted.push(message),

@@ -3,7 +3,7 @@
  * A guest in a process of its own that verifies every block it wrote, for as long as it is told to: depth 64, mixed
  * sizes, flushes, barriers with data, flushes with data, discards. `verifying-front.js HOSTDIR MAXBYTES`.
  *
- *   stderr  domid N · connected · first MS (time from the last mark to the next answer) · result { … }
+ *   stderr  domid N · connected · first MS (wall clock of the next answer after a mark) · result { … }
  *   stdin   mark · stop
  *
  * A block that is being written is not read until the write is answered, so a write may take effect any number of times
@@ -47,15 +47,16 @@ Object.defineProperties(device, {
   },
 })
 
-let marked: { at: number; answers: number } | undefined
+/** Answers when a mark came. */
+let marked: number | undefined
 let stopping = false
 process.stdin.setEncoding('utf8').on('data', (text: string) => {
-  if (text.includes('mark')) marked = { at: systemClock.nowNs(), answers: front.counters.answers }
+  if (text.includes('mark')) marked = front.counters.answers
   if (text.includes('stop')) stopping = true
 })
 setInterval(() => {
-  if (marked === undefined || front.counters.answers === marked.answers) return
-  say(`first ${((systemClock.nowNs() - marked.at) / 1e6).toFixed(1)}`)
+  if (marked === undefined || front.counters.answers === marked) return
+  say(`first ${systemClock.wallMs()}`)
   marked = undefined
 }, 1)
 

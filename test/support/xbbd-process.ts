@@ -4,7 +4,7 @@
  * told apart. `startXbbd` is for processes that stay; whoever starts one ends it.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { packageRoot } from '../../src/io/native/load.js'
 
 export interface Ended {
@@ -28,7 +28,7 @@ export function startXbbd(...args: string[]): Running {
   return startScript({}, 'src/cli/main.js', ...args)
 }
 
-/** Starts any compiled script, named relative to dist/, with additions to the environment. */
+/** Starts any compiled script, named relative to dist/ or by its whole path, with additions to the environment. */
 export function startScript(env: NodeJS.ProcessEnv, script: string, ...args: string[]): Running {
   return startUnder([], env, script, ...args)
 }
@@ -38,7 +38,7 @@ export function startUnder(
   wrapper: readonly string[], env: NodeJS.ProcessEnv, script: string, ...args: string[]
 ): Running {
   const options = { env: { ...process.env, ...env } }
-  const [command, ...rest] = [...wrapper, process.execPath, join(packageRoot(), 'dist', script), ...args]
+  const [command, ...rest] = [...wrapper, process.execPath, resolve(packageRoot(), 'dist', script), ...args]
   const child = spawn(command, rest, options)
   let stdout = ''
   let stderr = ''

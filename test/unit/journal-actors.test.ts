@@ -5,6 +5,7 @@
 import { ChartActor } from '../../src/actors/chart-actor.js'
 import { RECORD_EVENT, RECORD_STATE } from '../../src/core/records.js'
 import { ActorJournals } from '../../src/journal/actor-journal.js'
+import { catChain } from '../../src/journal/cat.js'
 import { checkJournal } from '../../src/journal/check.js'
 import { replayActors } from '../../src/journal/replay-actor.js'
 import { chartHash } from '../../src/machines/compile/index.js'
@@ -29,7 +30,7 @@ function recorded(words: number, lives = 1): Int32Array[] {
         return { words: segments[segments.length - 1], sequence: segments.length }
       },
     }),
-    origin: { program: 'test', boot: 'test', pid: 7, wallMs: 1_700_000_000_000 },
+    origin: { program: 'test', boot: 'test', pid: 7, wallMs: 1_700_000_000_000, monotonicNs: 0 },
     nowNs: () => (now += 1000),
     charts: Object.fromEntries(charts.map(({ name, chart }) => [name, chartHash(chart)])),
   })
@@ -55,6 +56,22 @@ test('what living actors wrote is folded to the same states', () => {
   expect(replay.events).toBeGreaterThan(20)
   expect(Object.keys(replay.final)).toEqual(['vbd/1/51712/medium'])
   expect(checkJournal({ chains: [chain], problems: [] }).problems).toEqual([])
+})
+
+test('a journal that begins an hour after its process has the dates of that hour', () => {
+  const hourNs = 3600e9
+  const segments: Int32Array[] = []
+  const journals = new ActorJournals({
+    register: () => 1,
+    release: () => undefined,
+    source: () => ({ next: (_, least) => ({ words: (segments[0] = new Int32Array(least + 4096)), sequence: 1 }) }),
+    origin: { program: 'test', boot: 'test', pid: 7, wallMs: Date.parse('2026-11-26T09:00:00Z'), monotonicNs: 5e9 },
+    nowNs: () => 5e9 + hourNs,
+    charts: {},
+  })
+  journals.open('vbd/1/51712/medium', 'medium').input({ type: 'x' })
+  const dates = [...catChain(chainIn(segments))].map(({ date }) => date)
+  expect(dates).toEqual(['2026-11-26T10:00:00.000000000Z'])
 })
 
 test('when the start was recycled the records are unfounded, until the next life', () => {

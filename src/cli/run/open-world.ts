@@ -7,6 +7,7 @@
  *
  * Opened in that order, closed in reverse; what fails half-way closes what was opened before it.
  */
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Daemon } from '../../actors/daemon.js'
@@ -30,6 +31,7 @@ import type { Log } from './log.js'
 import { openOutside } from './outside.js'
 import { startWorkers } from './start-workers.js'
 import type { World } from './world.js'
+import type { WorkerThreads } from './worker-threads.js'
 
 /** How long a lock of another process on an image is waited for, and how often a medium is asked for its size:
  * rarely, for an idle daemon shall sleep. */
@@ -37,15 +39,18 @@ const MEDIUM_PATIENCE = { retryMs: 250, attempts: 40, sayAfter: 8 }
 const SIZE_POLL_MS = 60_000
 const SUPERVISION = { firstPauseMs: 100, maxPauseMs: 5000 }
 
-export async function openDaemonWorld(settings: Settings, log: Log): Promise<World> {
-  requireCurrentChart(requestMachine, requestChartHash)
-  requireCurrentChart(queueMachine, queueChartHash)
-  const closers: (() => void | Promise<void>)[] = []
+const hashText = (text: string) => createHash('sha256').update(text).digest('hex')
+
+/** `threads`: for the Workers; they are ended with the world, or when it cannot be opened. */
+export async function openDaemonWorld(settings: Settings, log: Log, threads: WorkerThreads): Promise<World> {
+  const closers: (() => void | Promise<void>)[] = [() => threads.close()]
   const close = async () => {
     for (const closer of closers.splice(0).reverse()) await closer()
   }
   try {
-    return { ...(await compose(settings, log, closers)), close }
+    requireCurrentChart(requestMachine, requestChartHash, hashText)
+    requireCurrentChart(queueMachine, queueChartHash, hashText)
+    return { ...(await compose(settings, log, threads, closers)), close }
   } catch (error) {
     await close()
     throw error
@@ -55,11 +60,13 @@ export async function openDaemonWorld(settings: Settings, log: Log): Promise<Wor
 async function compose(
   settings: Settings,
   log: Log,
+  threads: WorkerThreads,
   closers: (() => void | Promise<void>)[],
 ): Promise<Omit<World, 'close'>> {
   const gone = new HypervisorGone()
   const { world, store, host } = await openOutside(settings, closers, (error) => gone.say(error))
-  const origin = { program: `xbbd ${packageVersion()}`, boot: bootId(), pid: process.pid, wallMs: Date.now() }
+  const clocks = { wallMs: systemClock.wallMs(), monotonicNs: systemClock.nowNs() }
+  const origin = { program: `xbbd ${packageVersion()}`, boot: bootId(), pid: process.pid, ...clocks }
   const workers = startWorkers({
     world,
     workers: settings.workers,
@@ -72,7 +79,7 @@ async function compose(
     ledger: new FileLedger(join(settings['run.dir'], 'recoveries'), systemClock, settings['restart.period']),
     recoveriesMax: Math.max(1, settings['restart.max']),
     origin,
-  })
+  }, threads)
   closers.push(() => workers.close())
   const { segments } = workers
   const journals = new ActorJournals({
@@ -81,7 +88,7 @@ async function compose(
     source: (journal) => segments.source(journal),
     origin,
     nowNs: systemClock.nowNs,
-    charts: Object.fromEntries(charts.map(({ name, chart }) => [name, chartHash(chart)])),
+    charts: Object.fromEntries(charts.map(({ name, chart }) => [name, chartHash(chart, hashText)])),
   })
   const options: DaemonOptions = {
     world: {

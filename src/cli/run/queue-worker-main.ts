@@ -2,8 +2,11 @@
  * @packageDocumentation
  * The entry of a Worker thread: composes a QueueWorker from what the main thread posted (plain data, handles of the
  * table of owners) and lets it turn. The main thread owns everything that outlives this thread.
+ *
+ * The first message is that data, and it may come long after the thread has begun (worker-threads.ts); what comes
+ * behind it before the QueueWorker stands is kept in order.
  */
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import { QueueWorker } from '../../actors/queue-worker.js'
 import type { DownMessage } from '../../actors/worker-messages.js'
 import { compiledSteppers } from '../../core/steppers.js'
@@ -17,6 +20,7 @@ import { createOpenMediumPort } from '../../io/media/open-port.js'
 import { crcOfWords, nowNs } from '../../io/native/clock.js'
 import { wakeUpCostNs } from '../../io/native/wake-up-cost.js'
 import { view } from '../../io/native/owners.js'
+import type { JournalOrigin } from '../../journal/format.js'
 import { assert } from '../../protocol/errors.js'
 import { systemClock } from '../../io/native/system-clock.js'
 import { WarmUp } from './warm-up.js'
@@ -32,12 +36,21 @@ export interface QueueWorkerData {
   readonly spinMaxNs: number
   readonly requests: 'compiled' | 'xstate'
   readonly pool: PoolPlan
-  readonly origin: { readonly program: string; readonly boot: string; readonly pid: number; readonly wallMs: number }
+  readonly origin: JournalOrigin
 }
 
 const port = parentPort
 assert(port, 'queue-worker-main runs in a Worker only')
-const data = workerData as QueueWorkerData
+const early: DownMessage[] = []
+let receive = (message: DownMessage): void => void early.push(message)
+const given = new Promise<QueueWorkerData>((resolve) => {
+  port.once('message', (first: QueueWorkerData) => {
+    port.on('message', (message: DownMessage) => receive(message))
+    resolve(first)
+  })
+})
+const wakeUpNs = await wakeUpCostNs()
+const data = await given
 const pool = new SegmentPool(data.pool)
 const steppers: () => Steppers =
   data.requests === 'xstate'
@@ -51,7 +64,7 @@ const worker = new QueueWorker({
   nowNs,
   crcOfWords,
   spinMaxNs: data.spinMaxNs,
-  wakeUpNs: await wakeUpCostNs(),
+  wakeUpNs,
   steppers,
   segments: (journal) => pool.source(journal),
   origin: data.origin,
@@ -60,7 +73,8 @@ const worker = new QueueWorker({
   soon: (turn) => void setImmediate(turn),
   post: (message) => port.postMessage(message),
 })
-port.on('message', (message: DownMessage) => worker.receive(message))
+receive = (message) => worker.receive(message)
+early.splice(0).forEach(receive)
 if (data.requests === 'compiled') warmUp()
 
 /** In slices between all else, and over when a queue has work of its own: that warms as well. */

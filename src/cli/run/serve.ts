@@ -53,6 +53,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   const { environment } = options
   const manager = new ServiceManager({ environment, pid: process.pid, clock: systemClock, warn })
   const lock = lockRunDir(loaded.settings['run.dir'])
+  log.info({ version: options.version }, 'starting')
   const early = holdSignals(options.signals)
   try {
     const world = await options.openWorld(loaded.settings, log)

@@ -3,7 +3,7 @@
  * Makes the pool of Workers for a daemon: their arenas and the journal's segments are mapped here, by the thread that
  * outlives them, and given to each Worker as handles.
  */
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { DESCRIPTOR_AREA_BYTES } from '../../actors/descriptor-reader.js'
 import { Legacies } from '../../actors/legacies.js'
 import { WorkerQueuePool } from '../../actors/worker-queue-pool.js'
@@ -18,6 +18,7 @@ import type { RecoveryLedger } from '../../ports/queues.js'
 import { sentenceOf } from '../../protocol/errors.js'
 import type { QueueWorkerData } from './queue-worker-main.js'
 import { systemClock } from '../../io/native/system-clock.js'
+import { WorkerThreads } from './worker-threads.js'
 
 export interface WorkerSettings {
   readonly world: QueueWorkerData['world']
@@ -44,7 +45,8 @@ export interface StartedWorkers {
   close(): Promise<void>
 }
 
-export function startWorkers(settings: WorkerSettings): StartedWorkers {
+/** `threads`: those that were begun already. */
+export function startWorkers(settings: WorkerSettings, threads = new WorkerThreads(0)): StartedWorkers {
   const found = findLegacies(settings.journalDir)
   const { pool, destroy } = openSegmentPool(settings.journalDir, settings.journalBytes, found)
   const legacies = new Legacies({
@@ -67,7 +69,7 @@ export function startWorkers(settings: WorkerSettings): StartedWorkers {
     reapOrphans,
     after: systemClock.after,
     startWorker: (index) =>
-      startWorker({
+      handleOf(threads.take({
         world: settings.world,
         backendDomid: settings.backendDomid,
         arenaHandle: arenas[index],
@@ -76,7 +78,7 @@ export function startWorkers(settings: WorkerSettings): StartedWorkers {
         requests: settings.requests,
         pool: pool.plan,
         origin: settings.origin,
-      }),
+      })),
   })
   const close = async () => {
     await queues.close()
@@ -86,10 +88,7 @@ export function startWorkers(settings: WorkerSettings): StartedWorkers {
   return { queues, legacies, segments: pool, close }
 }
 
-function startWorker(data: QueueWorkerData): WorkerHandle {
-  // A small young generation: the data path allocates nothing, and memory per Worker counts.
-  const resourceLimits = { maxYoungGenerationSizeMb: 2, stackSizeMb: 1 }
-  const worker = new Worker(new URL('./queue-worker-main.js', import.meta.url), { workerData: data, resourceLimits })
+function handleOf(worker: Worker): WorkerHandle {
   let death = 'it ended by itself'
   let ending = false
   worker.on('error', (error) => void (death = sentenceOf(error)))

@@ -29,14 +29,20 @@ export function canonicalJson(chart: Chart): string {
   })
 }
 
-/** @returns 16 hexadecimal digits. @throws {TypeError} for a chart with inline guards or actions. */
-export function chartHash(chart: Chart): string {
-  return sha256(canonicalJson(chart)).slice(0, 16)
+/** SHA-256 of a text, as hexadecimal digits. */
+export type HashText = (text: string) => string
+
+/**
+ * @param hashText - the platform's, where it has one: ours takes 9 ms for all charts in a process that has just begun.
+ * @returns 16 hexadecimal digits. @throws {TypeError} for a chart with inline guards or actions.
+ */
+export function chartHash(chart: Chart, hashText: HashText = sha256): string {
+  return hashText(canonicalJson(chart)).slice(0, 16)
 }
 
 /** To be called at start, before the generated step is used. @throws {XbbdError} XBBD_CHART_STALE. */
-export function requireCurrentChart(chart: Chart, generatedHash: string): void {
-  const hash = chartHash(chart)
+export function requireCurrentChart(chart: Chart, generatedHash: string, hashText?: HashText): void {
+  const hash = chartHash(chart, hashText)
   if (hash === generatedHash) return
   throw new XbbdError(
     'XBBD_CHART_STALE',
