@@ -17,6 +17,20 @@ namespace {
 
 napi_value ThrowUnknown(napi_env env) { return Throw(env, EBADF, "EBADF: no such descriptor in the table of owners"); }
 
+/// Gives a file its bytes. tmpfs undoes a whole call when a signal comes (Linux 6.1), so it is asked in steps, each tried
+/// again: with a profiler's signals one long call might never end. → 0 or an errno.
+int AllocateFile(int fd, off_t bytes) {
+  constexpr off_t kStep = 1 << 20;
+  constexpr int kTries = 1000;
+  for (off_t at = 0; at < bytes; at += kStep) {
+    int error = EINTR;
+    for (int tries = 0; error == EINTR && tries < kTries; tries++)
+      error = posix_fallocate(fd, at, bytes - at < kStep ? bytes - at : kStep);
+    if (error) return error;
+  }
+  return 0;
+}
+
 /// memfdCreate(name, bytes, sealShrink, sealGrow, allocate) → handle
 napi_value MemfdCreate(napi_env env, napi_callback_info info) {
   Args args(env, info);
@@ -31,7 +45,7 @@ napi_value MemfdCreate(napi_env env, napi_callback_info info) {
   const char* failed = nullptr;
   const auto size = static_cast<off_t>(bytes);
   if (ftruncate(fd, size) < 0) failed = "ftruncate";
-  if (!failed && allocate && (errno = posix_fallocate(fd, 0, size)) != 0) failed = "posix_fallocate";
+  if (!failed && allocate && (errno = AllocateFile(fd, size)) != 0) failed = "posix_fallocate";
   const int seals = (shrink ? F_SEAL_SHRINK : 0) | (grow ? F_SEAL_GROW : 0);
   if (!failed && seals && fcntl(fd, F_ADD_SEALS, seals) < 0) failed = "fcntl";
   if (failed) {
@@ -70,7 +84,7 @@ napi_value Allocate(napi_env env, napi_callback_info info) {
   Borrow borrow;
   const int fd = borrow.TakeFd(handle);
   if (fd < 0) return ThrowUnknown(env);
-  errno = posix_fallocate(fd, 0, static_cast<off_t>(bytes));
+  errno = AllocateFile(fd, static_cast<off_t>(bytes));
   if (errno) return ThrowErrno(env, "posix_fallocate");
   return Undefined(env);
 }
