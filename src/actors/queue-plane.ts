@@ -68,6 +68,8 @@ export class QueuePlane {
   private readonly commands: { code: number; argument: number }[] = []
   private readonly lent: number[] = []
   private recall = 0
+  /** About to sleep: who leaves is let go first. */
+  private tidying = false
   private readonly room: number
   private medium: MediumPort
   /** Opened, and waiting for the last I/O of the one before it. */
@@ -115,6 +117,7 @@ export class QueuePlane {
     const { sink } = parts
     const reaped = this.medium.inFlight > 0 ? this.medium.reap(this.results, this.medium.pace ?? RESULTS_MAX) : 0
     if (reaped === 0 && this.isQuiet()) return 0
+    this.tidying = false
     const now = parts.nowNs()
     const backlog = core.effects.submitCount
     sink.begin(this.room, now)
@@ -136,7 +139,9 @@ export class QueuePlane {
   /** Before sleeping: asks ring and medium for a wake-up. @returns whether there is work after all. */
   arm(): boolean {
     const { core, parts } = this
-    if (core.restless || core.effects.submitCount > 0 || this.commands.length > 0 || this.lent.length > 0) return true
+    this.tidying = core.restless
+    if (this.tidying || core.effects.submitCount > 0) return true
+    if (this.commands.length > 0 || this.lent.length > 0) return true
     const listening = core.queueState === QueueState.Running
     const ringHasWork = listening && parts.ring.arm(core.reqCons)
     const mediumHasWork = this.armMedium()
@@ -171,10 +176,13 @@ export class QueuePlane {
     return this.medium.reap(this.results, RESULTS_MAX)
   }
 
-  /** Nothing to do but what the medium may hand back. Spinning goes through here, so it must cost next to nothing. */
+  /**
+   * Nothing to do but what the medium may hand back, and what can be done before sleeping. Spinning goes through here,
+   * so it must cost next to nothing.
+   */
   private isQuiet(): boolean {
     const { core } = this
-    if (core.restless || core.effects.submitCount > 0 || this.commands.length > 0) return false
+    if (this.tidying || core.pressing || core.effects.submitCount > 0 || this.commands.length > 0) return false
     if (this.lent.length > 0 || this.recall > 0) return false
     return core.queueState !== QueueState.Running || this.parts.ring.peek(core.reqCons) === 0
   }

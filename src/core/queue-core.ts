@@ -126,6 +126,12 @@ export class QueueCore extends RequestPool implements RequestHost {
     return this.leavingCount > 0 || this.isRelieved() || this.isEmptied()
   }
 
+  /** Whether that batch is worth a look at once: room was made where somebody waits for it. */
+  get pressing(): boolean {
+    const roomIsWanted = this.gate.length > 0 || this.queueState !== QueueState.Running
+    return roomIsWanted && this.restless
+  }
+
   /** How many ring entries may be taken now. */
   intakeRoom(): number {
     if (this.life.state[0] !== QueueState.Running) return 0
@@ -238,7 +244,7 @@ export class QueueCore extends RequestPool implements RequestHost {
     this.rspProd = (this.rspProd + effects.answerCount) | 0
     const statistics = this.statistics
     statistics[COUNTER.batches]++
-    statistics[COUNTER.inFlight] = this.slots - this.freeCount
+    statistics[COUNTER.inFlight] = this.slots - this.freeCount - this.leavingCount
     statistics[COUNTER.spaceWanted] = this.spaceWanted
     const busy = this.freeCount + this.leavingCount < this.slots
     this.levels = busy ? this.levels | LEVEL_BUSY : this.levels & ~LEVEL_BUSY

@@ -177,7 +177,7 @@ const SLIPS: readonly { readonly title: string; readonly law: string; readonly o
       },
     },
   },
-  { title: 'does not wait for the I/O of the dead', law: 'flush-is-durable', options: { delayMax: 60, depth: 32 }, bad: { unfenced: true } },
+  { title: 'does not wait for the I/O of the dead', law: 'flush-is-durable', options: { delayMax: 60, depth: 32, sectors: 512 }, bad: { unfenced: true } },
   {
     title: 'forgives a lost sync', law: 'lost-sync-sticks', options: { buffered: true, syncErrorShare: 0.3 },
     bad: { sabotage: (core) => void (core.syncLost = false) },
@@ -195,7 +195,7 @@ const SLIPS: readonly { readonly title: string; readonly law: string; readonly o
 
 test.each(SLIPS)('a successor that $title is noticed: $law', ({ law, options = {}, bad }) => {
   const broken = new Set<string>()
-  for (let seed = 1; seed <= 20 && !broken.has(law); seed++) {
+  for (let seed = 1; seed <= 120 && !broken.has(law); seed++) {
     const fatal = { options: { seed, steps: 250, ...options }, deaths: 8 }
     expectSound(dyingWorld(fatal))
     for (const name of brokenBy({ ...fatal, bad })) broken.add(name)

@@ -115,12 +115,13 @@ export class QueueBench {
     return descriptorGrefs
   }
 
-  /** Rounds of disk and plane. */
+  /** Rounds of disk and plane, each as if the Worker fell asleep after it. */
   run(rounds = 12): this {
     for (let round = 0; round < rounds; round++) {
       this.world.nowNs += 1000
       this.world.disk.tick()
       this.world.plane.round()
+      this.world.plane.arm()
     }
     return this
   }
