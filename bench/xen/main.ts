@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { renderTable } from '../../src/cli/table.js'
 import { packageRoot } from '../../src/io/native/load.js'
-import { boot, buildRig } from '../../test/xen/host/boot.js'
+import { boot, buildRig, Interrupted } from '../../test/xen/host/boot.js'
 import { makeShare, prepareArchives, RUN_PLAN } from '../../test/xen/host/stage.js'
 import { describe, machine } from '../machine.js'
 import { BACKENDS, type Backend, type Plan, type Told } from './measure.js'
@@ -26,10 +26,16 @@ npm run bench:xen [-- options]
   --warm N          unmeasured seconds per job before it (3)
   --only NAME       ${BACKENDS.join(' | ')}; may be repeated
   --json FILE       write every figure there
+  --help            this
+
+Examples:
+  npm run bench:xen
+  npm run bench:xen -- --only xbbd --only xen-blkback --rounds 1
 `
 
 interface Options extends Plan {
   readonly json: string | undefined
+  readonly help: boolean
 }
 
 /** @throws Error with a sentence for what it does not know. */
@@ -42,6 +48,7 @@ function readOptions(args: readonly string[]): Options {
       warm: { type: 'string', default: '3' },
       only: { type: 'string', multiple: true, default: [] },
       json: { type: 'string' },
+      help: { type: 'boolean', default: false },
     },
   })
   const whole = (name: string, text: string): number => {
@@ -56,10 +63,13 @@ function readOptions(args: readonly string[]): Options {
     warmSeconds: whole('warm', values.warm),
     only: values.only.length === 0 ? BACKENDS : (values.only as Backend[]),
     json: values.json,
+    help: values.help,
   }
 }
 
-async function run({ json, ...plan }: Options): Promise<number> {
+async function run({ json, help, ...plan }: Options): Promise<number> {
+  if (help) process.stdout.write(USAGE)
+  if (help) return 0
   await buildRig()
   rmSync(RESULTS, { recursive: true, force: true })
   mkdirSync(RESULTS, { recursive: true })
@@ -73,20 +83,29 @@ async function run({ json, ...plan }: Options): Promise<number> {
       told.push(event)
       if (event.event === 'say') process.stderr.write(`xbbd: ${event.text}\n`)
     },
-  )
+  ).finally(() => rmSync(prepared.directory, { recursive: true, force: true }))
   const { sections, rows } = report(told)
   process.stdout.write(`${describe(machine())}\n`)
   for (const { title, columns, table } of sections) process.stdout.write(`\n${title}\n${renderTable(columns, table)}`)
   if (json !== undefined) writeFileSync(json, `${JSON.stringify({ plan, rows }, undefined, 2)}\n`)
-  rmSync(prepared.directory, { recursive: true, force: true })
   if (failure === undefined) return 0
   process.stderr.write(`xbbd: the bench did not run to its end: ${failure}\n`)
   return 1
 }
 
+function optionsOrUsage(args: readonly string[]): Options | undefined {
+  try {
+    return readOptions(args)
+  } catch (error) {
+    process.stderr.write(`xbbd: ${error instanceof Error ? error.message : String(error)}\n${USAGE}`)
+    return undefined
+  }
+}
+
+const options = optionsOrUsage(process.argv.slice(2))
 try {
-  process.exitCode = await run(readOptions(process.argv.slice(2)))
+  process.exitCode = options === undefined ? 64 : await run(options)
 } catch (error) {
-  process.stderr.write(`xbbd: ${error instanceof Error ? error.message : String(error)}\n${USAGE}`)
-  process.exitCode = 64
+  process.stderr.write(`xbbd: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = error instanceof Interrupted ? error.exitCode : 1
 }

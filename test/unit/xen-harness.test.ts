@@ -1,8 +1,12 @@
 /** What the harness of the Xen rig must not get wrong, on any machine: its reading of consoles, dumps and suites. */
 import { createHash } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseGrantDump } from '../xen/dom0/grants.js'
 import { GuestConsole } from '../xen/dom0/guest-console.js'
 import { installGlobals, runSuite, type TestOutcome } from '../xen/dom0/suites.js'
+import { boot, Interrupted } from '../xen/host/boot.js'
 import { readOptions } from '../xen/host/options.js'
 
 const base64 = (text: string) => Buffer.from(text).toString('base64')
@@ -113,4 +117,35 @@ test('options are read, and a wrong one is refused', () => {
     command: undefined,
   })
   expect(() => readOptions(['--shrt'])).toThrow('--shrt')
+})
+
+describe('the machine', () => {
+  let directory: string
+  beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), 'xbbd-boot-'))))
+  afterEach(() => rmSync(directory, { recursive: true }))
+
+  /** A machine that is a script: it says that it begins, does `rest`, and notes how it ends. */
+  const bootScript = (rest: string, told: (told: { event: string }) => void) => {
+    const program = join(directory, 'run')
+    const script = `#!/bin/bash\ntrap 'echo ended >${directory}/ended; exit 143' TERM\necho '{"event":"begin"}'\n${rest}\n`
+    writeFileSync(program, script, { mode: 0o755 })
+    return boot({ share: directory, command: 'true', machine: [], verbose: false, silenceOf: () => 60, program }, told)
+  }
+  const endless = 'while :; do sleep 0.05; done'
+  const end = () => readFileSync(join(directory, 'ended'), 'utf8').trim()
+
+  test.each(['SIGINT', 'SIGTERM'] as const)('%s ends it, and then who asked for it', async (signal) => {
+    const before = process.listenerCount(signal)
+    const outcome = bootScript(endless, () => process.emit(signal, signal))
+    const error = await outcome.then(() => undefined, (error: unknown) => error)
+    expect(error).toBeInstanceOf(Interrupted)
+    expect([end(), (error as Interrupted).exitCode]).toEqual(['ended', signal === 'SIGINT' ? 130 : 143])
+    expect(process.listenerCount(signal)).toBe(before)
+  })
+
+  test('what dom0 told last is how it went', async () => {
+    expect(await bootScript(`echo '{"event":"done"}'`, () => undefined)).toEqual({ failure: undefined })
+    const { failure } = await bootScript('echo a reason >&2; exit 3', () => undefined)
+    expect(failure).toMatch(/status 3.*a reason/)
+  })
 })

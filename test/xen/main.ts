@@ -10,7 +10,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { packageRoot } from '../../src/io/native/load.js'
-import { boot, bootCommand, buildRig } from './host/boot.js'
+import { boot, bootCommand, buildRig, Interrupted } from './host/boot.js'
 import { chosenBoots, scenarioFiles, type BootPlan } from './host/catalogue.js'
 import { readOptions, USAGE, type TestOptions } from './host/options.js'
 import { replayDirectory } from './host/replay.js'
@@ -56,13 +56,12 @@ async function runBoot(plan: BootPlan, prepared: Prepared, options: TestOptions,
         report.add({ boot: plan.boot, name: told.name, ms: told.ms, error: told.error, log })
       }
     },
-  )
+  ).finally(() => cleanShare(share))
   const why = failure ?? 'its boot was given up before'
   for (const name of [...unheard, ...missing.keys()])
     report.add({ boot: plan.boot, name, ms: 0, error: `it was not run to its end: ${why}`, log: [] })
   if (failure !== undefined && unheard.size + missing.size === 0)
     report.add({ boot: plan.boot, name: 'the boot ends in good order', ms: 0, error: failure, log: [] })
-  cleanShare(share)
   for (const [name, directory] of directories) await replay(plan.boot, name, join(share, directory, 'journal'), report)
 }
 
@@ -115,5 +114,5 @@ try {
 } catch (error) {
   process.stderr.write(`xbbd: ${error instanceof Error ? error.message : String(error)}\n`)
   process.stdout.write('0 passed, 1 failed\n')
-  process.exitCode = 1
+  process.exitCode = error instanceof Interrupted ? error.exitCode : 1
 }
