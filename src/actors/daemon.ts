@@ -135,15 +135,12 @@ export class Daemon implements DaemonApi {
     const place = placeOf(backendDomid, type, spec)
     if (!(await askToClose(world.store, place))) return { existed: false, removed: true }
     const device = this.#devices.get(this.#nameOf(place))
+    // Without its front end nobody is waited for but the medium.
+    if (spec.force) await removeFrontend(world.store, place)
     if (spec.waitMs === 0) return { existed: true, removed: false }
     const closed = () => device === undefined || device.closed
     const waitMs = spec.waitMs ?? DEFAULT_WAIT_MS
-    let inTime = await this.#until(closed, waitMs)
-    if (!inTime && spec.force) {
-      await removeFrontend(world.store, place)
-      inTime = await this.#until(closed, waitMs)
-    }
-    if (!inTime) return { existed: true, removed: false }
+    if (!(await this.#until(closed, waitMs))) return { existed: true, removed: false }
     await device?.idle()
     await removeDevice(world.store, place)
     await this.#until(() => !this.#devices.has(this.#nameOf(place)), waitMs)

@@ -31,7 +31,7 @@ export interface DetachSpec {
   readonly vdev: string
   /** How long to wait for Closed, milliseconds; default 10 000. 0 = ask and return. */
   readonly waitMs?: number
-  /** Remove the front end's directory first when it does not answer: requests not answered are abandoned. */
+  /** Remove the front end's directory first, and so do not wait for it: requests not answered are abandoned. */
   readonly force?: boolean
 }
 

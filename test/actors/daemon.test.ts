@@ -245,6 +245,15 @@ test('our directory vanishes, and no write makes it anew; made anew, it is a new
   expect(plane.stateOf(5)).toBe('InitWait.waiting')
 })
 
+test('detach --force does not wait for a guest that does not answer, only for the medium', async () => {
+  const guest = await plane.connected(5)
+  expect(await plane.daemon.detach({ domid: 5, vdev: 'xvda', waitMs: 0 })).toEqual({ existed: true, removed: false })
+  await plane.until(async () => (await guest.backendState()) === 'Closing')
+  // No time passes.
+  expect(await plane.daemon.detach({ domid: 5, vdev: 'xvda', force: true })).toEqual({ existed: true, removed: true })
+  expect([plane.daemon.list(), plane.host.held(), plane.media.held]).toEqual([[], NOTHING, []])
+})
+
 test('libxl detaches a device that never connected: online=0 and state=5 are answered with 6', async () => {
   const guest = await plane.attached(5)
   await plane.xenstore.client.transaction(async (ops) => {

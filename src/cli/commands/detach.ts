@@ -53,7 +53,10 @@ function report(context: CommandContext, what: string, outcome: DetachOutcome, o
   const { terminal } = context
   if (outcome.existed && !outcome.removed && options.wait > 0) {
     context.status = NOT_YET
-    terminal.note(`${what} is not closed yet: the guest still holds it; wait, or detach it with --force`)
+    const why = options.force
+      ? 'its medium has not given back every request; `xbbd list` shows when it has'
+      : 'the guest still holds it; wait, or detach it with --force'
+    terminal.note(`${what} is not closed yet: ${why}`)
     return
   }
   if (options.json) return
