@@ -67,6 +67,8 @@ const cases: readonly [string, Partial<Facts>, string[], number][] = [
   ['io_uring filtered', { uring: { refusal: 'EPERM', disabled: 0 } }, ['warning io_uring'], 0],
   ['io_uring not wanted', { uring: { refusal: 'ENOSYS', disabled: undefined }, settings: settings({ 'medium.engine': 'threads' }) }, [], 0],
   ['memlock small', { limits: { ...healthy.limits, memlock: 8 << 20 } }, ['warning memlock'], 0],
+  ['limits of another, with no daemon', { self: false, limits: { ofDaemon: false, memlock: 0, nofile: 9 } }, [], 0],
+  ['limits of whoever asks', { self: true, limits: { ofDaemon: false, memlock: 0, nofile: 9 } }, ['warning memlock', 'warning nofile'], 0],
   ['descriptors few', { limits: { ...healthy.limits, nofile: 256 } }, ['warning nofile'], 0],
   ['run.dir of another', { runDir: { ...healthy.runDir, rights: { mode: 0o700, uid: 0, gid: 0 } } }, ['problem run.dir'], 77],
   ['run.dir not yet made', { runDir: { ...healthy.runDir, rights: undefined } }, [], 0],

@@ -162,14 +162,17 @@ const DISKS_MIN = 64
 const DESCRIPTORS_PER_DISK = 8
 const DESCRIPTORS_OWN = 64
 
-const whose = ({ limits }: Facts): string =>
-  limits.ofDaemon ? 'of the running daemon' : 'here (the service may have another)'
+const whose = ({ limits }: Facts): string => (limits.ofDaemon ? 'of the running daemon' : 'here')
+
+/** Root's own limits say nothing about those that the service will have. */
+const unknownLimits = ({ limits, self }: Facts): boolean => !limits.ofDaemon && !self
 
 function memlock(facts: Facts): Finding[] {
   const { limits, settings, person } = facts
   const arena = settings['arena.size']
   if (limits.memlock === Infinity || person.uid === 0)
     return ok('memlock', 'memory for registered buffers is not limited')
+  if (unknownLimits(facts)) return ok('memlock', 'RLIMIT_MEMLOCK of the service can be seen while it runs')
   const disks = Math.floor(limits.memlock / arena)
   const what = `RLIMIT_MEMLOCK ${whose(facts)} is ${formatSize(limits.memlock)}`
   if (disks >= DISKS_MIN) return ok('memlock', `${what}: enough for ${disks} disks with registered buffers`)
@@ -180,6 +183,7 @@ function memlock(facts: Facts): Finding[] {
 }
 
 function nofile(facts: Facts): Finding[] {
+  if (unknownLimits(facts)) return ok('nofile', 'RLIMIT_NOFILE of the service can be seen while it runs')
   const disks = Math.max(0, Math.floor((facts.limits.nofile - DESCRIPTORS_OWN) / DESCRIPTORS_PER_DISK))
   const what = `RLIMIT_NOFILE ${whose(facts)} is ${facts.limits.nofile}: enough for about ${disks} disks`
   if (disks >= DISKS_MIN) return ok('nofile', what)
