@@ -225,7 +225,7 @@ export const deviceMachine = createMachine({
             {
               guard: 'foundConnected',
               target: '#device.Recovering',
-              description: 'An earlier process served this front end, which still holds its ring: gone on with.',
+              description: 'An earlier process served this front end, which holds its ring or waits for answers: gone on with.',
               actions: ['watchFrontend', 'rememberResuming'],
             },
             {
@@ -879,7 +879,7 @@ export const deviceMachine = createMachine({
         ],
         'frontend.Closed': [
           {
-            description: 'It gave up its ring: turned back after this step.',
+            description: 'Remembered: what it has in the ring is answered first.',
             actions: ['rememberFrontend', 'endQuietly'],
           },
         ],
@@ -971,8 +971,7 @@ export const deviceMachine = createMachine({
             ],
             'frontend.Closed': [
               {
-                target: '#device.Closing.closingMedium',
-                description: 'It gave up its ring: nobody waits for an answer.',
+                description: 'Remembered: what it has in the ring is answered first.',
                 actions: ['rememberFrontend', 'endQuietly'],
               },
             ],
@@ -1000,6 +999,12 @@ export const deviceMachine = createMachine({
               },
             ],
             'queue.legacyRead': [
+              {
+                guard: 'closedForGood',
+                target: '#device.Closing.closingMedium',
+                description: 'The front end has closed, and there is nothing to answer from.',
+                actions: ['rememberLegacy', 'endQuietly'],
+              },
               {
                 guard: 'legacyRefused',
                 target: '#device.Closing.closingMedium',
@@ -1054,8 +1059,7 @@ export const deviceMachine = createMachine({
             ],
             'frontend.Closed': [
               {
-                target: '#device.Closing.closingMedium',
-                description: 'It gave up its ring: nobody waits for an answer.',
+                description: 'Remembered: what it has in the ring is answered first.',
                 actions: ['rememberFrontend', 'endQuietly'],
               },
             ],
@@ -1091,6 +1095,12 @@ export const deviceMachine = createMachine({
             ],
             'medium.refused': [
               {
+                guard: 'frontendHasLeft',
+                target: '#device.Closing.closingMedium',
+                description: 'No medium to answer from, and the front end has closed.',
+                actions: ['endQuietly'],
+              },
+              {
                 target: '#device.Closing.closingMedium',
                 description: 'No medium, no device: it fails.',
                 actions: ['endFailed', 'reportAttachFailure', 'switchToClosing'],
@@ -1116,9 +1126,9 @@ export const deviceMachine = createMachine({
                 actions: ['endRefused', 'reportError', 'switchToClosing'],
               },
               {
-                guard: 'nobodyWaits',
+                guard: 'mustAbandon',
                 target: '#device.Closing.closingMedium',
-                description: 'Done, but the front end has left the ring: undone again.',
+                description: 'Done, but the front end is gone: undone again.',
                 actions: ['rememberConnection'],
               },
               {
@@ -1141,9 +1151,9 @@ export const deviceMachine = createMachine({
                 actions: ['rememberGrants'],
               },
               {
-                guard: 'nobodyWaits',
+                guard: 'mustAbandon',
                 target: '#device.Closing.closingGrants',
-                description: 'Done, but the front end has left the ring: undone again.',
+                description: 'Done, but the front end is gone: undone again.',
                 actions: ['rememberGrants'],
               },
               {
@@ -1158,6 +1168,12 @@ export const deviceMachine = createMachine({
                 target: '#device.Parking.closingMedium',
                 description: 'Refused, and the process is going to end: what was done is undone, and left to the next one.',
                 actions: ['endRefused'],
+              },
+              {
+                guard: 'frontendHasLeft',
+                target: '#device.Closing.closingMedium',
+                description: 'Refused: the front end has closed, and has taken its ring back.',
+                actions: ['endQuietly'],
               },
               {
                 target: '#device.Closing.closingMedium',
@@ -1179,9 +1195,9 @@ export const deviceMachine = createMachine({
                 actions: ['rememberRing'],
               },
               {
-                guard: 'nobodyWaits',
+                guard: 'mustAbandon',
                 target: '#device.Closing.unmappingRing',
-                description: 'Done, but the front end has left the ring: undone again.',
+                description: 'Done, but the front end is gone: undone again.',
                 actions: ['rememberRing'],
               },
               {
@@ -1196,6 +1212,12 @@ export const deviceMachine = createMachine({
                 target: '#device.Parking.closingGrants',
                 description: 'Refused, and the process is going to end: what was done is undone, and left to the next one.',
                 actions: ['endRefused'],
+              },
+              {
+                guard: 'frontendHasLeft',
+                target: '#device.Closing.closingGrants',
+                description: 'Refused: the front end has closed, and has taken its ring back.',
+                actions: ['endQuietly'],
               },
               {
                 target: '#device.Closing.closingGrants',
@@ -1217,9 +1239,9 @@ export const deviceMachine = createMachine({
                 actions: ['rememberChannel'],
               },
               {
-                guard: 'nobodyWaits',
+                guard: 'mustAbandon',
                 target: '#device.Closing.unbindingChannel',
-                description: 'Done, but the front end has left the ring: undone again.',
+                description: 'Done, but the front end is gone: undone again.',
                 actions: ['rememberChannel'],
               },
               {
@@ -1234,6 +1256,12 @@ export const deviceMachine = createMachine({
                 target: '#device.Parking.unmappingRing',
                 description: 'Refused, and the process is going to end: what was done is undone, and left to the next one.',
                 actions: ['endRefused'],
+              },
+              {
+                guard: 'frontendHasLeft',
+                target: '#device.Closing.unmappingRing',
+                description: 'Refused: the front end has closed, and has taken its ring back.',
+                actions: ['endQuietly'],
               },
               {
                 target: '#device.Closing.unmappingRing',
@@ -1261,7 +1289,7 @@ export const deviceMachine = createMachine({
               {
                 guard: 'frontendHasLeft',
                 target: '#device.Closing.draining',
-                description: 'It goes on; but the front end closed meanwhile: what was taken is answered.',
+                description: 'It goes on; but the front end has closed: what it has in the ring is answered.',
               },
               {
                 guard: 'resumedWhileClosing',
@@ -1289,6 +1317,12 @@ export const deviceMachine = createMachine({
                 actions: ['endRefused'],
               },
               {
+                guard: 'frontendHasLeft',
+                target: '#device.Closing.unbindingChannel',
+                description: 'Refused: the front end has closed, and has taken its ring back.',
+                actions: ['endQuietly'],
+              },
+              {
                 target: '#device.Closing.unbindingChannel',
                 description: 'Refused: it cannot be gone on with, and the front end is asked to close and come again.',
                 actions: ['endRefused', 'reportError', 'switchToClosing'],
@@ -1307,9 +1341,9 @@ export const deviceMachine = createMachine({
                 description: 'The process is going to end: the next one goes on from the journal.',
               },
               {
-                guard: 'nobodyWaits',
+                guard: 'mustAbandon',
                 target: '#device.Closing.unbindingChannel',
-                description: 'The front end left meanwhile: no answer is waited for, the rest is unmade.',
+                description: 'The front end is gone: no answer is waited for, the rest is unmade.',
               },
               {
                 guard: 'legacyRecoverable',
@@ -1343,7 +1377,7 @@ export const deviceMachine = createMachine({
               {
                 guard: 'frontendHasLeft',
                 target: '#device.Closing.draining',
-                description: 'It goes on; but the front end closed meanwhile: what was taken is answered.',
+                description: 'It goes on; but the front end has closed: what it has in the ring is answered.',
               },
               {
                 guard: 'resumedWhileClosing',

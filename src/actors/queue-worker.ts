@@ -58,6 +58,10 @@ interface Queue extends OpenPlane {
   owed: number | undefined
   /** Cancels the next try of a medium that is full. */
   cancelRetry: (() => void) | undefined
+  /** It closes, and is drained when everything that stood in the ring then has been taken. */
+  closing: boolean
+  /** Where that ends, once it is known. */
+  takeTo: number | undefined
 }
 
 export class QueueWorker {
@@ -99,7 +103,8 @@ export class QueueWorker {
         this.attach(message)
         break
       case 'drain':
-        this.command(message.name, COMMAND_DRAIN, message.onEnospc === 'error' ? DRAIN_WITHOUT_SPACE : 0)
+        if (message.onEnospc === 'error') this.close(message.name)
+        else this.command(message.name, COMMAND_DRAIN)
         break
       case 'retry':
         this.command(message.name, COMMAND_RETRY)
@@ -134,7 +139,9 @@ export class QueueWorker {
       opened.onMediumReady(() => this.completion$.next(name))
       const { plane, ring, takeover } = opened
       const owed = takeover && plane.core.reqCons
-      const idle = { drainedTold: false, levelsTold: 0, crash: undefined, cancelRetry: undefined }
+      const idle = {
+        drainedTold: false, levelsTold: 0, crash: undefined, cancelRetry: undefined, closing: false, takeTo: undefined,
+      }
       this.queues.set(name, { ...opened, name, owed, ...idle })
       plane.lend(chunks)
       if (takeover) plane.command(COMMAND_RECOVERED, takeover.published)
@@ -159,6 +166,32 @@ export class QueueWorker {
 
   private command(name: QueueName, code: number, argument = 0): void {
     this.queues.get(name)?.plane.command(code, argument)
+  }
+
+  private close(name: QueueName): void {
+    const queue = this.queues.get(name)
+    if (queue === undefined || queue.crash !== undefined) return
+    queue.closing = true
+    this.drainWhenTaken(queue)
+  }
+
+  /**
+   * A front end that closes puts nothing more into its ring, but waits for all that is there: Linux holds its disk, and
+   * its ear for XenStore, until the last answer. One that goes on regardless gets no more than what stood there first.
+   * Where there is no space for what was taken, nothing more is taken.
+   */
+  private drainWhenTaken(queue: Queue): boolean {
+    const { core } = queue.plane
+    if (!queue.closing || core.queueState === QueueState.Detached) return false
+    if (queue.takeTo === undefined) {
+      const waiting = queue.ring.peek(core.reqCons)
+      queue.takeTo = (core.reqCons + (waiting > queue.ring.size ? 0 : waiting)) | 0
+    }
+    const takes = core.queueState === QueueState.Running || core.queueState === QueueState.Shortage
+    if (takes && (core.levels & LEVEL_MEDIUM_FULL) === 0 && ((core.reqCons - queue.takeTo) | 0) < 0) return false
+    queue.closing = false
+    queue.plane.command(COMMAND_DRAIN, DRAIN_WITHOUT_SPACE)
+    return true
   }
 
   private detach(name: QueueName): void {
@@ -244,7 +277,7 @@ export class QueueWorker {
       const worked = queue.plane.round()
       this.tellEdges(queue)
       if (worked > 0) this.workedNs = queue.plane.core.nowNs
-      return worked
+      return queue.closing && this.drainWhenTaken(queue) ? worked + 1 : worked
     } catch (error) {
       this.crashed(queue, error)
       return 1

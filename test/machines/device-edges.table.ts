@@ -17,10 +17,8 @@ Connecting.attachingQueue | Closing | = → Closing
 Connecting.publishing | Closing | = → Closing
 Recovering.readingJournal | Unknown | Closing.closingMedium closeMedium
 Recovering.readingJournal | Initialising | Closing.closingMedium closeMedium
-Recovering.readingJournal | Closed | Closing.closingMedium closeMedium
 Recovering.openingMedium | Unknown | Closing.closingMedium closeMedium
 Recovering.openingMedium | Initialising | Closing.closingMedium closeMedium
-Recovering.openingMedium | Closed | Closing.closingMedium closeMedium
 Connected.intake.Running Connected.medium.Present | Unknown | Closing.abandoning abandonQueue
 Connected.intake.Running Connected.medium.Present | Initialising | Closing.abandoning abandonQueue
 Connected.intake.Running Connected.medium.Present | Closing | Closing.serving → Closing

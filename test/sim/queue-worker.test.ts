@@ -54,6 +54,30 @@ test('S27 a queue is detached at any moment after its drain, and attached again 
   expect(tenant.front.outstanding.size).toBe(0)
 })
 
+test.each([['closes', 'error', 0], ['parks', 'wait', 1]] as const)('a queue that %s: what stood in the ring is taken first, or left to the successor', (_how, onEnospc, left) => {
+  const world = new SimWorker({ tenants: 1, delayMax: 20 })
+  const [tenant] = world.tenants
+  // Fewer slots than entries, so that the ring is never empty under load.
+  world.attach(tenant, { slots: 4 })
+  world.run(100)
+  expect(tenant.front.outstanding.size).toBeGreaterThan(8)
+  world.worker.receive({ kind: 'drain', name: tenant.name, onEnospc })
+  world.run(400, false)
+  expect(world.kinds(tenant.name)).toContain('drained')
+  expect(Math.min(tenant.front.outstanding.size, 1)).toBe(left)
+  expect(complaints(world)).toEqual([])
+})
+
+test('a front end that goes on while its queue closes gets no more than stood in the ring', () => {
+  const world = new SimWorker({ tenants: 1 })
+  const [tenant] = world.tenants
+  world.attach(tenant, { slots: 4 })
+  world.run(100)
+  world.worker.receive({ kind: 'drain', name: tenant.name, onEnospc: 'error' })
+  world.run(400)
+  expect(world.kinds(tenant.name)).toContain('drained')
+})
+
 test('an arena without room for a reserve refuses the queue with a sentence, and nothing of it is left', () => {
   const world = new SimWorker({ tenants: 3, arenaChunks: 2 })
   for (const tenant of world.tenants) world.attach(tenant)

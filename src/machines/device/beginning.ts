@@ -2,8 +2,8 @@
  * @packageDocumentation
  * From a node that the toolstack made to a front end that may connect: Initialising and InitWait. The same states
  * serve a device that is new, one that comes back after Closed, and one whose front end is connected to an earlier
- * process: the last is recognised by what XenStore says (our state 4 or 5, the front end inside), and goes to
- * Recovering without a word in XenStore.
+ * process: the last is recognised by what XenStore says (our state 4 or 5, the front end inside, or closed and owed
+ * answers), and goes to Recovering without a word in XenStore.
  */
 import { always, closers, frontend, notedFrontend, on } from './edges.js'
 
@@ -62,7 +62,7 @@ export const initialising = {
         },
         {
           guard: 'foundConnected', target: '#device.Recovering', actions: ['watchFrontend', 'rememberResuming'],
-          description: 'An earlier process served this front end, which still holds its ring: gone on with.',
+          description: 'An earlier process served this front end, which holds its ring or waits for answers: gone on with.',
         },
         {
           guard: 'foundEnded', target: '#device.Closed', actions: ['watchFrontend'],

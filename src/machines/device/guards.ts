@@ -57,9 +57,9 @@ function returned({ frontend, frontendLeft }: DeviceContext): boolean {
   return frontend === 'Initialising' || (frontendLeft && wantsConnection(frontend))
 }
 
-/** Its ring is the one that an earlier process served. */
+/** Its ring is the one that an earlier process served. Closed while nobody served it, it may still wait for answers. */
 function canResume({ frontend, frontendLeft }: DeviceContext): boolean {
-  return inside(frontend) && !frontendLeft
+  return frontend === 'Closed' || (inside(frontend) && !frontendLeft)
 }
 
 interface GuardArgs {
@@ -86,22 +86,23 @@ export const guards = {
   mustAbandon: ({ context }: GuardArgs) => context.ending?.abandon === true || context.gone || context.orphaned,
   legacyRefused: ({ event }: GuardArgs) => event.type === 'queue.legacyRead' && event.legacy.kind === 'refused',
   legacyHopeless: ({ event }: GuardArgs) => event.type === 'queue.legacyRead' && event.legacy.kind === 'hopeless',
+  /** Closed, and there is no journal to be gone on from. */
+  closedForGood: ({ context, event }: GuardArgs) =>
+    outside(context.frontend) && event.type === 'queue.legacyRead' &&
+    (event.legacy.kind === 'refused' || event.legacy.kind === 'hopeless'),
   legacyRecoverable: ({ event }: GuardArgs) => event.type === 'queue.legacyRead' && event.legacy.kind === 'recoverable',
   /** A queue that dies again and again dies for a reason; and without a journal there is nothing to go on from. */
   mayRejoin: ({ context, event }: GuardArgs) => {
     const { rejoin, journal } = context.input.settings
     return rejoin !== undefined && journal !== 'off' && recentRejoins(context, event).length < rejoin.max
   },
-  /** Whoever held the ring has let go of it: no answer is waited for. */
-  nobodyWaits: ({ context }: GuardArgs) =>
-    context.gone || context.orphaned || context.ending?.abandon === true || outside(context.frontend),
   frontendHasLeft: ({ context }: GuardArgs) => outside(context.frontend),
   foundOtherSize: ({ context }: GuardArgs) => {
     const { nodes, medium, rejoins } = context
     const published = rejoins.length > 0 ? undefined : nodes?.published
     return published !== undefined && published !== String(medium?.geometry.sectorCount)
   },
-  /** An earlier process, parked or killed, left a connection that its front end still holds. */
+  /** An earlier process, parked or killed, left a connection that its front end still holds, or gave up unanswered. */
   foundConnected: ({ context }: GuardArgs) =>
     (context.found === 'Connected' || context.found === 'Closing') && canResume(context),
   /** What is left to say is Closed: asked for, or the front end is outside and does not come back yet. */

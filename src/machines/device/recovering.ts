@@ -9,8 +9,10 @@
  *
  * The lock on the medium is the fence: it is waited for as long as it takes, because the dead one's writes hold it. The
  * channel is bound before anything of the ring is believed. Whoever asks for the end meanwhile is served first: what
- * was taken is answered, and then the end begins; only a front end that has left the ring, or a process that must end,
- * turns round at once. What must never happen: a guess; a word in XenStore that the front end could take for an end.
+ * was taken is answered, and then the end begins; only a front end that is gone or has started over, or a process that
+ * must end, turns round at once. One that closed while nobody served it still waits: Linux holds its disk, and all it
+ * would hear of XenStore, until every request was answered. What must never happen: a guess; a word in XenStore that the
+ * front end could take for an end.
  */
 import { undoingFrom } from './connecting.js'
 import { closers, frontend, on, type Edge, type Edges } from './edges.js'
@@ -31,7 +33,7 @@ const attached: readonly Edge[] = [
   },
   {
     guard: 'frontendHasLeft', target: '#device.Closing.draining',
-    description: 'It goes on; but the front end closed meanwhile: what was taken is answered.',
+    description: 'It goes on; but the front end has closed: what it has in the ring is answered.',
   },
   {
     guard: 'resumedWhileClosing', target: '#device.Closing.serving', actions: ['switchToClosing', 'startPatience'],
@@ -55,8 +57,8 @@ function outcome(index: number, step: Step): Edges {
       description: 'Done, but the process is going to end: undone, and left to the next one.',
     },
     {
-      guard: 'nobodyWaits', target: undoingFrom(index + 1, 'Closing'), actions: [step.remember],
-      description: 'Done, but the front end has left the ring: undone again.',
+      guard: 'mustAbandon', target: undoingFrom(index + 1, 'Closing'), actions: [step.remember],
+      description: 'Done, but the front end is gone: undone again.',
     },
     {
       target: last ? '' : steps[index + 1].state, actions: [step.remember],
@@ -69,13 +71,18 @@ function outcome(index: number, step: Step): Edges {
       description: 'Refused, and the process is going to end: what was done is undone, and left to the next one.',
     },
     {
+      guard: 'frontendHasLeft', target: undoingFrom(index, 'Closing'), actions: ['endQuietly'],
+      description: 'Refused: the front end has closed, and has taken its ring back.',
+    },
+    {
       target: undoingFrom(index, 'Closing'), actions: ['endRefused', ...told],
       description: 'Refused: it cannot be gone on with, and the front end is asked to close and come again.',
     },
   ]
   if (step.refused !== null) return { [step.done]: last ? attached : turnedBack, [step.refused]: refusal }
   const [parked, ...others] = turnedBack
-  return { [step.done]: [parked, { ...refusal[1], guard: 'connectionRefused' }, ...others] }
+  const refused: Edge = { ...refusal[2], guard: 'connectionRefused' }
+  return { [step.done]: [parked, refused, ...others] }
 }
 
 /** Everything but publishing: what is published stands. */
@@ -96,7 +103,7 @@ const leaving: Edges = {
     Initialised: { description: 'It holds its ring.' },
     Connected: { description: 'It waits, and knows of nothing.' },
     Closing: { description: 'Remembered: what it asked for is answered first.' },
-    Closed: { target: letGo, actions: ['endQuietly'], description: 'It gave up its ring: nobody waits for an answer.' },
+    Closed: { actions: ['endQuietly'], description: 'Remembered: what it has in the ring is answered first.' },
     Reconfiguring: { description: 'Means nothing to a disk.' },
     Reconfigured: { description: 'Means nothing to a disk.' },
   }),
@@ -130,7 +137,7 @@ export const recovering = {
       Initialised: { description: 'It holds its ring.' },
       Connected: { description: 'It waits, and knows of nothing.' },
       Closing: { description: 'Remembered: what it asked for is answered first.' },
-      Closed: { actions: ['endQuietly'], description: 'It gave up its ring: turned back after this step.' },
+      Closed: { actions: ['endQuietly'], description: 'Remembered: what it has in the ring is answered first.' },
       Reconfiguring: { description: 'Means nothing to a disk.' },
       Reconfigured: { description: 'Means nothing to a disk.' },
     }),
@@ -155,6 +162,10 @@ export const recovering = {
         ...leaving,
         'queue.legacyRead': [
           {
+            guard: 'closedForGood', target: letGo, actions: ['rememberLegacy', 'endQuietly'],
+            description: 'The front end has closed, and there is nothing to answer from.',
+          },
+          {
             guard: 'legacyRefused', target: letGo, actions: ['rememberLegacy', 'endRefused', ...told],
             description: 'Its journal must not be gone on from: the front end is asked to close and come again.',
           },
@@ -174,10 +185,16 @@ export const recovering = {
         'medium.opened': {
           target: 'negotiating', actions: ['rememberMedium'], description: 'No write of the dead is left.',
         },
-        'medium.refused': {
-          target: letGo, actions: ['endFailed', 'reportAttachFailure', 'switchToClosing'],
-          description: 'No medium, no device: it fails.',
-        },
+        'medium.refused': [
+          {
+            guard: 'frontendHasLeft', target: letGo, actions: ['endQuietly'],
+            description: 'No medium to answer from, and the front end has closed.',
+          },
+          {
+            target: letGo, actions: ['endFailed', 'reportAttachFailure', 'switchToClosing'],
+            description: 'No medium, no device: it fails.',
+          },
+        ],
       }),
     },
     ...stepStates,
@@ -188,8 +205,8 @@ export const recovering = {
         'queue.legacyRead': [
           parkedWithoutQueue,
           {
-            guard: 'nobodyWaits', target: '#device.Closing.unbindingChannel',
-            description: 'The front end left meanwhile: no answer is waited for, the rest is unmade.',
+            guard: 'mustAbandon', target: '#device.Closing.unbindingChannel',
+            description: 'The front end is gone: no answer is waited for, the rest is unmade.',
           },
           {
             guard: 'legacyRecoverable', target: 'reattaching', actions: ['rememberLegacy'],
