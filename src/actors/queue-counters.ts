@@ -4,7 +4,8 @@
  * with it, the device's go on. Sums for counts, the larger for maxima, the newest for what is a level.
  */
 import {
-  COUNTERS, LATENCY_BUCKETS, OTHER_LATENCY_AT, READ_LATENCY_AT, REASONS_AT, REASON_COUNT, WRITE_LATENCY_AT,
+  COUNTERS, LATENCY_BUCKETS, OTHER_LATENCY_AT, READ_LATENCY_AT, REASONS_AT, REASON_COUNT, STATISTICS_LENGTH,
+  WRITE_LATENCY_AT,
 } from '../core/statistics.js'
 
 export interface NamedCounters {
@@ -30,7 +31,8 @@ export function namedCounters(raw: Float64Array): NamedCounters {
   }
 }
 
-export const noCounters: NamedCounters = { counters: {}, histograms: {} }
+/** Those of a queue that has done nothing. */
+export const noCounters: NamedCounters = namedCounters(new Float64Array(STATISTICS_LENGTH))
 
 /** `before` and then `after`. */
 export function addCounters(before: NamedCounters, after: NamedCounters): NamedCounters {
