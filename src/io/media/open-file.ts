@@ -84,8 +84,8 @@ function openFailure(path: string, spec: MediumSpec, error: unknown): Failure {
   switch (codeOf(error)) {
     case 'EACCES':
     case 'EPERM': {
-      const wish = spec.readOnly ? 'reading' : 'reading and writing'
-      return failure('denied', `${path} may not be opened for ${wish}: change its permissions or attach it read-only`)
+      const [wish, or] = spec.readOnly ? ['reading', ''] : ['reading and writing', ' or attach it read-only']
+      return failure('denied', `${path} may not be opened for ${wish}: change its permissions${or}`)
     }
     case 'EROFS':
       return failure('denied', `${path} lies on a read-only file system: attach it read-only`)
