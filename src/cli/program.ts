@@ -25,6 +25,7 @@ import { addRedrive } from './commands/redrive.js'
 import { addReplay } from './commands/replay.js'
 import { addRun } from './commands/run.js'
 import { addStop } from './commands/stop.js'
+import { addTop } from './commands/top.js'
 import type { CommandContext } from './commands/context.js'
 import { WorkerThreads } from './run/worker-threads.js'
 import type { OpenWorld } from './run/world.js'
@@ -55,7 +56,7 @@ export function buildProgram(context: CommandContext): Command {
     })
   addRun(program, context, openWorld)
   const commands = [
-    addDemo, addHost, addStop, addAttach, addDetach, addInsert, addEject, addList, addDoctor,
+    addDemo, addHost, addStop, addAttach, addDetach, addInsert, addEject, addList, addTop, addDoctor,
     addJournal, addReplay, addRedrive, addExplain, addChart, addConfig, addCompletion,
   ]
   for (const add of commands) add(program, context)

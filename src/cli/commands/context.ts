@@ -64,7 +64,7 @@ function socketPath(options: DaemonOptions): string {
 }
 
 /** Reads the number of a domain. */
-function readDomid(text: string): number {
+export function readDomid(text: string): number {
   const domid = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
   if (domid >= 0 && domid <= DOMID_MAX) return domid
   throw new InvalidArgumentError(`a domid is a number from 0 to ${DOMID_MAX} (on Xen \`xl list\` shows them)`)

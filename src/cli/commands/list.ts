@@ -1,14 +1,15 @@
 /**
  * @packageDocumentation
  * `xbbd list`: what stands and how it fares. The table has one line per device; below it the sentences that a table
- * cannot hold (why one failed, what was decided on the way). `--statistics` adds what each device did.
+ * cannot hold (why one failed, what was decided on the way). `--statistics` adds what each device did. With numbers of
+ * guests it shows theirs, as `xl block-list` does, which does not know disks that were attached without libxl.
  */
 import type { Command } from 'commander'
 import { percentileNs } from '../../core/statistics.js'
 import type { DeviceListing, DeviceStatistics } from '../../ports/daemon-api.js'
 import { renderTable, type Column } from '../table.js'
 import { formatBytes, formatNanoseconds } from '../units.js'
-import { json, withDaemon, withDaemonOptions, type CommandContext, type DaemonOptions } from './context.js'
+import { json, readDomid, withDaemon, withDaemonOptions, type CommandContext, type DaemonOptions } from './context.js'
 
 interface Options extends DaemonOptions {
   readonly statistics?: boolean
@@ -18,6 +19,7 @@ interface Options extends DaemonOptions {
 const EXAMPLES = `
 Examples:
   xbbd list
+  xbbd list 5                       the disks of guest 5, as xl block-list 5
   xbbd list --statistics
   xbbd list --json | jq '.devices[] | select(.gaveUp)'
 `
@@ -33,19 +35,23 @@ export function addList(program: Command, { terminal }: CommandContext): void {
   const command = program
     .command('list')
     .description('show the disks and how they fare')
+    .argument('[domid...]', 'guests whose disks are shown; without one all are', collectDomids)
     .option('--statistics', 'show also what each disk did: requests, bytes, errors, latency')
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
-    .action(async (options: Options) => {
+    .action(async (domids: readonly number[], options: Options) => {
+      const isAsked = ({ domid }: { readonly domid: number }) => domids.length === 0 || domids.includes(domid)
       const report = await withDaemon(options, async (client): Promise<ListReport> => {
-        const devices = (await client.call('list')) as DeviceListing[]
+        const devices = ((await client.call('list')) as DeviceListing[]).filter(isAsked)
         if (!options.statistics) return { devices }
-        return { devices, statistics: (await client.call('statistics')) as DeviceStatistics[] }
+        return { devices, statistics: ((await client.call('statistics')) as DeviceStatistics[]).filter(isAsked) }
       })
       terminal.out(options.json ? json(report) : listText(report))
     })
   withDaemonOptions(command)
 }
+
+const collectDomids = (text: string, before: readonly number[] = []) => [...before, readDomid(text)]
 
 const COLUMNS: readonly Column[] = [
   { title: 'DEVICE' },
