@@ -64,7 +64,17 @@ export class Daemon {
       return this.log.slice(from).includes('"msg":"ready"')
     }
     await until('the daemon is ready', ready, timeoutMs, 50)
+    this.#expectConfined()
     this.#control = await ControlClient.connect(`${RUN_DIR}/control`)
+  }
+
+  /** What ran with more rights than the unit's would prove nothing about them. */
+  #expectConfined(): void {
+    const none = '0000000000000000'
+    const expected = { NoNewPrivs: '1', Seccomp: '2', CapEff: none, CapPrm: none, CapInh: none, CapBnd: none, CapAmb: none }
+    for (const [field, value] of Object.entries(expected))
+      if (this.status(field) !== value) throw new Error(`the daemon runs with ${field} ${this.status(field)}, not ${value}`)
+    if (this.status('Uid').startsWith('0')) throw new Error('the daemon runs as root')
   }
 
   /** SIGTERM: parks every disk. @returns the exit status. */

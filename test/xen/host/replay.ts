@@ -23,6 +23,8 @@ export async function replayDirectory(directory: string): Promise<ReplayResult[]
   child.stdout.on('data', (chunk) => (output += String(chunk)))
   child.stderr.on('data', (chunk) => (errors += String(chunk)))
   const status = await new Promise<number | null>((resolve) => child.once('close', resolve))
+  // A pool that no device ever wrote into.
+  if (output === '' && errors.includes('holds no journal')) return []
   if (output === '') return [{ journal: 'all', summary: '', error: `replay ended with ${status}: ${errors.trim()}` }]
   const { journals, problems } = JSON.parse(output) as ReplayReport
   const results = journals.map(({ journal, run, batches, steps, agrees, otherCharts, divergences, damage }) => {

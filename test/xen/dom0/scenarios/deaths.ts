@@ -8,6 +8,7 @@ import type { Guest } from '../guest.js'
 import { startLoad } from '../loads.js'
 import { scenario } from '../scenario.js'
 import type { Toolbox } from '../toolbox.js'
+import { destroyInXenAlone, withoutToolstack } from '../toolstack.js'
 import { awaitLoad, backendOf, DEVID, expectDescriptors, expectNoTrace, isLocked } from '../traces.js'
 
 const MIB = 1 << 20
@@ -51,31 +52,10 @@ scenario('a guest powers off under load', { boot: 'lives', timeout: 120 }, async
   await expectAllReturned(t, stage)
 })
 
-/** What libxl would have removed. */
-const LEFT_BY_LIBXL = (domid: number) => [`/local/domain/${domid}`, `/libxl/${domid}`]
-
-/** Ends the processes of xl that watch over a guest, so that nobody but Xen and XenStore knows what becomes of it. */
-async function withoutToolstack(t: Toolbox, guest: Guest): Promise<void> {
-  const { stdout } = await t.sh(`pgrep -f '^xl .*/${guest.name}\\.cfg$'`)
-  const pids = stdout.split('\n').filter(Boolean).map(Number)
-  expect(pids).not.toEqual([])
-  for (const pid of pids) process.kill(pid, 'SIGKILL')
-}
-
-/** XEN_DOMCTL_destroydomain and nothing else. */
-async function destroyInXenAlone(t: Toolbox, domid: number): Promise<void> {
-  const python = `import sys; sys.path.insert(0, "/usr/lib/xen-4.17/lib/python"); import xen.lowlevel.xc as xc; ` +
-    `xc.xc().domain_destroy(${domid})`
-  expect(await t.sh(`python3 -c '${python}'`)).toMatchObject({ status: 0 })
-}
-
 scenario('a guest dies without its toolstack', { boot: 'lives', short: true, timeout: 120 }, async (t) => {
   const { guest, image, settled } = await guestUnderLoad(t)
   const { domid } = guest
   await withoutToolstack(t, guest)
-  t.cleanup(async () => {
-    for (const path of LEFT_BY_LIBXL(domid)) await t.store.remove(path)
-  })
   const began = performance.now()
   await destroyInXenAlone(t, domid)
   await guest.waitGone(10_000)

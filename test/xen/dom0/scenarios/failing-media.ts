@@ -5,62 +5,13 @@
  * operator who has mended it attaches it again. The device is null_blk, which keeps bytes in memory and can be told, in
  * configfs, which sectors are bad.
  */
-import { chmodSync } from 'node:fs'
 import type { Guest } from '../guest.js'
 import { startLoad } from '../loads.js'
+import { NullBlk } from '../null-blk.js'
 import { giveToDaemon } from '../privileges.js'
 import { scenario } from '../scenario.js'
 import type { Toolbox } from '../toolbox.js'
-import { awaitLoad } from '../traces.js'
-
-const MIB = 1 << 20
-const SECTORS_PER_MIB = MIB / 512
-const CONFIG = '/sys/kernel/config'
-
-/** A null_blk device of 64 MiB with a memory. */
-class NullBlk {
-  readonly path: string
-  readonly #t: Toolbox
-  readonly #directory: string
-
-  private constructor(t: Toolbox, name: string) {
-    this.path = `/dev/${name}`
-    this.#t = t
-    this.#directory = `${CONFIG}/nullb/${name}`
-  }
-
-  static async make(t: Toolbox, name: string): Promise<NullBlk> {
-    const device = new NullBlk(t, name)
-    await device.#must(`modprobe null_blk nr_devices=0; mountpoint -q ${CONFIG} || mount -t configfs none ${CONFIG}`)
-    await device.#must(`mkdir ${device.#directory}`)
-    t.cleanup(() => t.sh(`echo 0 >${device.#directory}/power; rmdir ${device.#directory}`))
-    for (const [key, value] of [['size', 64], ['memory_backed', 1]]) await device.set(`${key}`, `${value}`)
-    await device.power(true)
-    return device
-  }
-
-  async power(on: boolean): Promise<void> {
-    await this.set('power', on ? '1' : '0')
-    if (!on) return
-    await this.#t.until(`${this.path} is there`, async () => (await this.#t.sh(`test -b ${this.path}`)).status === 0)
-    giveToDaemon(this.path)
-    chmodSync(this.path, 0o600)
-  }
-
-  /** Makes sectors bad (`+`) or good again (`-`): 1 MiB from `mib` on. */
-  badMiB(sign: '+' | '-', mib: number): Promise<void> {
-    return this.set('badblocks', `${sign}${mib * SECTORS_PER_MIB}-${(mib + 1) * SECTORS_PER_MIB - 1}`)
-  }
-
-  async set(key: string, value: string): Promise<void> {
-    await this.#must(`echo ${value} >${this.#directory}/${key}`)
-  }
-
-  async #must(command: string): Promise<void> {
-    const { status, stderr } = await this.#t.sh(command)
-    if (status !== 0) throw new Error(`\`${command}\` ended with ${status}: ${stderr}`)
-  }
-}
+import { awaitLoad, expectBalanced } from '../traces.js'
 
 /** One pass over `mib` MiB from `at` on, what is written is verified. @returns fio's errno. */
 async function pass(guest: Guest, rw: 'read' | 'write', at: number, mib: number): Promise<string> {
@@ -98,6 +49,56 @@ scenario('some sectors fail, and come back', { boot: 'media', timeout: 180 }, as
   expect(await pass(guest, 'write', 32, 1)).toBe('0')
   t.log(`${await load.stop()} verified passes beside it, ${statistics.counters.mediumErrors} errors of the medium`)
   expect((await t.daemon.statistics(guest.domid, 'xvdb')).counters.answeredError).toBe(answeredError)
+  expect(await guest.sha256('/dev/xvdb')).toBe(await t.sha256(medium.path))
+  await guest.shutdown()
+})
+
+const FAILING = '/tmp/failing'
+
+/** Verified passes until told to stop, whatever becomes of each. @returns how many went well, and how many did not. */
+async function passesWhatever(guest: Guest): Promise<{ so: () => Promise<[number, number]>; stop: () => Promise<void> }> {
+  const fio =
+    'fio --name=load --filename=/dev/xvdb --size=8M --rw=randrw --bsrange=4k-64k --ioengine=libaio --iodepth=16 ' +
+    '--direct=1 --verify=crc32c --verify_fatal=1 --randseed=$((well + ill))'
+  const job = await guest.job(
+    `well=0; ill=0; while [ ! -e ${FAILING}.stop ]; do if ${fio} >${FAILING}.out 2>&1; then well=$((well + 1)); ` +
+    `else ill=$((ill + 1)); sleep 0.2; fi; echo $well $ill >${FAILING}.so; done`,
+  )
+  return {
+    so: async () => {
+      const [well, ill] = (await guest.succeed(`cat ${FAILING}.so || echo 0 0`)).trim().split('\n').at(-1)?.split(' ') ?? []
+      return [Number(well), Number(ill)]
+    },
+    stop: async () => {
+      await guest.succeed(`touch ${FAILING}.stop`)
+      expect(await job.wait()).toMatchObject({ status: 0 })
+    },
+  }
+}
+
+scenario('all of a medium fails under load, and comes back', { boot: 'media', timeout: 180 }, async (t) => {
+  const medium = await NullBlk.make(t, 'nullill')
+  await t.daemon.start()
+  const guest = await t.guest({ fio: true, disks: [t.disk('xvdb', medium.path)] })
+  await t.daemon.connected(guest.domid, 'xvdb')
+  const load = await passesWhatever(guest)
+  await t.until('a pass went well', async () => (await load.so())[0] > 0, 60_000, 500)
+  for (let outage = 0; outage < 2; outage++) {
+    await medium.badMiB('+', 0, 8)
+    const [, before] = await load.so()
+    await t.until('passes fail', async () => (await load.so())[1] > before + 2, 60_000, 500)
+    await medium.badMiB('-', 0, 8)
+    const [well] = await load.so()
+    await t.until('passes go well again', async () => (await load.so())[0] > well + 1, 60_000, 500)
+  }
+  const [well, ill] = await load.so()
+  await load.stop()
+  const { counters } = await t.daemon.statistics(guest.domid, 'xvdb')
+  t.log(`${well} passes went well, ${ill} did not: ${counters.mediumErrors} errors of the medium`)
+  expect(counters.mediumErrors).toBeGreaterThan(0)
+  expectBalanced(await t.daemon.statistics(guest.domid, 'xvdb'))
+  expect(await t.daemon.device(guest.domid, 'xvdb')).toMatchObject({ backendState: 'Connected', connections: 1, restarts: 0 })
+  expect(await pass(guest, 'write', 0, 8)).toBe('0')
   expect(await guest.sha256('/dev/xvdb')).toBe(await t.sha256(medium.path))
   await guest.shutdown()
 })

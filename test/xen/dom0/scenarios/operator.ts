@@ -2,7 +2,7 @@
  * @packageDocumentation
  * The operator's path without libxl: `xbbd attach` and `xbbd detach` may be said twice, give the guest the rights in
  * XenStore that its driver needs, and a disk that is attached for reading is not written to, which is looked for at
- * the image and not at the guest's good behaviour. And what xl offers for CD-ROMs, and to whom.
+ * the image and not at the guest's good behaviour.
  */
 import { chmodSync } from 'node:fs'
 import type { Executed } from '../execute.js'
@@ -84,29 +84,4 @@ scenario('a disk that is attached for reading is not written to', { boot: 'lives
   expect(counters.reads).toBeGreaterThan(0)
   await guest.shutdown()
   expect(await t.sha256(image)).toBe(before)
-})
-
-scenario('a CD-ROM, and what xl says to exchanging it', { boot: 'lives', timeout: 120 }, async (t) => {
-  await t.daemon.start()
-  const image = t.image('cd', 4 * MIB)
-  await t.sh(`echo a compact disc | dd of=${image} bs=2048 conv=sync,notrunc`)
-  const before = await t.sha256(image)
-  const guest = await t.guest({ disks: [t.disk('xvdc', image, 'access=ro,devtype=cdrom')] })
-  const device = await t.daemon.connected(guest.domid, 'xvdc')
-  expect(device.mode).toBe('r')
-  await guest.succeed(appears('xvdc'))
-  expect(await guest.succeed('head -c 14 /dev/xvdc')).toBe('a compact disc')
-  const sys = '/sys/block/xvdc'
-  expect((await guest.succeed(`cat ${sys}/ro ${sys}/removable`)).split('\n').slice(0, 2)).toEqual(['1', '1'])
-
-  // libxl 4.17 exchanges media only for guests with a device model, which a PV guest does not have. It must not harm.
-  for (const command of ['cd-eject', 'cd-insert']) {
-    const more = command === 'cd-insert' ? [image] : []
-    const { status, stderr } = await t.execute('xl', [command, guest.name, 'xvdc', ...more])
-    t.log(`xl ${command} ended with ${status}: ${stderr.trim().split('\n').at(-1) ?? ''}`)
-    expect(status).not.toBe(0)
-  }
-  expect(await t.daemon.device(guest.domid, 'xvdc')).toMatchObject({ backendState: 'Connected', frontendState: 'Connected' })
-  expect(await guest.sha256('/dev/xvdc')).toBe(before)
-  expect(await guest.diskTrouble()).toEqual([])
 })
