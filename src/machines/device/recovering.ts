@@ -11,8 +11,8 @@
  * channel is bound before anything of the ring is believed. Whoever asks for the end meanwhile is served first: what
  * was taken is answered, and then the end begins; only a front end that is gone or has started over, or a process that
  * must end, turns round at once. One that closed while nobody served it still waits: Linux holds its disk, and all it
- * would hear of XenStore, until every request was answered. What must never happen: a guess; a word in XenStore that the
- * front end could take for an end.
+ * would hear of XenStore, until every request was answered. What must never happen: a guess; a word in XenStore that
+ * the front end could take for an end.
  */
 import { undoingFrom } from './connecting.js'
 import { closers, frontend, on, type Edge, type Edges } from './edges.js'
