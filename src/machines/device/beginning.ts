@@ -62,7 +62,8 @@ export const initialising = {
         },
         {
           guard: 'foundConnected', target: '#device.Recovering', actions: ['watchFrontend', 'rememberResuming'],
-          description: 'An earlier process served this front end, which holds its ring or waits for answers: gone on with.',
+          description:
+            'An earlier process served this front end, which holds its ring or waits for answers: gone on with.',
         },
         {
           guard: 'foundEnded', target: '#device.Closed', actions: ['watchFrontend'],
