@@ -114,7 +114,7 @@ scenario('a disc is exchanged by the writes of libxl', { boot: 'lives', timeout:
   expect(await t.daemon.list()).toEqual([])
 })
 
-scenario('xbbd insert and eject, while the guest reads', { boot: 'lives', short: true, timeout: 150 }, async (t) => {
+scenario('xbbd insert and eject, while the guest reads', { boot: 'lives', timeout: 150 }, async (t) => {
   await t.daemon.start()
   const guest = await t.guest()
   const place = ['--domain', `${guest.domid}`, '--vdev', VDEV]

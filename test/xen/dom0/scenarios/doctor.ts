@@ -49,7 +49,7 @@ async function follow(t: Toolbox, { cure = '' }: Finding): Promise<void> {
   for (const command of commands) expect({ command, ...(await t.sh(command)) }).toMatchObject({ status: 0 })
 }
 
-scenario('xbbd doctor in dom0: a host in order, and what is planted', { boot: 'rig', short: true, timeout: 120 }, async (t) => {
+scenario('xbbd doctor in dom0: a host in order, and what is planted', { boot: 'rig', timeout: 150 }, async (t) => {
   t.cleanup(() => t.sh(`rm -f ${BLACKLIST}`))
   await t.daemon.start()
   const fresh = await judged()

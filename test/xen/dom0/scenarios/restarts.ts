@@ -9,7 +9,7 @@ import { scenario } from '../scenario.js'
 const STOPS = 4
 const STOPS_SHORT = 2
 
-scenario('the daemon is stopped and started under load', { boot: 'restarts', short: true, timeout: 240 }, async (t) => {
+scenario('the daemon is stopped and started under load', { boot: 'restarts', timeout: 240 }, async (t) => {
   await t.daemon.start()
   const image = t.image('load', 16 << 20)
   const guest = await t.guest({ fio: true, disks: [t.disk('xvdb', image)] })
