@@ -58,6 +58,8 @@ interface Queue extends OpenPlane {
   owed: number | undefined
   /** Cancels the next try of a medium that is full. */
   cancelRetry: (() => void) | undefined
+  /** Its first batch is done: it stands where its attach, or the journal that it goes on from, put it. */
+  begun: boolean
   /** It closes, and is drained when everything that stood in the ring then has been taken. */
   closing: boolean
   /** Where that ends, once it is known. */
@@ -140,7 +142,8 @@ export class QueueWorker {
       const { plane, ring, takeover } = opened
       const owed = takeover && plane.core.reqCons
       const idle = {
-        drainedTold: false, levelsTold: 0, crash: undefined, cancelRetry: undefined, closing: false, takeTo: undefined,
+        drainedTold: false, levelsTold: 0, crash: undefined, cancelRetry: undefined, begun: false, closing: false,
+        takeTo: undefined,
       }
       this.queues.set(name, { ...opened, name, owed, ...idle })
       plane.lend(chunks)
@@ -182,7 +185,7 @@ export class QueueWorker {
    */
   private drainWhenTaken(queue: Queue): boolean {
     const { core } = queue.plane
-    if (!queue.closing || core.queueState === QueueState.Detached) return false
+    if (!queue.closing || !queue.begun) return false
     if (queue.takeTo === undefined) {
       const waiting = queue.ring.peek(core.reqCons)
       queue.takeTo = (core.reqCons + (waiting > queue.ring.size ? 0 : waiting)) | 0
@@ -275,6 +278,7 @@ export class QueueWorker {
   private roundOf(queue: Queue): number {
     try {
       const worked = queue.plane.round()
+      queue.begun = true
       this.tellEdges(queue)
       if (worked > 0) this.workedNs = queue.plane.core.nowNs
       return queue.closing && this.drainWhenTaken(queue) ? worked + 1 : worked

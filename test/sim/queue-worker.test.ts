@@ -68,6 +68,16 @@ test.each([['closes', 'error', 0], ['parks', 'wait', 1]] as const)('a queue that
   expect(complaints(world)).toEqual([])
 })
 
+test('a queue that closes before its first batch takes what stands in the ring, too', () => {
+  const world = new SimWorker({ tenants: 1 })
+  const [tenant] = world.tenants
+  tenant.front.put(20)
+  world.attach(tenant, { slots: 4 })
+  world.worker.receive({ kind: 'drain', name: tenant.name, onEnospc: 'error' })
+  world.run(100, false)
+  expect([world.kinds(tenant.name).includes('drained'), tenant.front.outstanding.size]).toEqual([true, 0])
+})
+
 test('a front end that goes on while its queue closes gets no more than stood in the ring', () => {
   const world = new SimWorker({ tenants: 1 })
   const [tenant] = world.tenants
