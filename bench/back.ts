@@ -12,7 +12,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { filter, firstValueFrom } from 'rxjs'
-import { startWorkers } from '../src/cli/run/start-workers.js'
+import { startWorkersAlone } from '../src/cli/run/start-workers.js'
 import type { StartedWorkers } from '../src/cli/run/start-workers.js'
 import type { FrontLoadAddress } from '../src/embedded/front-load.js'
 import { EmbeddedHostClient } from '../src/embedded/host-client.js'
@@ -67,7 +67,7 @@ export class Back {
     this.#client = EmbeddedHostClient.connect(dir)
     // On a tmpfs, as the daemon's is: a journal on a disk would be measured with the disk's write-back.
     this.#journalDir = mkdtempSync('/dev/shm/xbbd-bench-')
-    this.#workers = startWorkers({
+    this.#workers = startWorkersAlone({
       world: 'embedded',
       workers: 1,
       arenaBytes: options.arenaBytes ?? 16 * MiB,

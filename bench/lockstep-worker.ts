@@ -66,6 +66,7 @@ const frontNs = measure(() => echo.answer(), data.requests)
 echo.close()
 
 const { pool } = openSegmentPool(data.journalDir, 16 << 20)
+pool.adopt([])
 const arenaHandle = mapMemory(ARENA_BYTES)
 const lender = new ArenaLender(ARENA_BYTES / CHUNK_BYTES)
 const attachment: QueueAttachment = {

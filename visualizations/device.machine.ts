@@ -140,6 +140,13 @@ export const deviceMachine = createMachine({
                 actions: ['rememberParking'],
               },
             ],
+            'operator.yielded': [
+              {
+                target: '#device.Parked',
+                description: 'Another process takes over now. Nothing is held yet: parked at once.',
+                actions: ['rememberParking'],
+              },
+            ],
             'xenstore.closeRequested': [
               {
                 description: 'The toolstack wrote Closing or online=0 into our directory: libxl asks for the end.',
@@ -182,6 +189,13 @@ export const deviceMachine = createMachine({
               {
                 target: '#device.Parked',
                 description: 'Nothing is held: parked at once.',
+                actions: ['rememberParking'],
+              },
+            ],
+            'operator.yielded': [
+              {
+                target: '#device.Parked',
+                description: 'Another process takes over now. Nothing is held: parked at once.',
                 actions: ['rememberParking'],
               },
             ],
@@ -280,6 +294,13 @@ export const deviceMachine = createMachine({
                 actions: ['rememberParking'],
               },
             ],
+            'operator.yielded': [
+              {
+                target: '#device.Parking.closingMedium',
+                description: 'Another process takes over now. Only the medium is held: given back.',
+                actions: ['rememberParking'],
+              },
+            ],
             'xenstore.closeRequested': [
               {
                 target: '#device.Closing.closingMedium',
@@ -346,6 +367,12 @@ export const deviceMachine = createMachine({
             'operator.parked': [
               {
                 description: 'Remembered until the transaction has ended.',
+                actions: ['rememberParking'],
+              },
+            ],
+            'operator.yielded': [
+              {
+                description: 'Another process takes over now. Remembered until the transaction has ended.',
                 actions: ['rememberParking'],
               },
             ],
@@ -481,6 +508,13 @@ export const deviceMachine = createMachine({
                 actions: ['rememberParking'],
               },
             ],
+            'operator.yielded': [
+              {
+                target: '#device.Parking.closingMedium',
+                description: 'Another process takes over now. Only the medium is held: given back; the state stays.',
+                actions: ['rememberParking'],
+              },
+            ],
             'xenstore.closeRequested': [
               {
                 target: '#device.Closing.closingMedium',
@@ -589,6 +623,12 @@ export const deviceMachine = createMachine({
         'operator.parked': [
           {
             description: 'Turned back after this step, without closing.',
+            actions: ['rememberParking'],
+          },
+        ],
+        'operator.yielded': [
+          {
+            description: 'Another process takes over now. Turned back after this step, without closing.',
             actions: ['rememberParking'],
           },
         ],
@@ -764,7 +804,7 @@ export const deviceMachine = createMachine({
             'queue.attached': [
               {
                 guard: 'isParking',
-                target: '#device.Parking.draining',
+                target: '#device.Parking.choosing',
                 description: 'Done, but the process is going to end: undone again.',
                 actions: ['rememberNothing'],
               },
@@ -808,7 +848,7 @@ export const deviceMachine = createMachine({
             'xenstore.propertiesPublished': [
               {
                 guard: 'isParking',
-                target: '#device.Parking.draining',
+                target: '#device.Parking.choosing',
                 description: 'Done, but the process is going to end: undone again.',
                 actions: ['rememberNothing'],
               },
@@ -833,7 +873,7 @@ export const deviceMachine = createMachine({
             'xenstore.propertiesRefused': [
               {
                 guard: 'isParking',
-                target: '#device.Parking.draining',
+                target: '#device.Parking.choosing',
                 description: 'Refused, and the process is going to end: what was done is undone.',
                 actions: ['endRefused'],
               },
@@ -917,6 +957,12 @@ export const deviceMachine = createMachine({
             actions: ['rememberParking'],
           },
         ],
+        'operator.yielded': [
+          {
+            description: 'Another process takes over now. Turned back after this step, without closing.',
+            actions: ['rememberParking'],
+          },
+        ],
         'xenstore.closeRequested': [
           {
             description: 'The toolstack wrote Closing or online=0 into our directory: libxl asks for the end.',
@@ -995,6 +1041,13 @@ export const deviceMachine = createMachine({
               {
                 target: '#device.Parking.closingMedium',
                 description: 'Left to the next process as it is.',
+                actions: ['rememberParking'],
+              },
+            ],
+            'operator.yielded': [
+              {
+                target: '#device.Parking.closingMedium',
+                description: 'Another process takes over now. Left to the next process as it is.',
                 actions: ['rememberParking'],
               },
             ],
@@ -1083,6 +1136,13 @@ export const deviceMachine = createMachine({
               {
                 target: '#device.Parking.closingMedium',
                 description: 'Left to the next process as it is.',
+                actions: ['rememberParking'],
+              },
+            ],
+            'operator.yielded': [
+              {
+                target: '#device.Parking.closingMedium',
+                description: 'Another process takes over now. Left to the next process as it is.',
                 actions: ['rememberParking'],
               },
             ],
@@ -1278,7 +1338,7 @@ export const deviceMachine = createMachine({
             'queue.attached': [
               {
                 guard: 'isParking',
-                target: '#device.Parking.draining',
+                target: '#device.Parking.choosing',
                 description: 'It goes on; but the process is going to end.',
               },
               {
@@ -1366,7 +1426,7 @@ export const deviceMachine = createMachine({
             'queue.attached': [
               {
                 guard: 'isParking',
-                target: '#device.Parking.draining',
+                target: '#device.Parking.choosing',
                 description: 'It goes on; but the process is going to end.',
               },
               {
@@ -1491,8 +1551,15 @@ export const deviceMachine = createMachine({
         ],
         'operator.parked': [
           {
-            target: '#device.Parking.draining',
+            target: '#device.Parking.choosing',
             description: 'SIGTERM: let go without closing.',
+            actions: ['rememberParking'],
+          },
+        ],
+        'operator.yielded': [
+          {
+            target: '#device.Parking.choosing',
+            description: 'Another process takes over now. SIGTERM: let go without closing.',
             actions: ['rememberParking'],
           },
         ],
@@ -1775,6 +1842,12 @@ export const deviceMachine = createMachine({
         'xenstore.directoryVanished': [{ description: 'The device is being let go already.', actions: ['rememberGone'] }],
         'xenstore.domainGone': [{ description: 'Its pages are being let go already.', actions: ['rememberOrphaned'] }],
         'operator.parked': [{ description: 'The process ends when this is done.', actions: ['rememberParking'] }],
+        'operator.yielded': [
+          {
+            description: 'Another process takes over now. The process ends when this is done.',
+            actions: ['rememberParking'],
+          },
+        ],
         'xenstore.closeRequested': [
           {
             description: 'The toolstack wrote Closing or online=0 into our directory: libxl asks for the end.',
@@ -1885,8 +1958,15 @@ export const deviceMachine = createMachine({
             ],
             'operator.parked': [
               {
-                target: '#device.Parking.draining',
+                target: '#device.Parking.choosing',
                 description: 'The successor finds it closing, and goes on.',
+                actions: ['rememberParking'],
+              },
+            ],
+            'operator.yielded': [
+              {
+                target: '#device.Parking.choosing',
+                description: 'Another process takes over now. The successor finds it closing, and goes on.',
                 actions: ['rememberParking'],
               },
             ],
@@ -1982,6 +2062,13 @@ export const deviceMachine = createMachine({
               {
                 target: '#device.Parking.closingMedium',
                 description: 'Only the medium is held.',
+                actions: ['rememberParking'],
+              },
+            ],
+            'operator.yielded': [
+              {
+                target: '#device.Parking.closingMedium',
+                description: 'Another process takes over now. Only the medium is held.',
                 actions: ['rememberParking'],
               },
             ],
@@ -2091,6 +2178,12 @@ export const deviceMachine = createMachine({
               },
             ],
             'operator.parked': [{ description: 'The process ends when this is done.', actions: ['rememberParking'] }],
+            'operator.yielded': [
+              {
+                description: 'Another process takes over now. The process ends when this is done.',
+                actions: ['rememberParking'],
+              },
+            ],
             'xenstore.closeRequested': [
               {
                 description: 'The toolstack wrote Closing or online=0 into our directory: libxl asks for the end.',
@@ -2202,7 +2295,7 @@ export const deviceMachine = createMachine({
     },
     Parking: {
       description: 'The process is going to end: the queue is brought to rest, all is let go, XenStore is left alone.',
-      initial: 'draining',
+      initial: 'choosing',
       on: {
         'frontend.Unknown': [
           {
@@ -2263,6 +2356,12 @@ export const deviceMachine = createMachine({
         'xenstore.directoryVanished': [{ description: 'The device is being let go already.', actions: ['rememberGone'] }],
         'xenstore.domainGone': [{ description: 'Its pages are being let go already.', actions: ['rememberOrphaned'] }],
         'operator.parked': [{ description: 'The process ends when this is done.', actions: ['rememberParking'] }],
+        'operator.yielded': [
+          {
+            description: 'Another process takes over now. The process ends when this is done.',
+            actions: ['rememberParking'],
+          },
+        ],
         'xenstore.closeRequested': [
           {
             description: 'The toolstack wrote Closing or online=0 into our directory: libxl asks for the end.',
@@ -2283,6 +2382,13 @@ export const deviceMachine = createMachine({
         ],
       },
       states: {
+        choosing: {
+          description: 'When does the next process go on?',
+          always: [
+            { guard: 'isYielding', target: 'yielding', description: 'Now: it waits for us.' },
+            { target: 'draining', description: 'Some day: nothing is left for it to do.' },
+          ],
+        },
         draining: {
           description: 'Draining: nothing more is taken, everything taken is answered (S26).',
           entry: ['drainQueuePatiently'],
@@ -2366,6 +2472,12 @@ export const deviceMachine = createMachine({
               },
             ],
             'operator.parked': [{ description: 'The process ends when this is done.', actions: ['rememberParking'] }],
+            'operator.yielded': [
+              {
+                description: 'Another process takes over now. The process ends when this is done.',
+                actions: ['rememberParking'],
+              },
+            ],
             'xenstore.closeRequested': [
               {
                 description: 'The toolstack wrote Closing or online=0 into our directory: libxl asks for the end.',
@@ -2478,6 +2590,26 @@ export const deviceMachine = createMachine({
             ],
           },
         },
+        yielding: {
+          description: 'Nothing more is taken or begun; I/O in flight is awaited, the rest stands in the journal.',
+          entry: ['yieldQueue'],
+          on: {
+            'queue.yielded': [
+              {
+                target: 'unbindingChannel',
+                description: 'It has given everything back: it needs no detaching.',
+              },
+            ],
+            'queue.drained': [{ target: 'detachingQueue', description: 'It was coming to rest by itself.' }],
+            'queue.crashed': [
+              {
+                target: 'unbindingChannel',
+                description: 'The queue threw, or its Worker died; its successor goes on from the journal all the same.',
+                actions: ['endCrashed'],
+              },
+            ],
+          },
+        },
       },
     },
     Closed: {
@@ -2495,6 +2627,13 @@ export const deviceMachine = createMachine({
           {
             target: '#device.Parked',
             description: 'Nothing is held: parked at once.',
+            actions: ['rememberParking'],
+          },
+        ],
+        'operator.yielded': [
+          {
+            target: '#device.Parked',
+            description: 'Another process takes over now. Nothing is held: parked at once.',
             actions: ['rememberParking'],
           },
         ],
@@ -2849,6 +2988,13 @@ export const deviceMachine = createMachine({
           {
             target: '#device.Parked',
             description: 'Nothing is held: parked at once.',
+            actions: ['rememberParking'],
+          },
+        ],
+        'operator.yielded': [
+          {
+            target: '#device.Parked',
+            description: 'Another process takes over now. Nothing is held: parked at once.',
             actions: ['rememberParking'],
           },
         ],

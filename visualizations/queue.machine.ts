@@ -29,6 +29,7 @@ export const queueMachine = createMachine({
           description: 'the producer index lies',
         },
         recovered: { description: 'a successor goes on from the journal' },
+        yielded: { target: 'Yielded', description: 'another process takes over' },
       },
     },
     Shortage: {
@@ -55,6 +56,11 @@ export const queueMachine = createMachine({
           actions: ['announceRelief', 'abandonAll'],
           description: 'nobody is left to answer',
         },
+        yielded: {
+          target: 'Yielded',
+          actions: ['announceRelief'],
+          description: 'another process takes over',
+        },
       },
     },
     Draining: {
@@ -68,6 +74,7 @@ export const queueMachine = createMachine({
         drainAsked: { description: 'it is on its way there' },
         recovered: { target: 'Running', description: 'who wanted it at rest has died; a successor goes on' },
         frontEndGone: { target: 'Abandoning', actions: ['abandonAll'], description: 'nobody is left to answer' },
+        yielded: { target: 'Yielded', description: 'another process takes over' },
       },
     },
     Abandoning: {
@@ -76,6 +83,7 @@ export const queueMachine = createMachine({
         emptied: { target: 'Drained', actions: ['announceDrained'], description: 'the last I/O has ended' },
         drainAsked: { description: 'it is on its way there' },
         frontEndGone: { description: 'it is known' },
+        yielded: { description: 'there is nothing to go on with' },
       },
     },
     Broken: {
@@ -84,6 +92,7 @@ export const queueMachine = createMachine({
         emptied: { target: 'Drained', actions: ['announceDrained'], description: 'the last I/O has ended' },
         drainAsked: { description: 'it is on its way there' },
         frontEndGone: { description: 'it is treated so already' },
+        yielded: { description: 'there is nothing to go on with' },
       },
     },
     Drained: {
@@ -93,6 +102,14 @@ export const queueMachine = createMachine({
         drainAsked: { description: 'it is done' },
         recovered: { target: 'Running', description: 'who wanted it at rest has died; a successor goes on' },
         frontEndGone: { description: 'nothing is left to abandon' },
+        yielded: { description: 'nothing is left to be gone on with' },
+      },
+    },
+    Yielded: {
+      description: 'Another process takes over: nothing more is taken or begun, I/O in flight is awaited and answered',
+      on: {
+        recovered: { target: 'Running', description: 'it goes on from the journal' },
+        yielded: { description: 'it is known' },
       },
     },
   },

@@ -250,6 +250,7 @@ export class DeviceShell {
       case 'abandonQueue':
       case 'retryQueue':
       case 'detachQueue':
+      case 'yieldQueue':
       case 'renewQueueMedium':
         return this.#command(effect)
       default:
@@ -306,9 +307,11 @@ export class DeviceShell {
       }
       case 'drainQueue':
       case 'abandonQueue':
+      case 'yieldQueue':
         this.#restAsked = true
         if (this.#restedEarly !== undefined) return this.#queueSaid(this.#restedEarly)
         if (effect.type === 'abandonQueue') return queues.abandon(effect.queue)
+        if (effect.type === 'yieldQueue') return queues.yield(effect.queue)
         return queues.drain(effect.queue, effect.onEnospc)
       case 'retryQueue':
         return queues.retry(effect.queue)
@@ -347,6 +350,11 @@ export class DeviceShell {
         return this.tell({ type: 'queue.mediumRenewed', renewal: event.renewal })
       case 'levels':
         return this.#levelsChanged(event.levels)
+      case 'yielded':
+        this.#keepCounters()
+        this.#holdings.queueGone()
+        return this.tell({ type: 'queue.yielded' })
+      case 'resumed':
       case 'recovered':
         return
     }

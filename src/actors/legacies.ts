@@ -20,13 +20,14 @@ export interface LegacySegment {
   readonly words: Int32Array
   /** It may be recycled. */
   readonly letGo: () => void
+  /** It was left to this process on purpose: going on from it says nothing against it, the first time. */
+  readonly announced?: boolean
 }
 
 /** For queues that nobody goes on with: measurements, tests. */
 export const noLedger: RecoveryLedger = { attempts: () => 0, begun: () => undefined, survived: () => undefined }
 
 export interface LegaciesParts {
-  readonly found: readonly LegacySegment[]
   /** Identifies this boot of the machine. */
   readonly boot: string
   readonly ledger: RecoveryLedger
@@ -46,7 +47,6 @@ export class Legacies {
 
   constructor(parts: LegaciesParts) {
     this.parts = parts
-    for (const segment of parts.found) this.segments.set(segment.queue, segment)
   }
 
   of(queue: QueueName): QueueLegacy {
@@ -63,7 +63,7 @@ export class Legacies {
   /** Somebody goes on from it now. @returns the segment's words; undefined when there are none. */
   take(queue: QueueName): Int32Array | undefined {
     const segment = this.segments.get(queue)
-    if (segment !== undefined) this.parts.ledger.begun(queue)
+    if (segment !== undefined && !segment.announced) this.parts.ledger.begun(queue)
     return segment?.words
   }
 
@@ -83,7 +83,8 @@ export class Legacies {
     this.rested.add(queue)
   }
 
-  died(segment: LegacySegment): void {
+  /** Found at the start, or left by a queue of this process. */
+  left(segment: LegacySegment): void {
     this.segments.set(segment.queue, segment)
   }
 

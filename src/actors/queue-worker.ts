@@ -12,7 +12,7 @@ import { Subject } from 'rxjs'
 import { ArenaLender } from '../core/arena-lender.js'
 import {
   COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED, COMMAND_MEDIUM_SIZE_HIGH,
-  COMMAND_RECOVERED, COMMAND_RETRY, DRAIN_WITHOUT_SPACE,
+  COMMAND_RECOVERED, COMMAND_RETRY, COMMAND_YIELD, DRAIN_WITHOUT_SPACE,
 } from '../core/records.js'
 import { COUNTER } from '../core/statistics.js'
 import { QueueState } from '../machines/generated/queue.js'
@@ -56,6 +56,10 @@ interface Queue extends OpenPlane {
   crash: string | undefined
   /** It went on from a journal, and lives on when it has published so many answers. */
   owed: number | undefined
+  /** It went on from a journal, and has not sealed a batch yet. */
+  resuming: boolean
+  /** When it stopped taking, nanoseconds: another process goes on, and only its I/O is awaited. */
+  yieldedNs: number | undefined
   /** Cancels the next try of a medium that is full. */
   cancelRetry: (() => void) | undefined
   /** Its first batch is done: it stands where its attach, or the journal that it goes on from, put it. */
@@ -117,6 +121,9 @@ export class QueueWorker {
       case 'detach':
         this.detach(message.name)
         break
+      case 'yield':
+        this.command(message.name, COMMAND_YIELD)
+        break
       case 'mediumOpened':
         this.mediumOpened(message.name, message.plan, message.renewal)
         break
@@ -143,7 +150,7 @@ export class QueueWorker {
       const owed = takeover && plane.core.reqCons
       const idle = {
         drainedTold: false, levelsTold: 0, crash: undefined, cancelRetry: undefined, begun: false, closing: false,
-        takeTo: undefined,
+        takeTo: undefined, yieldedNs: undefined, resuming: takeover !== undefined,
       }
       this.queues.set(name, { ...opened, name, owed, ...idle })
       plane.lend(chunks)
@@ -296,6 +303,10 @@ export class QueueWorker {
       queue.levelsTold = levels
       this.world.post({ kind: 'levels', name: queue.name, levels })
     }
+    if (queue.resuming) {
+      queue.resuming = false
+      this.tell({ kind: 'resumed', name: queue.name, atNs: core.nowNs })
+    }
     if (queue.owed !== undefined && core.queueState !== QueueState.Detached && ((core.rspProd - queue.owed) | 0) >= 0) {
       queue.owed = undefined
       this.tell({ kind: 'recovered', name: queue.name })
@@ -304,6 +315,16 @@ export class QueueWorker {
       queue.drainedTold = true
       this.tell({ kind: 'drained', name: queue.name, abandoned: core.statistics[COUNTER.abandoned] })
     }
+    if (core.queueState === QueueState.Yielded) this.yieldOn(queue)
+  }
+
+  /** Everything that was answered is published; what was not stands in the journal, for whoever goes on from it. */
+  private yieldOn(queue: Queue): void {
+    queue.yieldedNs ??= queue.plane.core.nowNs
+    queue.cancelRetry?.()
+    if (queue.plane.inFlightIo > 0) return
+    this.letGo(queue)
+    this.tell({ kind: 'yielded', name: queue.name, atNs: queue.yieldedNs })
   }
 
   /** While requests wait for space they are tried again and again, ever more slowly; each try is an input. */

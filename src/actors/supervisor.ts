@@ -29,6 +29,8 @@ export interface SupervisedOptions {
   readonly failed: (error: unknown) => void
 }
 
+const ASKS = { park: 'operator.parked', yield: 'operator.yielded', close: 'operator.closed' } as const
+
 /** How its present life stands, as far as stopping the daemon is concerned. */
 export type Rest = 'no' | 'parked' | 'closed' | 'failed' | 'removed'
 
@@ -77,7 +79,7 @@ export class SupervisedDevice {
 
   /** Starts a stop; {@link SupervisedDevice.resting} says when it is over. */
   stop(mode: StopMode): void {
-    this.#shell?.tell({ type: mode === 'park' ? 'operator.parked' : 'operator.closed' })
+    this.#shell?.tell({ type: ASKS[mode] })
     this.#chart.tell({ type: 'operator.stopped' })
   }
 

@@ -20,9 +20,9 @@ export interface AttachMessage {
 export type DownMessage =
   | AttachMessage
   | { readonly kind: 'drain'; readonly name: QueueName; readonly onEnospc: OnEnospc }
-  | { readonly kind: 'abandon' | 'detach' | 'retry'; readonly name: QueueName }
+  | { readonly kind: 'abandon' | 'detach' | 'retry' | 'yield'; readonly name: QueueName }
   | { readonly kind: 'mediumOpened'; readonly name: QueueName; readonly plan: MediumPlan; readonly renewal: number }
   | { readonly kind: 'ping' }
 
-/** `pong` answers the oldest `ping`: whoever answers does not hang. */
-export type UpMessage = QueueEvent | { readonly kind: 'pong' }
+/** `pong` answers the oldest `ping`: whoever answers does not hang. `warm` comes once: it is as fast as it gets. */
+export type UpMessage = QueueEvent | { readonly kind: 'pong' } | { readonly kind: 'warm' }

@@ -54,6 +54,9 @@ interface Ping {
   readonly resolve: () => void
 }
 
+/** After these nothing of the queue is left. */
+const ENDS: ReadonlySet<QueueEvent['kind']> = new Set(['refused', 'detached', 'crashed', 'yielded'])
+
 /** Stands where a Worker died, until its successor starts. */
 const nobody: Omit<WorkerHandle, 'post'> = {
   onMessage: () => undefined,
@@ -63,6 +66,8 @@ const nobody: Omit<WorkerHandle, 'post'> = {
 
 export class WorkerQueuePool implements QueuePool {
   readonly event$ = new Subject<QueueEvent>()
+  /** Resolves when every Worker is as fast as it gets. */
+  readonly warm: Promise<void>
   private readonly parts: WorkerQueuePoolParts
   private readonly workers: WorkerHandle[] = []
   private readonly assigned = new Map<QueueName, Assigned>()
@@ -72,9 +77,13 @@ export class WorkerQueuePool implements QueuePool {
   private readonly vacant = new Set<number>()
   private round: Ping | undefined
   private closing = false
+  private readonly cold = new Set<number>()
+  private warmed: () => void = () => undefined
 
   constructor(parts: WorkerQueuePoolParts) {
     this.parts = parts
+    this.warm = new Promise((resolve) => void (this.warmed = resolve))
+    for (let index = 0; index < parts.workers; index++) this.cold.add(index)
     for (let index = 0; index < parts.workers; index++) this.start(index)
   }
 
@@ -116,6 +125,10 @@ export class WorkerQueuePool implements QueuePool {
     this.post(name, { kind: 'detach', name })
   }
 
+  yield(name: QueueName): void {
+    this.post(name, { kind: 'yield', name })
+  }
+
   mediumOpened(name: QueueName, plan: MediumPlan, renewal: number): void {
     this.post(name, { kind: 'mediumOpened', name, plan, renewal })
   }
@@ -148,7 +161,11 @@ export class WorkerQueuePool implements QueuePool {
     const worker = this.parts.startWorker(index)
     this.workers[index] = worker
     this.vacant.delete(index)
-    worker.onMessage((message) => (message.kind === 'pong' ? this.lives(index) : this.heard(message)))
+    worker.onMessage((message) => {
+      if (message.kind === 'pong') this.lives(index)
+      else if (message.kind === 'warm') this.warmedUp(index)
+      else this.heard(message)
+    })
     worker.onDeath((sentence) => this.died(index, sentence))
   }
 
@@ -156,6 +173,11 @@ export class WorkerQueuePool implements QueuePool {
   private lives(index: number): void {
     this.round?.silent.delete(index)
     this.settleRound()
+  }
+
+  private warmedUp(index: number): void {
+    this.cold.delete(index)
+    if (this.cold.size === 0) this.warmed()
   }
 
   private settleRound(): void {
@@ -168,7 +190,7 @@ export class WorkerQueuePool implements QueuePool {
     const { legacies } = this.parts
     if (event.kind === 'attached') legacies.settled(event.name)
     if (event.kind === 'recovered') legacies.survived(event.name)
-    if (event.kind === 'refused' || event.kind === 'detached' || event.kind === 'crashed') this.over(event)
+    if (ENDS.has(event.kind)) this.over(event)
     else this.event$.next(event)
   }
 
@@ -178,7 +200,8 @@ export class WorkerQueuePool implements QueuePool {
     const assigned = this.assigned.get(name)
     this.assigned.delete(name)
     if (assigned !== undefined) {
-      if (event.kind === 'crashed') this.inherit(name, assigned.journal)
+      // Its journal is to be gone on from, here or by another process: it must not be recycled before.
+      if (event.kind === 'crashed' || event.kind === 'yielded') this.inherit(name, assigned.journal)
       if (event.kind === 'detached') this.parts.legacies.rest(name)
       this.parts.table.release(assigned.journal)
       this.ended = { name, statistics: assigned.statistics }
@@ -189,7 +212,7 @@ export class WorkerQueuePool implements QueuePool {
 
   private inherit(name: QueueName, journal: number): void {
     const segment = this.parts.leave(journal, name)
-    if (segment !== undefined) this.parts.legacies.died(segment)
+    if (segment !== undefined) this.parts.legacies.left(segment)
   }
 
   private died(index: number, sentence: string): void {

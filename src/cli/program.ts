@@ -26,6 +26,7 @@ import { addReplay } from './commands/replay.js'
 import { addRun } from './commands/run.js'
 import { addStop } from './commands/stop.js'
 import { addTop } from './commands/top.js'
+import { addUpgrade } from './commands/upgrade.js'
 import type { CommandContext } from './commands/context.js'
 import { WorkerThreads } from './run/worker-threads.js'
 import type { OpenWorld } from './run/world.js'
@@ -33,11 +34,11 @@ import { packageVersion } from './version.js'
 import type { Terminal } from './terminal.js'
 
 /** The world that the settings name; its module is loaded when a daemon starts, not for `xbbd list`. */
-const openWorld: OpenWorld = async (settings, log) => {
+const openWorld: OpenWorld = async (settings, log, awaitTurn) => {
   // Its files are read while threads for the Workers begin, and it is run while they load their own.
   const loading = import('./run/open-world.js')
   const threads = new WorkerThreads(settings.workers)
-  return (await loading).openDaemonWorld(settings, log, threads)
+  return (await loading).openDaemonWorld(settings, log, threads, awaitTurn)
 }
 
 /** Every command that works. */
@@ -56,7 +57,7 @@ export function buildProgram(context: CommandContext): Command {
     })
   addRun(program, context, openWorld)
   const commands = [
-    addDemo, addHost, addStop, addAttach, addDetach, addInsert, addEject, addList, addTop, addDoctor,
+    addDemo, addHost, addStop, addUpgrade, addAttach, addDetach, addInsert, addEject, addList, addTop, addDoctor,
     addJournal, addReplay, addRedrive, addExplain, addChart, addConfig, addCompletion,
   ]
   for (const add of commands) add(program, context)

@@ -144,7 +144,7 @@ export class QueueCore extends RequestPool implements RequestHost {
     this.effects.clear()
     for (let index = 0; index < this.leavingCount; index++) this.fire(this.leaving[index], RequestEvent.freed)
     this.leavingCount = 0
-    if (this.gate.length > 0) this.gate.admitWaiting()
+    this.admit()
     if (this.isRelieved()) this.turn(QueueEvent.relieved)
     if (this.isEmptied()) this.turn(QueueEvent.emptied)
   }
@@ -192,7 +192,7 @@ export class QueueCore extends RequestPool implements RequestHost {
 
   /** All inputs of the batch are in: admit what became possible, and see whether the ring outran the pool. */
   endInputs(): void {
-    if (this.gate.length > 0) this.gate.admitWaiting()
+    this.admit()
     const inFlight = this.slots - this.freeCount
     if (inFlight > this.statistics[COUNTER.inFlightMax]) this.statistics[COUNTER.inFlightMax] = inFlight
     if (this.mayRunShort()) this.runShort(this.wanting())
@@ -238,6 +238,7 @@ export class QueueCore extends RequestPool implements RequestHost {
    */
   settle(words: Int32Array, at: number): number {
     const { effects } = this
+    if (this.queueState === QueueState.Yielded) effects.submitCount = 0
     for (let index = 0; index < effects.answerCount; index++) this.answer(effects.answerSlots[index], index)
     const from = this.trace === undefined ? at : this.trace.write(words, at)
     const end = effects.write(words, from, this.rspProd)
@@ -284,6 +285,11 @@ export class QueueCore extends RequestPool implements RequestHost {
 
   private noEdge(chart: string, state: number, event: number): never {
     assert(false, `the ${chart} chart has no edge for event ${event} in state ${state}`)
+  }
+
+  /** What waits in the line stays there once another process is to go on with it. */
+  private admit(): void {
+    if (this.gate.length > 0 && this.queueState !== QueueState.Yielded) this.gate.admitWaiting()
   }
 
   private isRelieved(): boolean {

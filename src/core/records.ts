@@ -72,6 +72,8 @@ export const COMMAND_MEDIUM_SIZE_HIGH = 7
 export const COMMAND_RECOVERED = 8
 /** Whatever waits for space on the medium is tried again. */
 export const COMMAND_RETRY = 9
+/** Another process takes over, as things are: nothing more is taken or begun. */
+export const COMMAND_YIELD = 10
 
 /** Argument of DRAIN: what waits for space is answered with an error, now and from now on. */
 export const DRAIN_WITHOUT_SPACE = 1
@@ -86,6 +88,7 @@ export const COMMAND_NAMES: { readonly [code: number]: string } = {
   [COMMAND_MEDIUM_SIZE_HIGH]: 'mediumSizeHigh',
   [COMMAND_RECOVERED]: 'recovered',
   [COMMAND_RETRY]: 'retry',
+  [COMMAND_YIELD]: 'yield',
 }
 
 /** Why a queue is in Shortage: the fourth byte of ENTERED. */

@@ -49,10 +49,10 @@ export function judgeLegacy(words: Int32Array, boot: string): QueueLegacy {
   const end = lastState(words, read.header, upcast)
   if (typeof end === 'string') return refused(end)
   if (end === QueueState.Detached) return { kind: 'rested' }
-  if (LOST[end] !== undefined) return { kind: 'refused', sentence: LOST[end] }
+  if (LOST[end] !== undefined) return { kind: 'refused', sentence: LOST[end], lost: true }
   const connection = ringOf(identity.connection)
   if (connection === undefined) return refused('it does not say which ring it is about')
-  return { kind: 'recoverable', connection }
+  return { kind: 'recoverable', connection, ...(end === QueueState.Yielded && { yielded: true as const }) }
 }
 
 /** The pages of the largest ring. */

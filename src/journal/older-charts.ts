@@ -62,4 +62,20 @@ export const OLDER_CHARTS: readonly OlderCharts[] = [
       events: words('attached short drainAsked frontEndGone ringBroken recovered relieved emptied detached'),
     },
   },
+  // No queue was left to another process on purpose.
+  {
+    request: {
+      hash: 'b62d4184b45ae07e',
+      states: [...REQUEST_STATES, 'Stalled'],
+      events: words(
+        'taken rejected held waited admitted abandoned answered redone copied copyFailed completed failed full freed ' +
+          'retried gaveUp',
+      ),
+    },
+    queue: {
+      hash: '78f6ca3bbaf5f0b4',
+      states: QUEUE_STATES,
+      events: words('attached short drainAsked frontEndGone ringBroken recovered relieved emptied detached'),
+    },
+  },
 ]

@@ -6,6 +6,7 @@
  *   Detached ─ Running ⇄ Shortage
  *                 └──┬──────┘
  *        Draining · Abandoning · Broken ─ Drained ─ Detached       (Draining, Drained ─ recovered ─► Running)
+ *        Yielded ─ recovered ─► Running                            (in the journal of whoever takes over)
  *
  * Entering and leaving every state is written to the journal. What must never happen: consuming a ring entry in any
  * state but Running; reaching Drained with a request that is not Free.
@@ -14,7 +15,7 @@ import { setup } from 'xstate'
 
 export type QueueEventType =
   | 'attached' | 'short' | 'relieved' | 'drainAsked' | 'frontEndGone' | 'ringBroken' | 'emptied' | 'detached'
-  | 'recovered'
+  | 'recovered' | 'yielded'
 
 export const queueMachine = setup({
   types: { context: {}, events: {} as { type: QueueEventType } },
@@ -52,6 +53,7 @@ export const queueMachine = setup({
           description: 'the producer index lies',
         },
         recovered: { description: 'a successor goes on from the journal' },
+        yielded: { target: 'Yielded', description: 'another process takes over' },
       },
     },
     Shortage: {
@@ -69,6 +71,7 @@ export const queueMachine = setup({
           actions: ['announceRelief', 'abandonAll'],
           description: 'nobody is left to answer',
         },
+        yielded: { target: 'Yielded', actions: ['announceRelief'], description: 'another process takes over' },
       },
     },
     Draining: {
@@ -78,6 +81,7 @@ export const queueMachine = setup({
         drainAsked: { description: 'it is on its way there' },
         recovered: { target: 'Running', description: 'who wanted it at rest has died; a successor goes on' },
         frontEndGone: { target: 'Abandoning', actions: ['abandonAll'], description: 'nobody is left to answer' },
+        yielded: { target: 'Yielded', description: 'another process takes over' },
       },
     },
     Abandoning: {
@@ -86,6 +90,7 @@ export const queueMachine = setup({
         emptied: { target: 'Drained', actions: ['announceDrained'], description: 'the last I/O has ended' },
         drainAsked: { description: 'it is on its way there' },
         frontEndGone: { description: 'it is known' },
+        yielded: { description: 'there is nothing to go on with' },
       },
     },
     Broken: {
@@ -94,6 +99,7 @@ export const queueMachine = setup({
         emptied: { target: 'Drained', actions: ['announceDrained'], description: 'the last I/O has ended' },
         drainAsked: { description: 'it is on its way there' },
         frontEndGone: { description: 'it is treated so already' },
+        yielded: { description: 'there is nothing to go on with' },
       },
     },
     Drained: {
@@ -103,6 +109,14 @@ export const queueMachine = setup({
         drainAsked: { description: 'it is done' },
         recovered: { target: 'Running', description: 'who wanted it at rest has died; a successor goes on' },
         frontEndGone: { description: 'nothing is left to abandon' },
+        yielded: { description: 'nothing is left to be gone on with' },
+      },
+    },
+    Yielded: {
+      description: 'Another process takes over: nothing more is taken or begun, I/O in flight is awaited and answered',
+      on: {
+        recovered: { target: 'Running', description: 'it goes on from the journal' },
+        yielded: { description: 'it is known' },
       },
     },
   },

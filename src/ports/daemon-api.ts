@@ -147,8 +147,11 @@ export interface HeldMappings {
   readonly grants: number
 }
 
-/** `park`: drain, let rings go, front ends stay Connected, a next start goes on. `close`: the devices go to Closed. */
-export type StopMode = 'park' | 'close'
+/**
+ * `park`: drain, let rings go, front ends stay Connected, a next start goes on. `close`: the devices go to Closed.
+ * `yield`: let rings go without draining, because another process takes over now.
+ */
+export type StopMode = 'park' | 'close' | 'yield'
 
 export interface DaemonApi {
   attach(spec: AttachSpec): Promise<AttachOutcome>

@@ -4,8 +4,8 @@
  * Commands go down as plain objects; up come *edges* only. Per-request facts never cross: whoever wants them reads
  * the queue's shared counters or its journal.
  *
- *   device shell ── attach · drain · abandon · detach · medium-opened ──► queue
- *                ◄── attached · refused · drained · detached · crashed · levels ──
+ *   device shell ── attach · drain · abandon · detach · yield · medium-opened ──► queue
+ *                ◄── attached · refused · drained · detached · yielded · crashed · levels ──
  */
 import type { Observable } from 'rxjs'
 import type { BlkifAbiName, ChannelPlan, GrantPlan, RingPlan } from './host.js'
@@ -32,11 +32,15 @@ export type QueueLegacy =
   /** It was let go in good order: nothing was in flight, the ring goes on at rsp_prod. */
   | { readonly kind: 'rested' }
   /** Its journal is whole: the queue can be gone on with, on this very ring. */
-  | { readonly kind: 'recoverable'; readonly connection: RingIdentity }
+  | {
+      readonly kind: 'recoverable'; readonly connection: RingIdentity
+      /** It was left to a successor on purpose: an upgrade, no death. */
+      readonly yielded?: true
+    }
   /** No journal tells: only a ring with nothing unanswered can be taken over. */
   | { readonly kind: 'unknown'; readonly sentence: string }
-  /** It must not be gone on with. */
-  | { readonly kind: 'refused'; readonly sentence: string }
+  /** It must not be gone on with; `lost`: nor would whoever serves it, for its front end or its ring is lost. */
+  | { readonly kind: 'refused'; readonly sentence: string; readonly lost?: true }
   /** It was gone on with again and again, and nobody survived it. */
   | { readonly kind: 'hopeless'; readonly sentence: string }
 
@@ -109,8 +113,12 @@ export type QueueEvent =
   | { readonly kind: 'crashed'; readonly name: QueueName; readonly sentence: string }
   | { readonly kind: 'mediumRenewed'; readonly name: QueueName; readonly renewal: number }
   | { readonly kind: 'levels'; readonly name: QueueName; readonly levels: number }
+  /** It goes on from a journal: its first batch was sealed then, nanoseconds of the monotonic clock. */
+  | { readonly kind: 'resumed'; readonly name: QueueName; readonly atNs: number }
   /** It went on from a journal, and has answered as many as were owed. */
   | { readonly kind: 'recovered'; readonly name: QueueName }
+  /** After `yield`: since then nothing was taken, no I/O is in flight, and nothing is borrowed any more. */
+  | { readonly kind: 'yielded'; readonly name: QueueName; readonly atNs: number }
 
 /** What the device actors see of all Workers together. */
 export interface QueuePool {
@@ -129,6 +137,11 @@ export interface QueuePool {
   abandon(name: QueueName): void
   /** Only after `drained`; then `detached`. */
   detach(name: QueueName): void
+  /**
+   * Another process takes over as things are: nothing more is taken or begun, I/O in flight is awaited and answered;
+   * then `yielded`. A queue that is coming to rest by itself says `drained` instead.
+   */
+  yield(name: QueueName): void
   /**
    * Another medium, or the same with another size: replaces the port once nothing is in flight, closes the old one, and
    * then says `mediumRenewed` with the same number.

@@ -67,6 +67,14 @@ export class FakeQueuePool implements QueuePool {
     this.event$.next({ kind: 'detached', name })
   }
 
+  yield(name: QueueName): void {
+    this.log.push(`yield ${name}`)
+    assert(this.#phases.has(name), `${name} is not attached`)
+    if (this.#phases.get(name) !== 'attached') return
+    this.#forget(name)
+    this.event$.next({ kind: 'yielded', name, atNs: 0 })
+  }
+
   mediumOpened(name: QueueName, plan: MediumPlan, renewal: number): void {
     this.log.push(`medium ${name} ${plan.geometry.sectorCount}`)
     assert(this.#phases.has(name), `${name} is not attached`)

@@ -61,9 +61,10 @@ function recordingApi(asked: unknown[]): DaemonApi {
 function recordingDaemon(asked: unknown[]): ControlledDaemon {
   return {
     api: recordingApi(asked),
-    status: () => ({ version: '0', pid: 1, world: 'embedded', since: '', devices: 1, held, owned, state: 'running' }),
+    status: () => ({ build: '', version: '0', pid: 1, world: 'embedded', since: '', devices: 1, held, owned, state: 'running' }),
     config: () => settingsOrThrow(loadSettings({})),
     reload: () => ({ changed: [], waiting: [] }),
+    upgrade: () => Promise.reject(new Error('nobody asks for it')),
     stop: (mode, timeoutMs, progress) => {
       asked.push({ stop: mode, timeoutMs })
       progress({ pending: [] })

@@ -147,6 +147,7 @@ export const ways: Readonly<Record<string, readonly DeviceEvent[]>> = {
   'Closing.closingMedium': [...toDraining, ...undone.slice(0, 5)],
   'Parking.draining': [...toConnected, { type: 'operator.parked' }],
   'Parking.abandoning': [...toConnected, { type: 'operator.parked' }, says('Unknown')],
+  'Parking.yielding': [...toConnected, { type: 'operator.yielded' }],
   'Parking.detachingQueue': [...toConnected, { type: 'operator.parked' }, ...undone.slice(0, 1)],
   'Parking.unbindingChannel': [...toConnected, { type: 'operator.parked' }, ...undone.slice(0, 2)],
   'Parking.unmappingRing': [...toConnected, { type: 'operator.parked' }, ...undone.slice(0, 3)],
@@ -218,7 +219,7 @@ export function held(all: readonly DeviceEffect[]): string[] {
 /** Plays the outside to every pending effect until the device rests; the queue drains, hosts obey. */
 export function settle(device: Given): Given {
   const answers: Partial<Record<DeviceEffect['type'], DeviceEvent>> = {
-    drainQueue: undone[0], abandonQueue: undone[0], detachQueue: undone[1], unbindChannel: undone[2],
+    drainQueue: undone[0], abandonQueue: undone[0], yieldQueue: { type: 'queue.yielded' }, detachQueue: undone[1], unbindChannel: undone[2],
     unmapRing: undone[3], closeGrants: undone[4], closeMedium: undone[5],
   }
   for (let last = device; ; ) {
@@ -234,7 +235,7 @@ export const awaited: Readonly<Record<string, DeviceEvent>> = {
   ...Object.fromEntries(steps.map((step, index) => [`Connecting.${step.state}`, outcomes[index]])),
   ...Object.fromEntries(steps.map((step, index) => [`Recovering.${step.state}`, outcomes[index]])),
   'Recovering.rejudging': legacyRead(), 'Recovering.reattaching': { type: 'queue.attached' },
-  draining: undone[0], abandoning: undone[0], detachingQueue: undone[1], unbindingChannel: undone[2],
+  draining: undone[0], abandoning: undone[0], yielding: { type: 'queue.yielded' }, detachingQueue: undone[1], unbindingChannel: undone[2],
   unmappingRing: undone[3], closingGrants: undone[4], closingMedium: undone[5],
 }
 

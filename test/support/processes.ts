@@ -207,6 +207,16 @@ export class RealWorld {
     return new DaemonProcess(running, control, path)
   }
 
+  /** One question to whoever listens on that control socket now. */
+  async ask<Result>(socket: string, method: string): Promise<Result> {
+    const control = await ControlClient.connect(socket)
+    try {
+      return (await control.call(method)) as Result
+    } finally {
+      control.close()
+    }
+  }
+
   async guest(options: { pages?: number; name?: string } = {}): Promise<GuestHere> {
     const domain = await GuestDomain.create({ dir: this.hostDir, name: 'guest', ...options })
     const guest = new GuestHere(domain, await domain.connectXenStore())
@@ -224,9 +234,22 @@ export class RealWorld {
 
   async close(): Promise<void> {
     for (const { child } of this.#processes) child.kill('SIGKILL')
+    this.#killSuccessors()
     for (const closer of this.#closers.splice(0).reverse()) closer()
     await Promise.all(this.#processes.splice(0).map(({ ended }) => ended))
     rmSync(this.dir, { recursive: true, force: true })
+  }
+
+  /** Daemons that took over from those that were started here: they are children of nobody. */
+  #killSuccessors(): void {
+    for (const name of readdirSync('/proc').filter((text) => /^\d+$/.test(text))) {
+      try {
+        const args = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0')
+        if (args.includes('run') && args.includes(this.hostDir)) process.kill(Number(name), 'SIGKILL')
+      } catch {
+        // Ended meanwhile, or not ours.
+      }
+    }
   }
 }
 

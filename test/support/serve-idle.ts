@@ -43,6 +43,8 @@ function idleWorld(): World {
     journalUse: () => ({ poolBytes: 1 << 26, heldBytes: 1 << 18, segmentsBegun: 7 }),
     apply: (settings) => process.stdout.write(`applied depth ${settings['medium.depth']}\n`),
     lost: new Promise(() => undefined),
+    resumed: () => Promise.resolve([]),
+    yielded: () => new Map(),
     close: () => Promise.resolve(),
   }
 }

@@ -27,7 +27,7 @@ function pool(workers: number): { puppets: Puppet[]; queues: WorkerQueuePool; la
   const queues = new WorkerQueuePool({
     workers,
     table: {} as SegmentTable,
-    legacies: new Legacies({ found: [], boot: '', ledger: noLedger, attemptsMax: 1 }),
+    legacies: new Legacies({ boot: '', ledger: noLedger, attemptsMax: 1 }),
     leave: () => undefined,
     reapOrphans: () => orphans,
     after: (_milliseconds, fire) => void later.push(fire),

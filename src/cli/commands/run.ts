@@ -43,6 +43,9 @@ export function addRun(program: Command, context: CommandContext, openWorld: Ope
       openLog: openProcessLog,
       signals: process,
       environment: process.env,
+      command: {
+        interpreter: process.execPath, flags: process.execArgv, program: process.argv[1], args: process.argv.slice(2),
+      },
     })
   })
 }

@@ -11,6 +11,7 @@
  *   statistics {name?}                  DeviceStatistics[]
  *   config                              settings in force and where each came from
  *   reload                              as SIGHUP: what changed, what waits for the next start
+ *   upgrade {program?, check?}          UpgradeOutcome, with an event per step
  *   stop {mode, timeoutMs?}             StopOutcome, with an event per second that says what is waited for
  *
  * Each method reads its parameters through `Params` and calls one function of the daemon; nothing is decided here.
@@ -22,6 +23,8 @@ import type { ReloadPlan } from '../config/reload.js'
 import { DOMID_MAX } from '../../protocol/keys.js'
 import type { Origins } from '../config/load.js'
 import type { Settings } from '../config/schema.js'
+import type { UpgradeOutcome } from '../upgrade/handover.js'
+import type { UpgradeProgress, UpgradeRequest } from '../upgrade/upgrader.js'
 import { Params } from './params.js'
 import type { ControlHandlers } from './server.js'
 
@@ -29,6 +32,8 @@ const WAIT_MS_MAX = 24 * 3_600_000
 
 export interface DaemonStatus {
   readonly version: string
+  /** Which build of that version; empty when nothing says so. */
+  readonly build: string
   readonly pid: number
   readonly world: string
   /** ISO 8601. */
@@ -39,7 +44,7 @@ export interface DaemonStatus {
   /** Entries in the process's table of owners. */
   readonly owned: { readonly descriptors: number; readonly mappings: number }
   /** `running`, or how it stops. */
-  readonly state: 'running' | 'parking' | 'closing'
+  readonly state: 'running' | 'parking' | 'closing' | 'yielding'
 }
 
 /** An event of `stop`: whom it still waits for. */
@@ -54,6 +59,7 @@ export interface ControlledDaemon {
   config(): { readonly settings: Settings; readonly origins: Origins }
   reload(): Pick<ReloadPlan, 'changed' | 'waiting'>
   /** Parks or closes, and ends the process after the answer went out. `timeoutMs` as park.timeout, 0 = for ever. */
+  upgrade(request: UpgradeRequest, progress: UpgradeProgress): Promise<UpgradeOutcome>
   stop(mode: StopMode, timeoutMs: number | undefined, progress: (event: StopProgress) => void): Promise<StopOutcome>
 }
 
@@ -86,6 +92,13 @@ export function controlMethods(daemon: ControlledDaemon): ControlHandlers {
     detach: async (values) => api.detach(readDetach(new Params(values))),
     insert: async (values) => api.changeDisc(readDisc(new Params(values), true)),
     eject: async (values) => api.changeDisc(readDisc(new Params(values), false)),
+    upgrade: async (values, progress) => {
+      const params = new Params(values)
+      const program = params.optionalText('program')
+      const check = params.flag('check')
+      params.done()
+      return daemon.upgrade({ check, ...(program === undefined ? {} : { program }) }, progress)
+    },
     stop: async (values, progress) => {
       const params = new Params(values)
       const mode = params.optionalChoice('mode', ['park', 'close']) ?? 'park'

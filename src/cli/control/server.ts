@@ -41,6 +41,7 @@ export class ControlServer {
   private readonly server: Server
   private readonly handlers: ControlHandlers
   private readonly http: HttpServer | undefined
+  private closed: Promise<void> | undefined
 
   private constructor(handlers: ControlHandlers, http?: HttpServer) {
     this.handlers = handlers
@@ -59,12 +60,17 @@ export class ControlServer {
     return control
   }
 
+  /** Takes no more clients: another process may listen at this place. Those that are there keep their connection. */
+  leave(): void {
+    this.closed ??= new Promise<void>((resolve) => this.server.close(() => resolve()))
+  }
+
   /** Takes no more clients and ends those that are there, after what was written to them has gone out. */
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()))
+    this.leave()
     for (const client of this.clients) client.destroySoon()
     this.http?.closeIdleConnections()
-    await closed
+    await this.closed
   }
 
   private accept(socket: Socket): void {

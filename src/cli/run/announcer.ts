@@ -5,6 +5,7 @@
  *   READY=1 STATUS=2 disks: 1 connected, 1 offered     it serves; STATUS follows the disks, once a second at most
  *   WATCHDOG=1                                         all its threads turn (watchdog.ts)
  *   RELOADING=1 MONOTONIC_USEC=…  then  READY=1        around a reload, also one that is refused
+ *   RELOADING=1 …  then  MAINPID=… READY=1             around an upgrade: the manager's next message is the successor's
  *   STOPPING=1 STATUS=parking: waiting for …           then every second EXTEND_TIMEOUT_USEC: how long a stop may take
  *                                                      is park.timeout's to say, not the manager's
  */
@@ -71,8 +72,26 @@ export class Announcer {
     }
   }
 
+  /** Around an upgrade; what it rejects with is passed on. */
+  async upgrading<T>(upgrade: () => Promise<T>): Promise<T> {
+    this.manager.insist({ RELOADING: 1, MONOTONIC_USEC: Math.floor(this.clock.nowNs() / 1000) })
+    try {
+      return await upgrade()
+    } catch (error) {
+      this.told = `${disksText(this.api.list())}; not upgraded: ${sentenceOf(error)}`
+      this.manager.insist({ READY: 1, STATUS: this.told })
+      throw error
+    }
+  }
+
+  /** Another process serves now, or is about to; the manager watches that one from here on. */
+  handedOver(pid: number): void {
+    this.manager.insist({ MAINPID: pid, READY: 1, STATUS: 'upgraded' })
+  }
+
   /** A stop has begun, or goes on. */
   stopping(mode: StopMode, pending: readonly PendingDevice[]): void {
+    if (mode === 'yield') return // the service goes on
     const what = mode === 'park' ? 'parking' : 'closing'
     const STATUS = pending.length === 0 ? what : `${what}: waiting for ${pendingText(pending)}`
     if (this.stops) this.manager.tell({ STATUS, EXTEND_TIMEOUT_USEC: EXTENSION_USEC })

@@ -7,9 +7,10 @@
  */
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { mediaAddon } from '../../io/media/native-engine.js'
 import { closeDescriptor } from '../../io/native/owners.js'
-import { sentenceOf, XbbdError } from '../../protocol/errors.js'
+import { codeOf, sentenceOf, XbbdError } from '../../protocol/errors.js'
 
 /** A held lock. */
 export interface RunLock {
@@ -32,6 +33,17 @@ export function lockRunDir(runDir: string): RunLock {
   }
   writeFileSync(path, `${process.pid}\n`)
   return { release: () => closeDescriptor(handle) }
+}
+
+/** The same, where whoever holds it is about to let go. Rejects as {@link lockRunDir} when that takes too long. */
+export async function lockRunDirSoon(runDir: string, withinMs: number): Promise<RunLock> {
+  for (const began = performance.now(); ; await pause(2)) {
+    try {
+      return lockRunDir(runDir)
+    } catch (error) {
+      if (codeOf(error) !== 'XBBD_RUNNING' || performance.now() - began > withinMs) throw error
+    }
+  }
 }
 
 function openLockFile(runDir: string, path: string): number {

@@ -5,7 +5,8 @@
  *
  *   settings ─► outside { store, host } · journal pool · Workers ─► Daemon ─► World { api, lost, close }
  *
- * Opened in that order, closed in reverse; what fails half-way closes what was opened before it.
+ * Opened in that order, closed in reverse; what fails half-way closes what was opened before it. A process that takes
+ * over from one that lives opens all but the Daemon, and waits there for its turn.
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -14,7 +15,9 @@ import { Daemon } from '../../actors/daemon.js'
 import type { DaemonOptions } from '../../actors/daemon.js'
 import { HypervisorGone } from './hypervisor-gone.js'
 import { mediumOpener } from '../../io/media/open-medium.js'
+import { findLegacies } from '../../io/journal/found-legacies.js'
 import { FileLedger } from '../../io/journal/recovery-ledger.js'
+import { mapLivePool } from '../../io/journal/segment-pool.js'
 import { systemClock } from '../../io/native/system-clock.js'
 import { ActorJournals } from '../../journal/actor-journal.js'
 import { chartHash, requireCurrentChart } from '../../machines/compile/index.js'
@@ -25,12 +28,14 @@ import { queueMachine } from '../../machines/queue.machine.js'
 import { requestMachine } from '../../machines/request.machine.js'
 import { sentenceOf } from '../../protocol/errors.js'
 import type { Settings } from '../config/schema.js'
+import { rehearseQueues } from '../upgrade/rehearse-queues.js'
+import { Resumptions } from '../upgrade/resumptions.js'
 import { packageVersion } from '../version.js'
 import { deviceSettings } from './device-settings.js'
 import type { Log } from './log.js'
 import { openOutside } from './outside.js'
-import { startWorkers } from './start-workers.js'
-import type { World } from './world.js'
+import { startWorkers, startWorkersAlone, type StartedWorkers, type WorkerSettings } from './start-workers.js'
+import type { AwaitTurn, World } from './world.js'
 import type { WorkerThreads } from './worker-threads.js'
 
 /** How long a lock of another process on an image is waited for, and how often a medium is asked for its size:
@@ -42,7 +47,9 @@ const SUPERVISION = { firstPauseMs: 100, maxPauseMs: 5000 }
 const hashText = (text: string) => createHash('sha256').update(text).digest('hex')
 
 /** `threads`: for the Workers; they are ended with the world, or when it cannot be opened. */
-export async function openDaemonWorld(settings: Settings, log: Log, threads: WorkerThreads): Promise<World> {
+export async function openDaemonWorld(
+  settings: Settings, log: Log, threads: WorkerThreads, awaitTurn?: AwaitTurn,
+): Promise<World> {
   const closers: (() => void | Promise<void>)[] = [() => threads.close()]
   const close = async () => {
     for (const closer of closers.splice(0).reverse()) await closer()
@@ -50,7 +57,7 @@ export async function openDaemonWorld(settings: Settings, log: Log, threads: Wor
   try {
     requireCurrentChart(requestMachine, requestChartHash, hashText)
     requireCurrentChart(queueMachine, queueChartHash, hashText)
-    return { ...(await compose(settings, log, threads, closers)), close }
+    return { ...(await compose(settings, log, threads, closers, awaitTurn)), close }
   } catch (error) {
     await close()
     throw error
@@ -62,12 +69,13 @@ async function compose(
   log: Log,
   threads: WorkerThreads,
   closers: (() => void | Promise<void>)[],
+  awaitTurn: AwaitTurn | undefined,
 ): Promise<Omit<World, 'close'>> {
   const gone = new HypervisorGone()
   const { world, store, host } = await openOutside(settings, closers, (error) => gone.say(error))
   const clocks = { wallMs: systemClock.wallMs(), monotonicNs: systemClock.nowNs() }
   const origin = { program: `xbbd ${packageVersion()}`, boot: bootId(), pid: process.pid, ...clocks }
-  const workers = startWorkers({
+  const workers = await workersOf({
     world,
     workers: settings.workers,
     arenaBytes: settings['arena.size'],
@@ -79,8 +87,8 @@ async function compose(
     ledger: new FileLedger(join(settings['run.dir'], 'recoveries'), systemClock, settings['restart.period']),
     recoveriesMax: Math.max(1, settings['restart.max']),
     origin,
-  }, threads)
-  closers.push(() => workers.close())
+  }, threads, closers, awaitTurn)
+  const resumptions = new Resumptions(workers.queues.event$)
   const { segments } = workers
   const journals = new ActorJournals({
     register: () => segments.table.register(),
@@ -114,13 +122,37 @@ async function compose(
   workers.legacies.keepOnly((queue) => served.has(queue))
   log.debug({ world, workers: settings.workers }, 'the world is open')
   void store.closed.then((error) => error && gone.say(error))
+  const apply = (changed: Settings) => daemon.apply(deviceSettings(changed))
+  const resumed = (queues: readonly string[], withinMs: number) => resumptions.of(queues, daemon, withinMs)
   return {
-    kind: world,
-    api: daemon,
+    kind: world, api: daemon, apply, lost: gone.said, resumed,
     journalUse: () => segments.use(),
-    apply: (changed) => daemon.apply(deviceSettings(changed)),
-    lost: gone.said,
+    yielded: () => resumptions.yielded,
   }
+}
+
+/** Workers, with the journals of whoever served before; waits for its turn where another process still serves. */
+async function workersOf(
+  settings: WorkerSettings, threads: WorkerThreads, closers: (() => void | Promise<void>)[],
+  awaitTurn: AwaitTurn | undefined,
+): Promise<StartedWorkers> {
+  const closedInTheEnd = (workers: StartedWorkers) => {
+    closers.push(() => workers.close())
+    return workers
+  }
+  if (awaitTurn === undefined) return closedInTheEnd(startWorkersAlone(settings, threads))
+  const { journalDir, journalBytes, origin } = settings
+  const rehearse = (queues: readonly string[]) => rehearseQueues(journalDir, queues, origin.boot)
+  const pool = mapLivePool(journalDir, journalBytes)
+  // Another journal.size: its files are not to be touched before the other process has let go of them.
+  if (pool === undefined) {
+    await awaitTurn({ rehearse, warm: Promise.resolve() })
+    return closedInTheEnd(startWorkersAlone(settings, threads, true))
+  }
+  const workers = closedInTheEnd(startWorkers(settings, pool, threads))
+  await awaitTurn({ rehearse, warm: workers.queues.warm })
+  workers.begin({ found: findLegacies(journalDir), announced: true })
+  return workers
 }
 
 /** Identifies this boot of the machine: a journal of another boot is never a base for recovery. */

@@ -11,11 +11,28 @@
  *   throw            the queue breaks an invariant           error=E:FROM-TO    the same, for these sectors only
  *   die              the Worker ends with an exception
  *   hang             the Worker never turns again           kill=POINT:VISIT   SIGKILL there (actors/kill-points.ts)
+ *
+ *   upgrade=POINT    SIGKILL in the middle of an upgrade, in the process that passes there (UPGRADE_POINTS)
  */
 import { KILL_POINTS, type PlantedKill } from '../../actors/kill-points.js'
 import type { MediumLayer } from '../../ports/medium.js'
 import type { QueuePlant } from '../../ports/queues.js'
 import { XbbdError } from '../../protocol/errors.js'
+
+/**
+ * Of the new process: nothing said yet, asked for its judgement, about to say that it is ready, let in, at work and
+ * nothing said of it. Of the old one: everything is let go of, and the other is not told; it is told.
+ */
+export const UPGRADE_POINTS = [
+  'starting', 'rehearsing', 'ready', 'taking', 'serving', 'yielded', 'handing',
+] as const
+export type UpgradePoint = (typeof UPGRADE_POINTS)[number]
+
+/** Ends the process where XBBD_PLANT says so. */
+export function passUpgradePoint(point: UpgradePoint): void {
+  const planted = (process.env.XBBD_PLANT ?? '').split(',')
+  if (planted.includes(`upgrade=${point}`)) process.kill(process.pid, 'SIGKILL')
+}
 
 /** What is planted in one device. */
 export interface PlantedFaults {
@@ -58,12 +75,14 @@ function planted(text: string): Planted {
   const kill = /^kill=([a-z-]+)(?::(\d+))?$/.exec(fault)
   const point = KILL_POINTS.find((name) => name === kill?.[1])
   if (point !== undefined) return { device, kill: { at: point, visit: Number(kill?.[2] ?? 1) } }
+  const upgrade = /^upgrade=([a-z]+)$/.exec(fault)?.[1]
+  if (UPGRADE_POINTS.some((point) => point === upgrade)) return { device: '' } // of no device
   const error = /^error=(\d+)(?::(\d+)-(\d+))?$/.exec(fault)
   if (error) {
     const range = error[2] === undefined ? {} : { from: Number(error[2]), to: Number(error[3]) }
     return { device, layer: { kind: 'error', errno: Number(error[1]), ...range } }
   }
-  const known = 'read, answer, journal, throw, die, hang, kill=POINT:VISIT, delay=MS or error=ERRNO:FROM-TO'
+  const known = 'read, answer, journal, throw, die, hang, kill=POINT:VISIT, upgrade=POINT, delay=MS, error=E:FROM-TO'
   const sentence = `XBBD_PLANT=${text} is no fault that can be planted: ${known}, with @DEVICE for one device alone`
   throw new XbbdError('XBBD_PLANT', sentence, { exitCode: 64 })
 }

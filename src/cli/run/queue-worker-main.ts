@@ -8,7 +8,7 @@
  */
 import { parentPort } from 'node:worker_threads'
 import { QueueWorker } from '../../actors/queue-worker.js'
-import type { DownMessage } from '../../actors/worker-messages.js'
+import type { DownMessage, UpMessage } from '../../actors/worker-messages.js'
 import { compiledSteppers } from '../../core/steppers.js'
 import type { Steppers } from '../../core/steppers.js'
 import { CHUNK_BYTES } from '../../core/extent-pool.js'
@@ -76,6 +76,11 @@ const worker = new QueueWorker({
 receive = (message) => worker.receive(message)
 early.splice(0).forEach(receive)
 if (data.requests === 'compiled') warmUp()
+else tellWarm()
+
+function tellWarm(): void {
+  port?.postMessage({ kind: 'warm' } satisfies UpMessage)
+}
 
 /** In slices between all else, and over when a queue has work of its own: that warms as well. */
 function warmUp(): void {
@@ -83,7 +88,10 @@ function warmUp(): void {
   const slice = () => {
     // On a machine with one processor the rest of the daemon has to come first.
     if (!worker.busy && ring.slice()) systemClock.after(4, slice)
-    else ring.close()
+    else {
+      ring.close()
+      tellWarm()
+    }
   }
   setImmediate(slice)
 }

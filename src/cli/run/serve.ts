@@ -5,15 +5,18 @@
  *   settings ─► lock run.dir ─► open the world ─► control socket ─► port for metrics ─► «ready»
  *   stop ─► devices parked or closed ─► answer to who asked ─► control socket ─► world ─► lock ─► status
  *
+ *   succeeding: settings ─► world, all but the devices ─► its turn ─► lock ─► devices ─► control socket ─► «ready»
+ *   upgraded:   devices let go ─► control socket, lock ─► the successor serves ─► status; else from the lock again
+ *
  * The lock comes before anything that could disturb another daemon and goes last; the control socket answers only
  * when devices can be asked about. SIGTERM and SIGINT park, a second one stops waiting, SIGHUP reads the configuration
- * again.
+ * again, or, when another build stands where this one was started from, changes to that.
  */
 import type { EventEmitter } from 'node:events'
 import type { StopOutcome } from '../../ports/daemon-api.js'
 import { owned as ownedEntries } from '../../io/native/owners.js'
 import { systemClock } from '../../io/native/system-clock.js'
-import { sentenceOf, XbbdError } from '../../protocol/errors.js'
+import { codeOf, sentenceOf, XbbdError } from '../../protocol/errors.js'
 import { controlSocketOf } from '../config/cross-check.js'
 import { loadSettings, settingsOrThrow, type Layers, type Origins } from '../config/load.js'
 import { planReload, type ReloadPlan } from '../config/reload.js'
@@ -22,13 +25,17 @@ import { controlMethods, type ControlledDaemon } from '../control/methods.js'
 import { listenForMetrics, metricsHttp } from '../control/metrics-http.js'
 import { ControlServer } from '../control/server.js'
 import { pendingText } from '../pending.js'
+import { buildOf, sameBuild, type Build } from '../upgrade/build.js'
+import { Handover, type Ending } from '../upgrade/handover.js'
+import { NOT_WANTED, placesOf, Succession } from '../upgrade/succession.js'
+import type { ProgramCommand } from '../upgrade/successor-process.js'
 import { Announcer } from './announcer.js'
-import { lockRunDir } from './lock.js'
+import { lockRunDir, lockRunDirSoon, type RunLock } from './lock.js'
 import type { Log } from './log.js'
 import { scraperOf, type Scraper } from './scrape.js'
 import { ServiceManager } from './service-manager.js'
 import { statusOf, Stopper } from './stopper.js'
-import type { OpenWorld, World } from './world.js'
+import type { OpenWorld, Readiness, World } from './world.js'
 
 /** What a process gives its daemon. */
 export interface ServeOptions {
@@ -39,53 +46,123 @@ export interface ServeOptions {
   readonly openLog: (level: Settings['log.level']) => Log
   /** `process`, or what stands for it in a test: emits SIGTERM, SIGINT, SIGHUP. */
   readonly signals: EventEmitter
-  /** Says whether a service manager wants to be told how it goes (service-manager.ts). */
+  /** Says whether a service manager wants to be told how it goes, and whether another process is succeeded. */
   readonly environment: NodeJS.ProcessEnv
+  /** How this process was started, and its successor will be. */
+  readonly command: ProgramCommand
 }
 
 const WORLD_LOST = 69
 
+/** How long the lock may be somebody's who is about to let go, or is being ended. */
+const LOCK_MS = 10_000
+
 /** Runs a daemon until it is stopped. @returns the exit status. Rejects with XbbdError when it could not start. */
 export async function serve(options: ServeOptions): Promise<number> {
+  const succession = Succession.of(options.environment)
+  try {
+    return await serveFrom(options, succession)
+  } catch (error) {
+    if (codeOf(error) === NOT_WANTED) return 0
+    succession?.failed(error)
+    throw error
+  }
+}
+
+async function serveFrom(options: ServeOptions, succession: Succession | undefined): Promise<number> {
   const loaded = settingsOrThrow(loadSettings(options.layers()))
   const log = options.openLog(loaded.settings['log.level'])
   const warn = (sentence: string) => log.warn(sentence)
   const { environment } = options
+  const build = buildOf(options.command.program)
   const manager = new ServiceManager({ environment, pid: process.pid, clock: systemClock, warn })
-  const lock = lockRunDir(loaded.settings['run.dir'])
-  log.info({ version: options.version }, 'starting')
-  const early = holdSignals(options.signals)
+  const place = new RunDir(loaded.settings['run.dir'])
+  if (succession === undefined) place.lock()
+  log.info({ version: options.version }, succession === undefined ? 'starting' : 'starting, to take over')
+  const early = new HeldSignals(options.signals)
+  early.hold()
+  const parts = { options, loaded, build, manager, place, log, early }
+  succession?.here(build)
   try {
-    const world = await options.openWorld(loaded.settings, log)
-    try {
-      const announcer = new Announcer(manager, world.api, systemClock)
-      return await new Service(options, loaded, world, log, announcer).run(early)
-    } finally {
-      await world.close()
+    for (let from = succession; ; from = undefined) {
+      const ending = await tenure(parts, from)
+      if (ending !== 'again') return ending
+      await place.lockSoon()
     }
   } finally {
     early.release()
-    lock.release()
+    place.release()
+  }
+}
+
+/** The directory that one process at a time serves. */
+class RunDir {
+  readonly path: string
+  private held: RunLock | undefined
+
+  constructor(path: string) {
+    this.path = path
+  }
+
+  lock(): void {
+    this.held = lockRunDir(this.path)
+  }
+
+  async lockSoon(): Promise<void> {
+    this.held = await lockRunDirSoon(this.path, LOCK_MS)
+  }
+
+  release(): void {
+    this.held?.release()
+    this.held = undefined
+  }
+}
+
+/** What a process keeps, however often it opens its world. */
+interface ServiceParts {
+  readonly options: ServeOptions
+  readonly loaded: LoadedSettings
+  readonly build: Build
+  readonly manager: ServiceManager
+  readonly place: RunDir
+  readonly log: Log
+  readonly early: HeldSignals
+}
+
+/** One world, from its opening to its end. `from`: another process is succeeded. */
+async function tenure(parts: ServiceParts, from: Succession | undefined): Promise<Ending> {
+  const { options, loaded: { settings }, log, place } = parts
+  const awaitTurn = from && (async (readiness: Readiness) => {
+    await from.awaitTurn(settings, readiness)
+    await place.lockSoon()
+  })
+  const world = await options.openWorld(settings, log, awaitTurn)
+  try {
+    return await new Service(parts, world).run(from)
+  } finally {
+    await world.close()
   }
 }
 
 const ENDING = ['SIGTERM', 'SIGINT'] as const
 
 /** A signal while the world is being opened must not tear it apart half-built: it is kept until the daemon can obey. */
-interface HeldSignals {
-  first(): string | undefined
-  release(): void
-}
+class HeldSignals {
+  first: string | undefined
+  private readonly signals: EventEmitter
+  private readonly note = (name: string) => void (this.first ??= name)
 
-function holdSignals(signals: EventEmitter): HeldSignals {
-  let first: string | undefined
-  const hold = (name: string) => void (first ??= name)
-  for (const name of ENDING) signals.on(name, hold)
-  return {
-    first: () => first,
-    release() {
-      for (const name of ENDING) signals.off(name, hold)
-    },
+  constructor(signals: EventEmitter) {
+    this.signals = signals
+  }
+
+  hold(): void {
+    this.first = undefined
+    for (const name of ENDING) this.signals.on(name, this.note)
+  }
+
+  release(): void {
+    for (const name of ENDING) this.signals.off(name, this.note)
   }
 }
 
@@ -96,34 +173,54 @@ interface LoadedSettings {
 
 /** A daemon that has started. */
 class Service implements ControlledDaemon {
-  private readonly options: ServeOptions
+  private readonly parts: ServiceParts
   private readonly world: World
   private readonly log: Log
   private readonly announcer: Announcer
   private readonly stopper: Stopper
+  private readonly handover: Handover
   private readonly since = new Date().toISOString()
+  /** Where others find us, another process may be found. */
+  private leavePlaces: () => void = () => undefined
   private settings: Settings
   private origins: Origins
 
-  constructor(options: ServeOptions, loaded: LoadedSettings, world: World, log: Log, announcer: Announcer) {
-    this.options = options
+  constructor(parts: ServiceParts, world: World) {
+    const { loaded, log, manager, build, options, place } = parts
+    this.parts = parts
     this.world = world
     this.log = log
-    this.announcer = announcer
-    this.stopper = new Stopper(world.api, log, (mode, pending) => announcer.stopping(mode, pending))
+    this.announcer = new Announcer(manager, world.api, systemClock)
+    this.stopper = new Stopper(world.api, log, (mode, pending) => this.announcer.stopping(mode, pending))
     this.settings = loaded.settings
     this.origins = loaded.origins
+    this.handover = new Handover({
+      world, log, stopper: this.stopper, announcer: this.announcer, api: world.api, command: options.command,
+      identity: { ...build, pid: process.pid },
+      environment: () => ({ ...options.environment, ...manager.heirloom }),
+      places: () => placesOf(this.settings),
+      leave: () => {
+        this.leavePlaces()
+        place.release()
+      },
+    })
   }
 
   get api() {
     return this.world.api
   }
 
-  async run(early: HeldSignals): Promise<number> {
+  /** `from`: another process is succeeded, and told. */
+  async run(from: Succession | undefined): Promise<Ending> {
+    const { options: { version }, early } = this.parts
     const socket = controlSocketOf(this.settings)
-    const scraper = scraperOf(this.world, this.options.version, systemClock)
+    const scraper = scraperOf(this.world, version, systemClock)
     const control = await ControlServer.listen(socket, controlMethods(this), metricsHttp(scraper.text))
     const closePort = await this.openPort(scraper, control)
+    this.leavePlaces = () => {
+      control.leave()
+      void closePort()
+    }
     const release = this.takeSignals()
     early.release()
     let lost = false
@@ -132,19 +229,22 @@ class Service implements ControlledDaemon {
       this.log.fatal({ error: sentenceOf(error) }, 'the world is gone: parking what can be parked')
       void this.stopper.stop('park', this.settings['park.timeout']).catch(() => undefined)
     })
-    this.log.info({ version: this.options.version, world: this.world.kind, socket }, 'ready')
-    this.announcer.ready()
-    const held = early.first()
+    this.log.info({ version, world: this.world.kind, socket }, 'ready')
+    // Only the predecessor can tell the manager of us; what we said before would be unheard.
+    void from?.serving(this.world).then(() => this.announcer.ready())
+    if (from === undefined) this.announcer.ready()
+    const held = early.first
     if (held !== undefined) this.stopper.signal(held, this.settings['park.timeout'])
     try {
       const outcome = await this.stopper.done
+      if (outcome.mode === 'yield') return await this.leave(early)
       const status = statusOf(outcome)
       this.report(outcome)
       return lost && status === 0 ? WORLD_LOST : status
     } finally {
       release()
       this.announcer.close()
-      await new Promise((resolve) => setImmediate(resolve)) // whoever asked for the stop has its answer written first
+      await new Promise((resolve) => setImmediate(resolve)) // whoever asked for the end has its answer written first
       await control.close()
       await closePort()
       scraper.close()
@@ -164,6 +264,13 @@ class Service implements ControlledDaemon {
     }
   }
 
+  /** Another process serves, or this one begins anew: then signals are kept for its next world. */
+  private async leave(early: HeldSignals): Promise<Ending> {
+    const ending = await this.handover.ending
+    if (ending === 'again') early.hold()
+    return ending
+  }
+
   private report({ mode, devices, left, held }: StopOutcome): void {
     if (left.length > 0) this.log.error({ mode, left }, `stopped; left behind: ${pendingText(left)}`)
     else if (held.rings + held.channels + held.grants > 0)
@@ -175,7 +282,8 @@ class Service implements ControlledDaemon {
     const owned = ownedEntries()
     const count = (kind: string) => owned.filter((entry) => entry.kind === kind).length
     return {
-      version: this.options.version,
+      version: this.parts.build.version,
+      build: this.parts.build.build,
       pid: process.pid,
       world: this.world.kind,
       since: this.since,
@@ -194,12 +302,16 @@ class Service implements ControlledDaemon {
     return this.stopper.stop(mode, timeoutMs ?? this.settings['park.timeout'], progress)
   }
 
+  upgrade(...[request, progress]: Parameters<ControlledDaemon['upgrade']>) {
+    return this.handover.upgrade(request, progress)
+  }
+
   reload(): Pick<ReloadPlan, 'changed' | 'waiting'> {
     return this.announcer.reloading(() => this.readAgain())
   }
 
   private readAgain(): Pick<ReloadPlan, 'changed' | 'waiting'> {
-    const read = settingsOrThrow(loadSettings(this.options.layers()))
+    const read = settingsOrThrow(loadSettings(this.parts.options.layers()))
     const plan = planReload(this.settings, read.settings)
     this.settings = plan.settings
     const origins = Object.fromEntries(plan.changed.map((key) => [key, read.origins[key]]))
@@ -211,18 +323,34 @@ class Service implements ControlledDaemon {
     return { changed, waiting }
   }
 
+  /** SIGHUP: changes to the build that is installed now, or reads the configuration again. */
+  private async renew(): Promise<void> {
+    try {
+      if (this.isOtherBuild()) return void (await this.upgrade({ check: false }, () => undefined))
+    } catch (error) {
+      this.log.error(`not upgraded, the configuration alone is read again: ${sentenceOf(error)}`)
+      if (this.stopper.state !== 'running') return
+    }
+    try {
+      this.reload()
+    } catch (error) {
+      if (!(error instanceof XbbdError)) throw error
+      this.log.error(`not reloaded, everything stays as it is: ${error.message}`)
+    }
+  }
+
+  private isOtherBuild(): boolean {
+    const { build, options: { command } } = this.parts
+    return !sameBuild(build, buildOf(command.program))
+  }
+
   /** @returns what takes the handlers away again. */
   private takeSignals(): () => void {
-    const { signals } = this.options
-    const end = (name: string) => this.stopper.signal(name, this.settings['park.timeout'])
-    const hup = () => {
-      try {
-        this.reload()
-      } catch (error) {
-        if (!(error instanceof XbbdError)) throw error
-        this.log.error(`not reloaded, everything stays as it is: ${error.message}`)
-      }
+    const { signals } = this.parts.options
+    const end = (name: string) => {
+      if (!this.handover.passOn(name)) this.stopper.signal(name, this.settings['park.timeout'])
     }
+    const hup = () => void this.renew()
     for (const name of ENDING) signals.on(name, end)
     signals.on('SIGHUP', hup)
     return () => {

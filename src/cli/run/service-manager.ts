@@ -51,6 +51,12 @@ export class ServiceManager {
     if (this.listens && ours && wanted !== undefined) this.watchdogUsec = Math.min(wanted, WATCHDOG_USEC_MAX)
   }
 
+  /** What a process that succeeds this one finds in its environment. */
+  get heirloom(): NodeJS.ProcessEnv {
+    if (!this.listens) return {}
+    return { NOTIFY_SOCKET: this.address, ...(this.watchdogUsec && { WATCHDOG_USEC: `${this.watchdogUsec}` }) }
+  }
+
   /** Whether there is somebody to tell. */
   get listens(): boolean {
     return this.address !== ''

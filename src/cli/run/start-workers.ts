@@ -2,6 +2,9 @@
  * @packageDocumentation
  * Makes the pool of Workers for a daemon: their arenas and the journal's segments are mapped here, by the thread that
  * outlives them, and given to each Worker as handles.
+ *
+ *   alone       what dead processes left is read ─► pool ─► Workers ─► begin
+ *   succeeding  pool, as the living one writes it ─► Workers ─► … it lets go … ─► what it left is read ─► begin
  */
 import type { Worker } from 'node:worker_threads'
 import { DESCRIPTOR_AREA_BYTES } from '../../actors/descriptor-reader.js'
@@ -9,9 +12,9 @@ import { Legacies } from '../../actors/legacies.js'
 import { WorkerQueuePool } from '../../actors/worker-queue-pool.js'
 import type { WorkerHandle } from '../../actors/worker-queue-pool.js'
 import type { UpMessage } from '../../actors/worker-messages.js'
-import { findLegacies } from '../../io/journal/found-legacies.js'
+import { findLegacies, type FoundSegment } from '../../io/journal/found-legacies.js'
 import { openSegmentPool } from '../../io/journal/segment-pool.js'
-import type { SegmentPool } from '../../io/journal/segment-pool.js'
+import type { OpenPool, SegmentPool } from '../../io/journal/segment-pool.js'
 import { reapOrphans } from '../../io/media/native-engine.js'
 import { mapMemory, unmap } from '../../io/native/owners.js'
 import type { RecoveryLedger } from '../../ports/queues.js'
@@ -35,26 +38,41 @@ export interface WorkerSettings {
   readonly origin: QueueWorkerData['origin']
 }
 
+/** What others left, and whether they did so on purpose. */
+export interface Left {
+  readonly found: readonly FoundSegment[]
+  readonly announced: boolean
+}
+
 export interface StartedWorkers {
   readonly queues: WorkerQueuePool
   /** What queues of dead processes left, and what dying Workers leave. */
   readonly legacies: Legacies
   /** The main thread's side of the journal pool, for the actors' own journals. */
   readonly segments: SegmentPool
+  /** Before any queue is attached, and when nobody else writes in the pool any more. */
+  begin(left: Left): void
   /** Ends the Workers and unmaps what was mapped for them. */
   close(): Promise<void>
 }
 
-/** `threads`: those that were begun already. */
-export function startWorkers(settings: WorkerSettings, threads = new WorkerThreads(0)): StartedWorkers {
+/** For a process that serves `run.dir` alone. `threads`: those that were begun already. */
+export function startWorkersAlone(
+  settings: WorkerSettings, threads = new WorkerThreads(0), announced = false,
+): StartedWorkers {
   const found = findLegacies(settings.journalDir)
-  const { pool, destroy } = openSegmentPool(settings.journalDir, settings.journalBytes, found)
-  const legacies = new Legacies({
-    found: found.map(({ queue, words, index }) => ({ queue, words, letGo: () => pool.table.letGo(index) })),
-    boot: settings.origin.boot,
-    ledger: settings.ledger,
-    attemptsMax: settings.recoveriesMax,
-  })
+  const pool = openSegmentPool(settings.journalDir, settings.journalBytes, found)
+  const workers = startWorkers(settings, pool, threads)
+  workers.begin({ found, announced })
+  return workers
+}
+
+/** `pool` is given to the Workers, and unmapped after them. */
+export function startWorkers(
+  settings: WorkerSettings, { pool, destroy }: OpenPool, threads: WorkerThreads,
+): StartedWorkers {
+  const { ledger, recoveriesMax: attemptsMax, origin: { boot } } = settings
+  const legacies = new Legacies({ boot, ledger, attemptsMax })
   const arenas = Array.from({ length: settings.workers }, () => mapMemory(settings.arenaBytes + DESCRIPTOR_AREA_BYTES))
   const queues = new WorkerQueuePool({
     workers: settings.workers,
@@ -85,7 +103,12 @@ export function startWorkers(settings: WorkerSettings, threads = new WorkerThrea
     for (const arena of arenas) unmap(arena)
     destroy()
   }
-  return { queues, legacies, segments: pool, close }
+  const begin = ({ found, announced }: Left) => {
+    pool.adopt(found)
+    for (const { queue, words, index } of found)
+      legacies.left({ queue, words, letGo: () => pool.table.letGo(index), announced })
+  }
+  return { queues, legacies, segments: pool, begin, close }
 }
 
 function handleOf(worker: Worker): WorkerHandle {

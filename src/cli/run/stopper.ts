@@ -19,6 +19,12 @@ const PROGRESS_MS = 1000
 /** How long an abandoned stop may take to say what is left, before it is said for it. */
 const GRACE_MS = 5000
 
+const STATES = { park: 'parking', close: 'closing', yield: 'yielding' } as const
+const BEGINS = {
+  park: 'stopping: devices are parked', close: 'stopping: devices are closed',
+  yield: 'letting go: another process takes over',
+} as const
+
 type Progress = (event: StopProgress) => void
 
 /** Ends one daemon, once. */
@@ -49,8 +55,8 @@ export class Stopper {
   }
 
   /** What it is doing, for `status`. */
-  get state(): 'running' | 'parking' | 'closing' {
-    return this.mode === undefined ? 'running' : this.mode === 'park' ? 'parking' : 'closing'
+  get state(): 'running' | 'parking' | 'closing' | 'yielding' {
+    return this.mode === undefined ? 'running' : STATES[this.mode]
   }
 
   /**
@@ -76,7 +82,7 @@ export class Stopper {
   private start(mode: StopMode, timeoutMs: number): void {
     this.mode = mode
     this.began = performance.now()
-    this.log.info({ mode }, mode === 'park' ? 'stopping: devices are parked' : 'stopping: devices are closed')
+    this.log.info({ mode }, BEGINS[mode])
     this.timers.push(setInterval(() => this.report(mode), PROGRESS_MS))
     const expired = () => this.abandon(`the time (${formatDuration(timeoutMs)})`)
     if (timeoutMs > 0) this.timers.push(setTimeout(expired, timeoutMs))

@@ -6,10 +6,9 @@
  *
  *   segment-*.xbj ─ 4 KiB each ─► queue's? newest of its queue? ─► read whole ─► { queue, index, words }
  */
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { readHeader } from '../../journal/segment-reader.js'
-import { codeOf } from '../../protocol/errors.js'
-import { segmentPath } from './segment-pool.js'
+import { segmentPath, segmentsIn } from './segment-pool.js'
 
 export interface FoundSegment {
   readonly queue: string
@@ -36,18 +35,6 @@ export function findLegacies(directory: string): FoundSegment[] {
     const words = readWords(segmentPath(directory, index), SEGMENT_BYTES_MAX)
     return { queue, index, bytes: words.length * 4, words }
   })
-}
-
-function segmentsIn(directory: string): number[] {
-  try {
-    return readdirSync(directory).flatMap((name) => {
-      const number = /^segment-(\d{4,6})\.xbj$/.exec(name)
-      return number ? [Number(number[1])] : []
-    })
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return []
-    throw error
-  }
 }
 
 /** At most so many bytes from the file's beginning. */

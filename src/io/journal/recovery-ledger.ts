@@ -20,13 +20,17 @@ export class FileLedger implements RecoveryLedger {
   private readonly path: string
   private readonly clock: Pick<Clock, 'wallMs'>
   private readonly periodMs: number
-  private readonly entries: Map<string, Entry>
+  /** Read when it is first asked for: whoever takes over from a living process waits until that one writes no more. */
+  private read: Map<string, Entry> | undefined
 
   constructor(path: string, clock: Pick<Clock, 'wallMs'>, periodMs: number) {
     this.path = path
     this.clock = clock
     this.periodMs = periodMs
-    this.entries = new Map(Object.entries(read(path)).filter(([, entry]) => isEntry(entry)))
+  }
+
+  private get entries(): Map<string, Entry> {
+    return (this.read ??= new Map(Object.entries(read(this.path)).filter(([, entry]) => isEntry(entry))))
   }
 
   attempts(queue: string): number {

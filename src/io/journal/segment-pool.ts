@@ -8,9 +8,11 @@
  *   DIR/segment-0000.xbj …   a quarter of the size in small segments (64 KiB), the rest in large ones (256 KiB)
  *
  * Files that an earlier process left are history: they stay as they are until their turn comes to be recycled. Those
- * from which a queue will be gone on with (found-legacies.ts) are kept until that has happened.
+ * from which a queue will be gone on with (found-legacies.ts) are kept until that has happened. A process that is to
+ * take over from one that lives maps the files while that one still writes them, and changes nothing in them
+ * (`mapLivePool`); it makes them its own (`adopt`) when the other has let go.
  */
-import { closeSync, existsSync, mkdirSync, openSync, fstatSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { XbbdError, codeOf } from '../../protocol/errors.js'
 import { mediaAddon } from '../media/native-engine.js'
@@ -77,6 +79,15 @@ export class SegmentPool {
     return { poolBytes, heldBytes: words * 4, segmentsBegun: begun }
   }
 
+  /** What others wrote is history from now on, but for the segments in `keep`: they are held. */
+  adopt(keep: readonly KeptSegment[]): void {
+    this.plan.segments.forEach((_, index) => {
+      const header = readHeader(this.words(index))
+      if (header.ok) this.table.adopt(index, header.header.sequence)
+    })
+    for (const { index } of keep) this.table.hold(index)
+  }
+
   /** Gives this thread's views back. */
   letGo(): void {
     for (const segment of this.views.keys()) giveBack(this.plan.segments[segment].handle)
@@ -84,13 +95,14 @@ export class SegmentPool {
   }
 }
 
-/**
- * Makes or reopens the pool in `directory`, `bytes` in all. Throws XbbdError when there is no room.
- * @returns the pool of this thread; `destroy` unmaps it once every Worker has let go.
- */
-export function openSegmentPool(
-  directory: string, bytes: number, keep: readonly KeptSegment[] = [],
-): { pool: SegmentPool; destroy: () => void } {
+/** The pool of this thread; `destroy` unmaps it once every Worker has let go. */
+export interface OpenPool {
+  readonly pool: SegmentPool
+  readonly destroy: () => void
+}
+
+/** Makes or reopens the pool in `directory`, `bytes` in all; to be adopted. Throws XbbdError when there is no room. */
+export function openSegmentPool(directory: string, bytes: number, keep: readonly KeptSegment[] = []): OpenPool {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const sizes = segmentSizes(bytes)
   // A segment from which somebody will go on stays as long as it is, whatever journal.size says now.
@@ -98,21 +110,43 @@ export function openSegmentPool(
     while (sizes.length <= index) sizes.push(SMALL_SEGMENT_BYTES)
     sizes[index] = kept
   }
+  return mapPool(directory, sizes, bytes)
+}
+
+/** The pool that another process is at work in, not adopted; undefined when it is not of `bytes` in all. */
+export function mapLivePool(directory: string, bytes: number): OpenPool | undefined {
+  const indices = segmentsIn(directory)
+  const sizes = indices.map((index) => fileSize(segmentPath(directory, index)))
+  const whole = indices.every((index, place) => index === place)
+  if (!whole || segmentSizes(bytes).some((size, index) => size !== sizes[index])) return undefined
+  return mapPool(directory, sizes, bytes)
+}
+
+function mapPool(directory: string, sizes: readonly number[], bytes: number): OpenPool {
   const segments = sizes.map((size, index) => {
     return { handle: mapSegment(segmentPath(directory, index), size, bytes), bytes: size }
   })
   const table = new SegmentTable(sizes.map((size) => ({ words: size / 4 })))
   const pool = new SegmentPool({ segments, table: table.shared })
-  segments.forEach((_, index) => {
-    const header = readHeader(pool.words(index))
-    if (header.ok) table.adopt(index, header.header.sequence)
-  })
-  for (const { index } of keep) table.hold(index)
   const destroy = () => {
     pool.letGo()
     for (const { handle } of segments) unmap(handle)
   }
   return { pool, destroy }
+}
+
+/** Numbers of the segments in a pool's directory, in order; none when there is no such directory. */
+export function segmentsIn(directory: string): number[] {
+  try {
+    const found = readdirSync(directory).flatMap((name) => {
+      const number = /^segment-(\d{4,6})\.xbj$/.exec(name)
+      return number ? [Number(number[1])] : []
+    })
+    return found.sort((one, other) => one - other)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return []
+    throw error
+  }
 }
 
 export function segmentPath(directory: string, index: number): string {
@@ -141,7 +175,7 @@ function mapSegment(path: string, bytes: number, poolBytes: number): number {
   try {
     if (fresh || fileSize(path) !== bytes) allocateFile(file, bytes)
     const handle = map(file, bytes, 0, true)
-    touch(handle, fresh)
+    touch(handle)
     return handle
   } catch (error) {
     if (codeOf(error) !== 'ENOSPC') throw error
@@ -161,9 +195,12 @@ function fileSize(path: string): number {
   }
 }
 
-/** Writes one word of each page, so that every page is there before it is needed. Contents of old segments stay. */
-function touch(handle: number, fresh: boolean): void {
+/**
+ * Writes to each page, so that every page is there before it is needed, and changes none: in one indivisible step,
+ * because another process may be writing there.
+ */
+function touch(handle: number): void {
   const words = new Int32Array(view(handle))
-  for (let word = 0; word < words.length; word += 1024) words[word] = fresh ? 0 : words[word]
+  for (let word = 0; word < words.length; word += 1024) Atomics.or(words, word, 0)
   giveBack(handle)
 }

@@ -93,8 +93,12 @@ const memory = {
   })),
   /** Before the nodes are read anew: nothing of an earlier connection counts any more. */
   startAfresh: assign({ ending: null, resuming: false, legacy: null, nodes: null, refusal: null }),
-  rememberParking: assign({ leaving: 'parked' }),
-  rememberClosing: assign(({ context }) => (context.leaving === 'parked' ? {} : { leaving: 'closed' as const })),
+  rememberParking: assign(({ event }) => ({
+    leaving: event.type === 'operator.yielded' ? 'yielded' as const : 'parked' as const,
+  })),
+  rememberClosing: assign(({ context: { leaving } }) => (
+    leaving === 'parked' || leaving === 'yielded' ? {} : { leaving: 'closed' as const }
+  )),
   rememberGone: assign({ gone: true }),
   rememberOrphaned: assign(({ context }) => ({ orphaned: true, error: orphanedSentence(context) })),
   rememberMedium: assign(({ context, event }) =>
@@ -278,6 +282,7 @@ const effects = {
   drainQueue: emit(({ context }) => ({ type: 'drainQueue', queue: queueName(context), onEnospc: 'error' })),
   /** Parking: nothing may be lost, and no error be made; stopping has its own patience. */
   drainQueuePatiently: emit(({ context }) => ({ type: 'drainQueue', queue: queueName(context), onEnospc: 'wait' })),
+  yieldQueue: emit(({ context }) => ({ type: 'yieldQueue', queue: queueName(context) })),
   retryQueue: emit(({ context }) => ({ type: 'retryQueue', queue: queueName(context) })),
   abandonQueue: emit(({ context }) => ({ type: 'abandonQueue', queue: queueName(context) })),
   detachQueue: emit(({ context }) => ({ type: 'detachQueue', queue: queueName(context) })),

@@ -5,7 +5,7 @@
  * process: the last is recognised by what XenStore says (our state 4 or 5, the front end inside, or closed and owed
  * answers), and goes to Recovering without a word in XenStore.
  */
-import { always, closers, frontend, notedFrontend, on } from './edges.js'
+import { always, closers, frontend, leavers, notedFrontend, on } from './edges.js'
 
 const judgedLater = notedFrontend('Remembered; judged when everything is read and open.')
 const endThere = '#device.Closing.closingMedium'
@@ -30,9 +30,9 @@ export const initialising = {
           target: '#device.Removed', actions: ['rememberGone'], description: 'The device was taken away while we read.',
         },
         'xenstore.domainGone': { actions: ['rememberOrphaned'], description: 'Judged when everything is read.' },
-        'operator.parked': {
+        ...leavers({
           target: '#device.Parked', actions: ['rememberParking'], description: 'Nothing is held yet: parked at once.',
-        },
+        }),
         ...closers({ actions: ['endQuietly'] }),
       }),
     },
@@ -46,9 +46,9 @@ export const initialising = {
         'xenstore.domainGone': {
           target: '#device.Closed', actions: ['rememberOrphaned'], description: 'Nobody is left to be served.',
         },
-        'operator.parked': {
+        ...leavers({
           target: '#device.Parked', actions: ['rememberParking'], description: 'Nothing is held: parked at once.',
-        },
+        }),
         ...closers({ target: '#device.Closed', actions: ['endQuietly'] }),
       }),
     },
@@ -89,10 +89,10 @@ export const initialising = {
         'xenstore.domainGone': {
           target: endThere, actions: ['rememberOrphaned'], description: 'Nobody is left to be served.',
         },
-        'operator.parked': {
+        ...leavers({
           target: '#device.Parking.closingMedium', actions: ['rememberParking'],
           description: 'Only the medium is held: given back.',
-        },
+        }),
         ...closers({ target: endThere, actions: ['endQuietly'] }),
       }),
     },
@@ -121,9 +121,9 @@ export const initialising = {
         'xenstore.domainGone': {
           actions: ['rememberOrphaned'], description: 'Remembered until the transaction has ended.',
         },
-        'operator.parked': {
+        ...leavers({
           actions: ['rememberParking'], description: 'Remembered until the transaction has ended.',
-        },
+        }),
         ...closers({ actions: ['endQuietly'] }),
       }),
     },
@@ -185,10 +185,10 @@ export const initWait = {
         'xenstore.domainGone': {
           target: endThere, actions: ['rememberOrphaned'], description: 'Its guest died before it connected.',
         },
-        'operator.parked': {
+        ...leavers({
           target: '#device.Parking.closingMedium', actions: ['rememberParking'],
           description: 'Only the medium is held: given back; the state stays.',
-        },
+        }),
         ...closers({ target: endThere, actions: ['endQuietly'] }),
       }),
     },

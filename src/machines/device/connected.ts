@@ -4,7 +4,7 @@
  * takes requests (intake), and how its medium is. Every way out leads through Closing or Parking, where the queue is
  * brought to rest before anything is unmapped: there is no teardown from two places (XSA-350).
  */
-import { always, closers, frontend, on } from './edges.js'
+import { always, closers, frontend, leavers, on } from './edges.js'
 
 const ranShort = { target: 'Shortage', description: 'Out of slots, buffers, quota or tokens (S15).' } as const
 const ranFull = { target: 'Full', description: 'A write found no space, and is to wait for it.' } as const
@@ -108,10 +108,10 @@ export const connected = {
       target: '#device.Closing.abandoning', actions: ['rememberOrphaned', 'endOrphaned'],
       description: 'Its guest is dead: what is mapped of it is let go at once, or Xen cannot free the domain.',
     },
-    'operator.parked': {
-      target: '#device.Parking.draining', actions: ['rememberParking'],
+    ...leavers({
+      target: '#device.Parking.choosing', actions: ['rememberParking'],
       description: 'SIGTERM: let go without closing.',
-    },
+    }),
     ...closers({
       target: '#device.Closing.serving', actions: ['endQuietly', 'switchToClosing', 'startPatience'],
     }),

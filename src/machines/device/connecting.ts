@@ -4,14 +4,15 @@
  * for the end meanwhile is remembered, and the step's outcome turns round: done, it is the first to be undone;
  * refused, the one before it is. So no partial connection is left, whenever it ends (S10, S27, B28, B29).
  */
-import { closers, frontend, on, type Edge, type Edges } from './edges.js'
+import { closers, frontend, leavers, on, type Edge, type Edges } from './edges.js'
 import { steps, undoBefore, type Step } from './steps.js'
 
 /** Where unmaking begins after `index` steps were done; an attached queue is drained before it is detached. */
 export function undoingFrom(index: number, within: 'Closing' | 'Parking'): string {
   const undo = undoBefore(index)
   if (undo === null) return `#device.${within}.closingMedium`
-  return undo.state === 'detachingQueue' ? `#device.${within}.draining` : `#device.${within}.${undo.state}`
+  if (undo.state !== 'detachingQueue') return `#device.${within}.${undo.state}`
+  return within === 'Parking' ? '#device.Parking.choosing' : '#device.Closing.draining'
 }
 
 function turnedBack(index: number, step: Step): Edge[] {
@@ -101,7 +102,7 @@ export const connecting = {
       actions: ['rememberOrphaned', 'endOrphaned'],
       description: 'Its guest is dead: turned back after this step.',
     },
-    'operator.parked': { actions: ['rememberParking'], description: 'Turned back after this step, without closing.' },
+    ...leavers({ actions: ['rememberParking'], description: 'Turned back after this step, without closing.' }),
     ...closers({ actions: ['endQuietly', 'switchToClosing'] }),
   }),
   states: Object.fromEntries(steps.map((step, index) => [step.state, state(step, index)])),

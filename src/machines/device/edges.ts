@@ -63,6 +63,12 @@ export function notedFrontend(description: string): FrontendEdges {
   }
 }
 
+/** The process is going to end, and XenStore is left alone: another goes on, later or at once. */
+export function leavers(edge: Edge): Edges {
+  const yielded = 'Another process takes over now. '
+  return { 'operator.parked': edge, 'operator.yielded': { ...edge, description: yielded + edge.description } }
+}
+
 /** Whoever asks for the end asks in one of these ways. */
 export function closers(edge: Omit<Edge, 'description'>): Edges {
   const actions = edge.actions ?? []

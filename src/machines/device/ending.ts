@@ -5,11 +5,12 @@
  *
  *   serving ─► draining ─┐
  *              abandoning ┴► detachingQueue ► unbindingChannel ► unmappingRing ► closingGrants ► closingMedium ► end
+ *              yielding ─────────────────────┘  (another process takes over now: it need not drain)
  *
  * What must never happen: an unmap before the queue said `drained` and `detached`; Closed published with anything
  * still mapped; a word to XenStore while parking.
  */
-import { closers, frontend, notedFrontend, on, type Edge, type Edges } from './edges.js'
+import { always, closers, frontend, leavers, notedFrontend, on, type Edge, type Edges } from './edges.js'
 import { undoing, type Undo } from './steps.js'
 
 /** What may come while something is awaited that cannot be hurried. */
@@ -20,7 +21,7 @@ function patientEdges(frontendEdges: Edges): Edges {
     'queue.ringBroke': { description: 'The ring is let go anyway.' },
     'xenstore.directoryVanished': { actions: ['rememberGone'], description: 'The device is being let go already.' },
     'xenstore.domainGone': { actions: ['rememberOrphaned'], description: 'Its pages are being let go already.' },
-    'operator.parked': { actions: ['rememberParking'], description: 'The process ends when this is done.' },
+    ...leavers({ actions: ['rememberParking'], description: 'The process ends when this is done.' }),
     ...closers({ actions: ['endQuietly'] }),
   }
 }
@@ -136,10 +137,10 @@ export const closing = {
         'xenstore.domainGone': {
           target: 'abandoning', actions: ['rememberOrphaned', 'endOrphaned'], description: 'Its guest is dead.',
         },
-        'operator.parked': {
-          target: '#device.Parking.draining', actions: ['rememberParking'],
+        ...leavers({
+          target: '#device.Parking.choosing', actions: ['rememberParking'],
           description: 'The successor finds it closing, and goes on.',
-        },
+        }),
         ...closers({ actions: ['endQuietly', 'startPatience'] }),
       }),
     },
@@ -164,10 +165,10 @@ export const closing = {
         'xenstore.domainGone': {
           target: 'closingMedium', actions: ['rememberOrphaned'], description: 'Its guest is dead.',
         },
-        'operator.parked': {
+        ...leavers({
           target: '#device.Parking.closingMedium', actions: ['rememberParking'],
           description: 'Only the medium is held.',
-        },
+        }),
         ...closers({ target: 'closingMedium', actions: ['endQuietly'] }),
       }),
     },
@@ -175,12 +176,37 @@ export const closing = {
   },
 }
 
+const parkingQueue = lettingGo({
+  target: '#device.Parked',
+  description: 'Nothing is held any more; the front end has not noticed.',
+}, 'drainQueuePatiently')
+
 export const parking = {
   description: 'The process is going to end: the queue is brought to rest, all is let go, XenStore is left alone.',
-  initial: 'draining',
+  initial: 'choosing',
   on: on(patientEdges(restless)),
-  states: lettingGo({
-    target: '#device.Parked',
-    description: 'Nothing is held any more; the front end has not noticed.',
-  }, 'drainQueuePatiently'),
+  states: {
+    choosing: {
+      description: 'When does the next process go on?',
+      always: always(
+        { guard: 'isYielding', target: 'yielding', description: 'Now: it waits for us.' },
+        { target: 'draining', description: 'Some day: nothing is left for it to do.' },
+      ),
+    },
+    ...parkingQueue,
+    yielding: {
+      description: 'Nothing more is taken or begun; I/O in flight is awaited, the rest stands in the journal.',
+      entry: ['yieldQueue'] as const,
+      on: on({
+        'queue.yielded': {
+          target: 'unbindingChannel', description: 'It has given everything back: it needs no detaching.',
+        },
+        'queue.drained': { target: 'detachingQueue', description: 'It was coming to rest by itself.' },
+        'queue.crashed': {
+          target: 'unbindingChannel', actions: ['endCrashed'],
+          description: 'The queue threw, or its Worker died; its successor goes on from the journal all the same.',
+        },
+      }),
+    },
+  },
 }

@@ -80,7 +80,9 @@ export const guards = {
     event.type === 'queue.mediumRenewed' && event.renewal === context.renewals,
   isOrphaned: ({ context }: GuardArgs) => context.orphaned,
   isOffline: ({ context }: GuardArgs) => !context.online,
-  isParking: ({ context }: GuardArgs) => context.leaving === 'parked',
+  /** The process is going to end, and XenStore is left alone. */
+  isParking: ({ context }: GuardArgs) => context.leaving === 'parked' || context.leaving === 'yielded',
+  isYielding: ({ context }: GuardArgs) => context.leaving === 'yielded',
   hasFailed: ({ context }: GuardArgs) => context.ending?.failed === true,
   isEnding: ({ context }: GuardArgs) => context.ending !== null || context.gone || context.orphaned,
   mustAbandon: ({ context }: GuardArgs) => context.ending?.abandon === true || context.gone || context.orphaned,

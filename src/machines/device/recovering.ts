@@ -15,7 +15,7 @@
  * the front end could take for an end.
  */
 import { undoingFrom } from './connecting.js'
-import { closers, frontend, on, type Edge, type Edges } from './edges.js'
+import { closers, frontend, leavers, on, type Edge, type Edges } from './edges.js'
 import { steps, type Step } from './steps.js'
 
 const letGo = '#device.Closing.closingMedium'
@@ -24,7 +24,7 @@ const told = ['reportError', 'switchToClosing'] as const
 /** The queue works: where to? */
 const attached: readonly Edge[] = [
   {
-    guard: 'isParking', target: '#device.Parking.draining',
+    guard: 'isParking', target: '#device.Parking.choosing',
     description: 'It goes on; but the process is going to end.',
   },
   {
@@ -111,10 +111,10 @@ const leaving: Edges = {
   'xenstore.domainGone': {
     target: letGo, actions: ['rememberOrphaned', 'endOrphaned'], description: 'Its guest is dead: nobody waits.',
   },
-  'operator.parked': {
+  ...leavers({
     target: '#device.Parking.closingMedium', actions: ['rememberParking'],
     description: 'Left to the next process as it is.',
-  },
+  }),
 }
 
 const lost: Edge = {
@@ -151,7 +151,7 @@ export const recovering = {
     'xenstore.domainGone': {
       actions: ['rememberOrphaned', 'endOrphaned'], description: 'Its guest is dead: turned back after this step.',
     },
-    'operator.parked': { actions: ['rememberParking'], description: 'Turned back after this step, without closing.' },
+    ...leavers({ actions: ['rememberParking'], description: 'Turned back after this step, without closing.' }),
     ...closers({ actions: ['endQuietly'] }),
   }),
   states: {

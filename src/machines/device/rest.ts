@@ -4,7 +4,7 @@
  * goes on) and Removed. In the first two the toolstack may still write Closing over our Closed when it detaches, and
  * waits for Closed: it is said again.
  */
-import { always, closers, frontend, notedFrontend, on } from './edges.js'
+import { always, closers, frontend, leavers, notedFrontend, on } from './edges.js'
 
 const vanished = {
   target: '#device.Removed', actions: ['rememberGone'], description: 'The toolstack took the device away.',
@@ -16,7 +16,7 @@ const parked = {
 export const closed = {
   description: 'Nothing is held: no page, no channel, no lock on the medium.',
   initial: 'settling',
-  on: on({ 'xenstore.directoryVanished': vanished, 'operator.parked': parked }),
+  on: on({ 'xenstore.directoryVanished': vanished, ...leavers(parked) }),
   states: {
     settling: {
       description: 'Decides by what happened on the way.',
@@ -111,7 +111,7 @@ export const failed = {
     ...frontend(notedFrontend('Remembered; a failed device is not served until it is attached anew.')),
     'xenstore.directoryVanished': vanished,
     'xenstore.domainGone': { description: 'It says why it failed; it is to be removed in either case.' },
-    'operator.parked': parked,
+    ...leavers(parked),
     ...closers({ actions: ['switchToClosed', 'reportFailed'] }),
   }),
 } as const

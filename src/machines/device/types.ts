@@ -86,7 +86,7 @@ export interface DeviceContext {
   /** When queues of this device died and were gone on with, milliseconds; those within the period. */
   readonly rejoins: readonly number[]
   /** The process is going to end: let go without closing, or close and stay so. */
-  readonly leaving: 'no' | 'parked' | 'closed'
+  readonly leaving: 'no' | 'parked' | 'yielded' | 'closed'
   /** Our directory is gone. */
   readonly gone: boolean
   /** The guest's domain is gone, and nobody may have told its toolstack: the directories may stay. */
@@ -150,6 +150,7 @@ export type DeviceEvent =
   | { readonly type: 'queue.refused'; readonly sentence: string }
   | { readonly type: 'queue.drained'; readonly abandoned: number }
   | { readonly type: 'queue.detached' }
+  | { readonly type: 'queue.yielded' }
   /** It has let go of the medium before the one with this number. */
   | { readonly type: 'queue.mediumRenewed'; readonly renewal: number }
   /** `atMs`: of the monotonic clock. */
@@ -168,6 +169,8 @@ export type DeviceEvent =
   | { readonly type: 'operator.reloaded' }
   /** SIGTERM: let go without closing. */
   | { readonly type: 'operator.parked' }
+  /** Another process is ready to take over, and waits. */
+  | { readonly type: 'operator.yielded' }
   | { readonly type: 'clock.elapsed'; readonly timer: DeviceTimer }
 
 export type DeviceTimer = 'closePatience'
@@ -200,6 +203,7 @@ export type DeviceEffect =
   | { readonly type: 'renewQueueMedium'; readonly queue: string; readonly plan: MediumPlan; readonly renewal: number }
   | { readonly type: 'drainQueue'; readonly queue: string; readonly onEnospc: QueueSettings['onEnospc'] }
   | { readonly type: 'retryQueue'; readonly queue: string }
+  | { readonly type: 'yieldQueue'; readonly queue: string }
   | { readonly type: 'abandonQueue'; readonly queue: string }
   | { readonly type: 'detachQueue'; readonly queue: string }
   | { readonly type: 'unbindChannel'; readonly plan: ChannelPlan }

@@ -1,11 +1,11 @@
 /**
  * @packageDocumentation
  * Generated from chart queue by `npm run charts`: not to be edited, but to be read.
- * 7 states, 9 events, 0 guards, 5 actions.
+ * 8 states, 10 events, 0 guards, 5 actions.
  */
 
 /** Identity of the chart this was generated from; compared at start. */
-export const queueChartHash = '78f6ca3bbaf5f0b4'
+export const queueChartHash = '3a57d31a76bfe3e8'
 
 /** Numbers of the product states, as the state column holds them. */
 export const QueueState = {
@@ -16,6 +16,7 @@ export const QueueState = {
   Abandoning: 4,
   Broken: 5,
   Drained: 6,
+  Yielded: 7,
 } as const
 export const queueStateNames: readonly string[] = [
   'Detached',
@@ -25,6 +26,7 @@ export const queueStateNames: readonly string[] = [
   'Abandoning',
   'Broken',
   'Drained',
+  'Yielded',
 ]
 
 /** Numbers of the events. */
@@ -35,9 +37,10 @@ export const QueueEvent = {
   frontEndGone: 3,
   ringBroken: 4,
   recovered: 5,
-  relieved: 6,
-  emptied: 7,
-  detached: 8,
+  yielded: 6,
+  relieved: 7,
+  emptied: 8,
+  detached: 9,
 } as const
 export const queueEventNames: readonly string[] = [
   'attached',
@@ -46,6 +49,7 @@ export const queueEventNames: readonly string[] = [
   'frontEndGone',
   'ringBroken',
   'recovered',
+  'yielded',
   'relieved',
   'emptied',
   'detached',
@@ -101,6 +105,9 @@ export function stepQueue(host: QueueHost, slot: number, event: number): number 
         case 5: // recovered
           next = 1 // Running
           break
+        case 6: // yielded
+          next = 7 // Yielded
+          break
         default:
           return -1
       }
@@ -121,9 +128,13 @@ export function stepQueue(host: QueueHost, slot: number, event: number): number 
           next = 4 // Abandoning
           break
         case 5: // recovered
-        case 6: // relieved
+        case 7: // relieved
           host.announceRelief(slot)
           next = 1 // Running
+          break
+        case 6: // yielded
+          host.announceRelief(slot)
+          next = 7 // Yielded
           break
         default:
           return -1
@@ -141,7 +152,10 @@ export function stepQueue(host: QueueHost, slot: number, event: number): number 
         case 5: // recovered
           next = 1 // Running
           break
-        case 7: // emptied
+        case 6: // yielded
+          next = 7 // Yielded
+          break
+        case 8: // emptied
           host.announceDrained(slot)
           next = 6 // Drained
           break
@@ -153,9 +167,10 @@ export function stepQueue(host: QueueHost, slot: number, event: number): number 
       switch (event) {
         case 2: // drainAsked
         case 3: // frontEndGone
+        case 6: // yielded
           next = 4 // Abandoning
           break
-        case 7: // emptied
+        case 8: // emptied
           host.announceDrained(slot)
           next = 6 // Drained
           break
@@ -167,9 +182,10 @@ export function stepQueue(host: QueueHost, slot: number, event: number): number 
       switch (event) {
         case 2: // drainAsked
         case 3: // frontEndGone
+        case 6: // yielded
           next = 5 // Broken
           break
-        case 7: // emptied
+        case 8: // emptied
           host.announceDrained(slot)
           next = 6 // Drained
           break
@@ -181,13 +197,26 @@ export function stepQueue(host: QueueHost, slot: number, event: number): number 
       switch (event) {
         case 2: // drainAsked
         case 3: // frontEndGone
+        case 6: // yielded
           next = 6 // Drained
           break
         case 5: // recovered
           next = 1 // Running
           break
-        case 8: // detached
+        case 9: // detached
           next = 0 // Detached
+          break
+        default:
+          return -1
+      }
+      break
+    case 7: // Yielded
+      switch (event) {
+        case 5: // recovered
+          next = 1 // Running
+          break
+        case 6: // yielded
+          next = 7 // Yielded
           break
         default:
           return -1

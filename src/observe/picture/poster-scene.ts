@@ -52,7 +52,7 @@ const SENDERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   medium: { 'device.': 'device', 'opener.': 'disk', 'medium.': 'disk', 'clock.': 'clock' },
   queue: {
     attached: 'device', drainAsked: 'device', frontEndGone: 'device', detached: 'device', ringBroken: 'frontend',
-    short: 'request', relieved: 'request', recovered: 'request', emptied: 'request',
+    short: 'request', relieved: 'request', recovered: 'request', emptied: 'request', yielded: 'device',
   },
   request: {
     taken: 'frontend', copied: 'host', copyFailed: 'host', completed: 'disk', failed: 'disk', full: 'disk',
