@@ -300,6 +300,23 @@ napi_value RingPublished(napi_env env, napi_callback_info info) {
   return Unsigned(env, LoadIndex(ring->Index(kRspProd)));
 }
 
+/// ringLook(mapping) → [req_prod, req_event, rsp_prod, rsp_event] as they stand; of a ring that another thread may serve
+napi_value RingLook(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  uint32_t handle;
+  Borrow borrow;
+  Mapping mapping;
+  if (!args.Handle(0, &handle)) return ThrowInvalid(env, "ringLook takes a mapping");
+  if (!borrow.TakeMapping(handle, &mapping) || mapping.length < kPage) return Throw(env, EBADF, "EBADF: no such mapping");
+  napi_value indices;
+  napi_create_array_with_length(env, 4, &indices);
+  // SAFETY: the mapping begins at a page and has one, so its first words are there and aligned; borrowed meanwhile.
+  const auto* words = reinterpret_cast<const uint32_t*>(mapping.address);
+  for (uint32_t word = kReqProd; word <= kRspEvent; word++)
+    napi_set_element(env, indices, word, Unsigned(env, LoadIndex(words + word)));
+  return indices;
+}
+
 /// frontPut(id, entries, count, reqProdPvt) → whether to notify
 napi_value FrontPut(napi_env env, napi_callback_info info) {
   Args args(env, info);
@@ -370,6 +387,7 @@ void InitRing(Napi::Env env, Napi::Object exports) {
   Export(env, exports, "ringWrite", RingWrite, rings);
   Export(env, exports, "ringArm", RingArm, rings);
   Export(env, exports, "ringPublished", RingPublished, rings);
+  Export(env, exports, "ringLook", RingLook, rings);
   Export(env, exports, "frontPut", FrontPut, rings);
   Export(env, exports, "frontTake", FrontTake, rings);
   Export(env, exports, "frontArm", FrontArm, rings);

@@ -17,6 +17,7 @@ import type {
   AttachOutcome, AttachSpec, DaemonApi, DetachOutcome, DetachSpec, DeviceListing, DeviceStatistics, DiscSpec,
   HeldMappings, PendingDevice, StopMode, StopOutcome,
 } from '../ports/daemon-api.js'
+import type { RingLook } from '../ports/host.js'
 import { XbbdError } from '../protocol/errors.js'
 import { backendPath, backendRoot, deviceOfPath } from '../protocol/keys.js'
 import type { DeviceWorld } from './device-shell.js'
@@ -181,6 +182,10 @@ export class Daemon implements DaemonApi {
 
   held(): HeldMappings {
     return this.#options.world.host.held()
+  }
+
+  rings(): readonly RingLook[] {
+    return this.#options.world.host.rings()
   }
 
   alive(): Promise<void> {

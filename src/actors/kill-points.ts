@@ -13,6 +13,7 @@
  */
 import type { SegmentSource } from '../journal/batch-writer.js'
 import type { BackRing, EventPort, GrantCopier, MediumPort } from '../ports/data-path.js'
+import { layered } from './port-layer.js'
 import type { BatchSink } from './queue-plane.js'
 
 export const KILL_POINTS = [
@@ -43,22 +44,12 @@ export class Killer {
   }
 
   ring(ring: BackRing): BackRing {
-    return {
-      size: ring.size,
-      entries: ring.entries,
-      entryWords: ring.entryWords,
-      get reqProd() {
-        return ring.reqProd
-      },
-      set reqProd(value) {
-        ring.reqProd = value
-      },
+    return layered(ring, {
       take: (cons, prod, max) => {
         const count = ring.take(cons, prod, max)
         if (count > 0) this.at('taken')
         return count
       },
-      peek: (cons) => ring.peek(cons),
       answer: (answers, count, prod) => {
         ring.write?.(answers, count >>> 1, prod)
         if (count > 1) this.at('half-answered')
@@ -68,37 +59,30 @@ export class Killer {
         this.at('published')
         return notify
       },
-      arm: (cons) => ring.arm(cons),
-      published: () => ring.published(),
-      close: () => ring.close(),
-    }
+    })
   }
 
   grants(grants: GrantCopier): GrantCopier {
-    return {
+    return layered(grants, {
       copy: (copies, count) => {
         const failed = grants.copy(copies, count)
         this.at('copied')
         return failed
       },
-      close: () => grants.close(),
-    }
+    })
   }
 
   channel(channel: EventPort): EventPort {
-    return {
+    return layered(channel, {
       notify: () => {
         channel.notify()
         this.at('notified')
       },
-      onNotified: (listener) => channel.onNotified(listener),
-      unmask: () => channel.unmask(),
-      close: () => channel.close(),
-    }
+    })
   }
 
   medium(medium: MediumPort): MediumPort {
-    return {
+    return layered(medium, {
       submit: (requests, count) => {
         this.at('offered')
         const taken = medium.submit(requests, count)
@@ -110,34 +94,11 @@ export class Killer {
         if (count > 0) this.at('reaped')
         return count
       },
-      get inFlight() {
-        return medium.inFlight
-      },
-      ...(medium.pace !== undefined && { pace: medium.pace }),
-      onReady: (listener) => medium.onReady(listener),
-      arm: () => medium.arm(),
-      close: () => medium.close(),
-    }
+    })
   }
 
   sink(sink: BatchSink): BatchSink {
-    return {
-      get words() {
-        return sink.words
-      },
-      set words(value) {
-        sink.words = value
-      },
-      get at() {
-        return sink.at
-      },
-      set at(value) {
-        sink.at = value
-      },
-      get dirty() {
-        return sink.dirty
-      },
-      begin: (room, now) => sink.begin(room, now),
+    return layered(sink, {
       seal: (time, digest) => {
         this.at('unsealed')
         // The commit word is stored last: dying before it leaves this, since nothing is written behind it.
@@ -147,7 +108,7 @@ export class Killer {
         this.at('uncommitted')
         this.at('sealed')
       },
-    }
+    })
   }
 
   segments(source: SegmentSource): SegmentSource {

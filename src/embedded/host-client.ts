@@ -11,6 +11,7 @@
  */
 import { mapPages } from '../io/native/pages.js'
 import { closeDescriptor, map, unmap } from '../io/native/owners.js'
+import { RingLooks } from '../io/native/ring-looks.js'
 import { memfdSize } from '../io/native/shm.js'
 import type { ChannelPlan, GrantMode, GrantPlan, Host, HostFailure, RingPlan, RingRequest } from '../ports/host.js'
 import { assert, codeOf, sentenceOf } from '../protocol/errors.js'
@@ -24,6 +25,7 @@ export class EmbeddedHostClient implements Host {
   readonly #client: HypervisorClient
   /** Plans to the host's numbers for them. */
   readonly #rings = new Map<RingPlan, number>()
+  readonly #looks = new RingLooks()
   readonly #channels = new Map<ChannelPlan, number>()
   readonly #grants = new Map<GrantPlan, number>()
 
@@ -43,7 +45,7 @@ export class EmbeddedHostClient implements Host {
       const ringHandle = mapPages(memory, frames)
       const plan: RingPlan = { world: 'embedded', domid, abi, pages: frames.length, ringHandle }
       this.#rings.set(plan, mapping)
-      return plan
+      return this.#looks.remember(plan, grefs)
     })
   }
 
@@ -97,6 +99,10 @@ export class EmbeddedHostClient implements Host {
   }
 
   /** What is still held is unmapped; the host learns it by the connection's end. */
+  rings() {
+    return this.#looks.of(this.#rings.keys())
+  }
+
   close(): Promise<void> {
     for (const { ringHandle } of this.#rings.keys()) unmap(ringHandle)
     for (const { eventHandle, notifyHandle } of this.#channels.keys())

@@ -10,6 +10,7 @@
  *   changed$ · alive         for whoever follows the daemon's life and reports it
  */
 import type { Observable } from 'rxjs'
+import type { RingLook } from './host.js'
 
 /** A device to be made, as `xbbd attach` takes it. Attaching what stands already, with the same words, is no error. */
 export interface AttachSpec {
@@ -167,6 +168,8 @@ export interface DaemonApi {
   abandonStop(): void
   pending(): readonly PendingDevice[]
   held(): HeldMappings
+  /** The indices of every ring that is mapped; which queue's it is, its journal's header says (`connection`). */
+  rings(): readonly RingLook[]
   /** Emits whenever a list may show something else. */
   readonly changed$: Observable<void>
   /** Resolves when every thread that serves queues has answered: a proof that none of them hangs. */

@@ -27,6 +27,18 @@ export interface RingPlan {
   readonly ringHandle: number
 }
 
+/** The indices of a ring's page, u32; the guest's to write, so they are for showing only. */
+export interface RingLook {
+  readonly domid: number
+  /** As the ring was mapped: they tell a domain's rings apart. */
+  readonly grefs: readonly number[]
+  readonly reqProd: number
+  readonly reqEvent: number
+  readonly rspProd: number
+  /** The answer for which the front end last asked to be woken; it had consumed those before it. */
+  readonly rspEvent: number
+}
+
 export interface ChannelPlan {
   readonly world: 'embedded' | 'xen'
   readonly domid: number
@@ -72,6 +84,8 @@ export interface Host {
   closeGrants(plan: GrantPlan): Promise<void>
   /** How many mappings and channels are held now: zero at Closed. */
   held(): { readonly rings: number; readonly channels: number; readonly grants: number }
+  /** Every ring that is mapped, as it stands at this moment. */
+  rings(): readonly RingLook[]
   close(): Promise<void>
 }
 

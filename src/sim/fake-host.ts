@@ -4,7 +4,9 @@
  * tests and for simulations of the control plane; no byte moves. Faults are planted by step: the next call of that
  * step is refused, or hangs until it is let go.
  */
-import type { ChannelPlan, GrantMode, GrantPlan, Host, HostFailure, RingPlan, RingRequest } from '../ports/host.js'
+import type {
+  ChannelPlan, GrantMode, GrantPlan, Host, HostFailure, RingLook, RingPlan, RingRequest,
+} from '../ports/host.js'
 import { assert } from '../protocol/errors.js'
 
 export type HostStep = 'openGrants' | 'mapRing' | 'bindChannel'
@@ -79,6 +81,11 @@ export class FakeHost implements Host {
 
   closeGrants(plan: GrantPlan): Promise<void> {
     return this.#end('closeGrants', this.#grants.delete(plan.memoryHandle))
+  }
+
+  /** No byte is there, so nothing can be read. */
+  rings(): readonly RingLook[] {
+    return []
   }
 
   held(): { readonly rings: number; readonly channels: number; readonly grants: number } {

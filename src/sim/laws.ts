@@ -24,6 +24,7 @@ import {
   ANSWER_WORDS, COPY_WORDS, IO_READ, IO_SYNC, IO_WORDS, IO_WRITE, RESULT_WORDS,
 } from '../ports/data-path.js'
 import type { BackRing, BufferArena, GrantCopier, MediumPort } from '../ports/data-path.js'
+import { layered } from '../actors/port-layer.js'
 import type { BatchSink } from '../actors/queue-plane.js'
 import type { AbiLayout } from '../protocol/abi.js'
 import { BLKIF_OP_DISCARD, BLKIF_OP_READ, BLKIF_OP_WRITE_BARRIER } from '../protocol/blkif.js'
@@ -112,16 +113,7 @@ export class LawBook {
   }
 
   watchRing(ring: BackRing): BackRing {
-    return {
-      size: ring.size,
-      entries: ring.entries,
-      entryWords: ring.entryWords,
-      get reqProd() {
-        return ring.reqProd
-      },
-      set reqProd(value) {
-        ring.reqProd = value
-      },
+    return layered(ring, {
       take: (reqCons, rspProd, max) => {
         const count = ring.take(reqCons, rspProd, max)
         if (count < 0) this.gone()
@@ -138,26 +130,22 @@ export class LawBook {
         for (let index = 0; index < count; index++) this.noteAnswer(answers, index * ANSWER_WORDS)
         return ring.answer(answers, count, rspProd)
       },
-      arm: (reqCons) => ring.arm(reqCons),
-      published: () => ring.published(),
-      close: () => ring.close(),
-    }
+    })
   }
 
   watchGrants(grants: GrantCopier): GrantCopier {
-    return {
+    return layered(grants, {
       copy: (copies, count) => {
         const seen = Array.from({ length: count }, (_, index) => this.grants.noteCopy(copies, index * COPY_WORDS))
         const failed = grants.copy(copies, count)
         seen.forEach((read, index) => read && this.grants.noteRead(read, copies, index * COPY_WORDS))
         return failed
       },
-      close: () => grants.close(),
-    }
+    })
   }
 
   watchMedium(medium: MediumPort): MediumPort {
-    return {
+    return layered(medium, {
       submit: (requests, count) => {
         if (this.open || (count > this.backlog && !this.sealed))
           this.blame('journal-first', 'an I/O was submitted before its batch was sealed')
@@ -171,13 +159,7 @@ export class LawBook {
         for (let index = 0; index < count; index++) this.noteResult(results, index * RESULT_WORDS)
         return count
       },
-      get inFlight() {
-        return medium.inFlight
-      },
-      onReady: (listener) => medium.onReady(listener),
-      arm: () => medium.arm(),
-      close: () => medium.close(),
-    }
+    })
   }
 
   /** A batch is open from its first record to its seal. */
@@ -185,22 +167,13 @@ export class LawBook {
     const wrote = (at: number) => {
       if (at > this.recordsFrom) this.open = true
     }
-    return {
-      get words() {
-        return sink.words
-      },
-      set words(value) {
-        sink.words = value
-      },
+    return layered(sink, {
       get at() {
         return sink.at
       },
       set at(value) {
         sink.at = value
         wrote(value)
-      },
-      get dirty() {
-        return sink.dirty
       },
       begin: (room, now) => {
         sink.begin(room, now)
@@ -216,7 +189,7 @@ export class LawBook {
         this.unsealed.length = 0
         this.syncLostSealed = this.syncLost
       },
-    }
+    })
   }
 
   /** The front end has vanished or its ring is broken: from now on it gets no answer, and its pages are not touched. */

@@ -53,6 +53,7 @@ function recordingApi(asked: unknown[]): DaemonApi {
     abandonStop: () => undefined,
     pending: () => [],
     held: () => held,
+    rings: () => [],
     changed$: NEVER,
     alive: () => Promise.resolve(),
   }

@@ -4,6 +4,7 @@
  * successor goes on from the newest segment. No law is broken, the front end sees nothing but answers, and every
  * journal that was written on the way replays. Then the same worlds with a successor that slips: a law notices.
  */
+import { layered } from '../../src/actors/port-layer.js'
 import { COMMAND_RECOVERED, RECORD_COMMAND } from '../../src/core/records.js'
 import { lastAnswers, unpublished } from '../../src/core/recovery.js'
 import { foldLegacy, judgeLegacy } from '../../src/journal/legacy.js'
@@ -16,7 +17,6 @@ import { Random } from '../../src/sim/random.js'
 import type { SimRing } from '../../src/sim/sim-ring.js'
 import { World } from '../../src/sim/world.js'
 import type { BadSuccessor, Seams, WorldOptions } from '../../src/sim/world.js'
-import { over } from '../support/planted.js'
 
 class Killed extends Error {}
 
@@ -44,7 +44,7 @@ class Reaper {
     return {
       segment: () => this.at('rolling'),
       ring: (port) =>
-        over(port, {
+        layered(port, {
           take: (cons, prod, max) => this.around('take', () => port.take(cons, prod, max)),
           answer: (answers, count, prod) =>
             this.around('answer', () => {
@@ -55,14 +55,14 @@ class Reaper {
               return port.answer(answers, count, prod)
             }),
         }),
-      grants: (port) => over(port, { copy: (copies, count) => this.around('copy', () => port.copy(copies, count)) }),
+      grants: (port) => layered(port, { copy: (copies, count) => this.around('copy', () => port.copy(copies, count)) }),
       medium: (port) =>
-        over(port, {
+        layered(port, {
           submit: (requests, count) => this.around('submit', () => port.submit(requests, count)),
           reap: (results, max) => this.around('reap', () => port.reap(results, max)),
         }),
       sink: (sink) =>
-        over(sink, {
+        layered(sink, {
           begin: (room, now) => this.around('begin', () => sink.begin(room, now)),
           seal: (time, digest) => this.around('seal', () => sink.seal(time, digest)),
         }),

@@ -9,6 +9,7 @@
  *   steppers   obey another chart than the one that was proved
  */
 import type { DescriptorReader } from '../../src/actors/descriptor-reader.js'
+import { layered } from '../../src/actors/port-layer.js'
 import type { BatchSink, QueuePlane } from '../../src/actors/queue-plane.js'
 import type { ExtentPool } from '../../src/core/extent-pool.js'
 import type { QueueCore } from '../../src/core/queue-core.js'
@@ -36,15 +37,8 @@ function replace(target: object, name: string, descriptor: PropertyDescriptor): 
 
 const inCore = (name: string, value: unknown) => ({ sabotage: ({ core }: QueuePlane) => replace(core, name, { value }) })
 
-/** A port with some of its methods replaced; the rest goes through, live getters included. */
-export function over<Port extends object>(port: Port, changed: Partial<Port>): Port {
-  const layer = Object.create(port) as Port
-  for (const [name, value] of Object.entries(changed)) replace(layer, name, { value })
-  return layer
-}
-
 const answersTwice = (ring: BackRing) =>
-  over(ring, {
+  layered(ring, {
     answer: (answers, count, rspProd) => {
       ring.answer(answers, count, rspProd)
       return ring.answer(answers, count, rspProd)
@@ -53,7 +47,7 @@ const answersTwice = (ring: BackRing) =>
 
 const forgetsAnAnswer = (ring: BackRing) => {
   let answered = 0
-  return over(ring, {
+  return layered(ring, {
     answer: (answers, count, rspProd) => {
       const forget = answered < 20 && (answered += count) >= 20
       return ring.answer(answers, forget ? count - 1 : count, rspProd)
@@ -64,7 +58,7 @@ const forgetsAnAnswer = (ring: BackRing) => {
 /** Leaves what goes to the guest for the next batch: «nobody will look that soon». */
 const copiesLate = (grants: GrantCopier) => {
   let left = new Int32Array(0)
-  return over(grants, {
+  return layered(grants, {
     copy: (copies, count) => {
       grants.copy(left, left.length / COPY_WORDS)
       left = copies.slice(0, count * COPY_WORDS)
@@ -76,7 +70,7 @@ const copiesLate = (grants: GrantCopier) => {
 
 /** Copies whole pages: «the rest of the page does no harm». */
 const copiesWholePages = (grants: GrantCopier) =>
-  over(grants, {
+  layered(grants, {
     copy: (copies, count) => {
       for (let at = 0; at < count * COPY_WORDS; at += COPY_WORDS)
         if (copies[at + 3] === COPY_TO_GUEST) copies[at + 1] = 4096 << 16
@@ -87,7 +81,7 @@ const copiesWholePages = (grants: GrantCopier) =>
 /** Says that syncs are done which the disk never saw. */
 const skipsSyncs = (medium: MediumPort): MediumPort => {
   const skipped: number[] = []
-  return {
+  return layered(medium, {
     submit: (requests, count) => {
       for (let index = 0; index < count; index++) {
         const at = index * IO_WORDS
@@ -105,28 +99,13 @@ const skipsSyncs = (medium: MediumPort): MediumPort => {
     get inFlight() {
       return medium.inFlight + skipped.length / RESULT_WORDS
     },
-    onReady: (listener) => medium.onReady(listener),
-    arm: () => medium.arm(),
-    close: () => medium.close(),
-  }
+  })
 }
 
 /** Seals a batch only when the next one begins. */
 const sealsLate = (sink: BatchSink): BatchSink => {
   let late: (() => void) | undefined
-  return {
-    get words() {
-      return sink.words
-    },
-    get at() {
-      return sink.at
-    },
-    set at(value) {
-      sink.at = value
-    },
-    get dirty() {
-      return sink.dirty
-    },
+  return layered(sink, {
     begin: (room, nowNs) => {
       late?.()
       late = undefined
@@ -135,17 +114,15 @@ const sealsLate = (sink: BatchSink): BatchSink => {
     seal: (timeNs, digest) => {
       late = () => sink.seal(timeNs, digest)
     },
-  }
-}
-
-const sealsOnlyRecords = (sink: BatchSink): BatchSink => {
-  const seal = (timeNs: number, digest: number) => {
-    if (sink.dirty) sink.seal(timeNs, digest)
-  }
-  return Object.defineProperties(over(sink, { seal }), {
-    at: { get: () => sink.at, set: (value: number) => void (sink.at = value) },
   })
 }
+
+const sealsOnlyRecords = (sink: BatchSink): BatchSink =>
+  layered(sink, {
+    seal: (timeNs, digest) => {
+      if (sink.dirty) sink.seal(timeNs, digest)
+    },
+  })
 
 const countsNothing = (core: QueueCore) => (slot: number) => {
   if (core.active[slot] !== 0) core.gate.leave(slot)
@@ -172,7 +149,7 @@ const readsWholePages = (descriptors: DescriptorReader) => {
     for (let at = 0; at < count * COPY_WORDS; at += COPY_WORDS) copies[at + 1] = 4096 << 16
     return grants.copy(copies, count)
   }
-  replace(descriptors, 'grants', { value: over(grants, { copy }) })
+  replace(descriptors, 'grants', { value: layered(grants, { copy }) })
 }
 
 const requestsObey = (change: (state: number, event: number) => number): Partial<WorldOptions> => ({

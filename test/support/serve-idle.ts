@@ -37,6 +37,7 @@ function idleWorld(): World {
       abandonStop: () => abandon(),
       pending: () => left,
       held: () => held,
+      rings: () => [],
       changed$: NEVER,
       alive: () => Promise.resolve(),
     },

@@ -5,7 +5,9 @@
  */
 import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
+import type { JournalChain } from '../../journal/chain.js'
 import type { DeviceListing } from '../../ports/daemon-api.js'
+import type { RingLook } from '../../ports/host.js'
 import { XbbdError } from '../../protocol/errors.js'
 import type { Explanation } from '../../observe/explain.js'
 import { renderTable } from '../table.js'
@@ -39,26 +41,41 @@ export function addExplain(program: Command, { terminal }: CommandContext): void
   withDaemonOptions(command)
 }
 
-/** How things stood when the recording ended. */
-async function ofPath(path: string, nowNs?: number, device?: string): Promise<Explanation[]> {
+/** What a daemon that runs adds to its journals. */
+interface Living {
+  readonly nowNs: number
+  readonly device: string
+  readonly rings: readonly RingLook[]
+}
+
+/** How things stood when the recording ended; of a daemon that runs, how they stand. */
+async function ofPath(path: string, living?: Living): Promise<Explanation[]> {
   const [{ openJournals, chainsToFold }, { Recording }, { recordingMoment }, { explain }] = await Promise.all([
     import('../../journal/journal-files.js'),
     import('../../journal/recording.js'),
     import('../replay/moment-text.js'),
     import('../../observe/explain.js'),
   ])
-  const chains = chainsToFold(openJournals(path), path, device)
+  const chains = chainsToFold(openJournals(path), path, living?.device)
   const recording = new Recording(chains)
   recording.end()
-  const { journals } = recordingMoment(recording, nowNs ?? recording.latest()?.timeNs ?? 0)
-  return explain(journals, formatNanoseconds)
+  const { journals } = recordingMoment(recording, living?.nowNs ?? recording.latest()?.timeNs ?? 0)
+  return explain(journals, formatNanoseconds, living && ((queue) => ringOf(queue, chains, living.rings)))
+}
+
+/** The ring whose references stand in the header of the queue's newest journal. */
+function ringOf(queue: string, chains: readonly JournalChain[], rings: readonly RingLook[]): RingLook | undefined {
+  const connection = chains.findLast(({ journal }) => journal === queue)?.identity.connection
+  const domid = Number(queue.split('/')[1])
+  return rings.find((ring) => ring.domid === domid && `${ring.grefs}` === `${connection?.grefs}`)
 }
 
 /** How things stand now, by the clock that the daemon's journals use. */
 async function ofDaemon(what: string | undefined, options: Options): Promise<Explanation[]> {
-  const [listing, runDir] = await withDaemon(options, async (client) => {
+  const [listing, rings, runDir] = await withDaemon(options, async (client) => {
     const { settings } = (await client.call('config')) as { settings: Readonly<Record<string, string>> }
-    return [(await client.call('list')) as DeviceListing[], settings['run.dir']] as const
+    const looks = (await client.call('rings')) as RingLook[]
+    return [(await client.call('list')) as DeviceListing[], looks, settings['run.dir']] as const
   })
   const wanted = listing.filter(({ name, vdev }) => what === undefined || what === name || what === vdev)
   if (wanted.length === 0 || (what !== undefined && wanted.length > 1)) {
@@ -69,14 +86,14 @@ async function ofDaemon(what: string | undefined, options: Options): Promise<Exp
   const { nowNs } = await import('../../io/native/clock.js')
   const found: Explanation[] = []
   for (const device of wanted) {
-    const [one] = await ofPath(`${runDir}/journal`, nowNs(), device.name)
+    const [one] = await ofPath(`${runDir}/journal`, { nowNs: nowNs(), device: device.name, rings })
     found.push({ ...one, sentences: [...one.sentences, frontSentence(device)] })
   }
   return found
 }
 
-function frontSentence({ frontendState, backendState, error, gaveUp }: DeviceListing): string {
-  const why = error === undefined ? '' : ` ${error}.`
+function frontSentence({ frontendState, backendState, error, notes, gaveUp }: DeviceListing): string {
+  const why = [...(error === undefined ? [] : [error]), ...notes].map((sentence) => ` ${sentence}.`).join('')
   const end = gaveUp ? ' The supervisor has given it up.' : ''
   return `In XenStore the front end says ${frontendState}, the back end ${backendState}.${why}${end}`
 }

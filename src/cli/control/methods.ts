@@ -9,6 +9,7 @@
  *   eject {domid, vdev, …}              DeviceListing: none
  *   list                                DeviceListing[]
  *   statistics {name?}                  DeviceStatistics[]
+ *   rings                               RingLook[]: the indices of all rings, as their pages have them
  *   config                              settings in force and where each came from
  *   reload                              as SIGHUP: what changed, what waits for the next start
  *   upgrade {program?, check?}          UpgradeOutcome, with an event per step
@@ -79,6 +80,10 @@ export function controlMethods(daemon: ControlledDaemon): ControlHandlers {
       const name = params.optionalText('name', 256)
       params.done()
       return api.statistics(name)
+    }),
+    rings: immediate((params) => {
+      params.done()
+      return api.rings()
     }),
     config: immediate((params) => {
       params.done()

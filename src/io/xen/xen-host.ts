@@ -16,6 +16,7 @@
 import { bindInterdomain, openEvtchn, unbindEvtchn } from '../native/evtchn.js'
 import { mapRingPages, openGntdev } from '../native/gntdev.js'
 import { closeDescriptor, unmap } from '../native/owners.js'
+import { RingLooks } from '../native/ring-looks.js'
 import type { ChannelPlan, GrantMode, GrantPlan, Host, HostFailure, RingPlan, RingRequest } from '../../ports/host.js'
 import { assert, codeOf, sentenceOf } from '../../protocol/errors.js'
 
@@ -30,6 +31,7 @@ export class XenHost implements Host {
   readonly world = 'xen'
   readonly #options: XenHostOptions
   readonly #rings = new Set<RingPlan>()
+  readonly #looks = new RingLooks()
   readonly #channels = new Set<ChannelPlan>()
   readonly #grants = new Set<GrantPlan>()
 
@@ -40,7 +42,8 @@ export class XenHost implements Host {
   mapRing({ domid, grefs, abi }: RingRequest): Promise<Obtained<RingPlan>> {
     const refused = () => failure('EACCES', notGranted(domid, grefs))
     return this.#obtain(domid, this.#rings, refused, () => {
-      return { world: 'xen', domid, abi, pages: grefs.length, ringHandle: mapRingPages(domid, grefs) }
+      const plan: RingPlan = { world: 'xen', domid, abi, pages: grefs.length, ringHandle: mapRingPages(domid, grefs) }
+      return this.#looks.remember(plan, grefs)
     })
   }
 
@@ -89,6 +92,10 @@ export class XenHost implements Host {
 
   held() {
     return { rings: this.#rings.size, channels: this.#channels.size, grants: this.#grants.size }
+  }
+
+  rings() {
+    return this.#looks.of(this.#rings)
   }
 
   /** Lets go of what is still held. */
