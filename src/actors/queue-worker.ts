@@ -11,8 +11,8 @@
 import { Subject } from 'rxjs'
 import { ArenaLender } from '../core/arena-lender.js'
 import {
-  COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED, COMMAND_MEDIUM_SIZE_HIGH,
-  COMMAND_RECOVERED, COMMAND_RETRY, COMMAND_YIELD, DRAIN_WITHOUT_SPACE,
+  COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED, COMMAND_MEDIUM_RESIZED,
+  COMMAND_MEDIUM_SIZE_HIGH, COMMAND_RECOVERED, COMMAND_RETRY, COMMAND_YIELD, DRAIN_WITHOUT_SPACE,
 } from '../core/records.js'
 import { COUNTER } from '../core/statistics.js'
 import { QueueState } from '../machines/generated/queue.js'
@@ -50,6 +50,7 @@ const RETRY_MAX_MS = 5000
 
 interface Queue extends OpenPlane {
   readonly name: QueueName
+  medium: MediumPlan
   drainedTold: boolean
   levelsTold: number
   /** The plane threw; only its I/O is awaited. */
@@ -152,7 +153,7 @@ export class QueueWorker {
         drainedTold: false, levelsTold: 0, crash: undefined, cancelRetry: undefined, begun: false, closing: false,
         takeTo: undefined, yieldedNs: undefined, resuming: takeover !== undefined,
       }
-      this.queues.set(name, { ...opened, name, owed, ...idle })
+      this.queues.set(name, { ...opened, name, medium: attachment.medium, owed, ...idle })
       plane.lend(chunks)
       if (takeover) plane.command(COMMAND_RECOVERED, takeover.published)
       else plane.command(COMMAND_ATTACH, ring.published())
@@ -225,7 +226,10 @@ export class QueueWorker {
     queue.reopenMedium(plan, () => this.tell({ kind: 'mediumRenewed', name, renewal }))
     const { sectorCount } = plan.geometry
     queue.plane.command(COMMAND_MEDIUM_SIZE_HIGH, u64High(sectorCount))
-    queue.plane.command(COMMAND_MEDIUM_OPENED, u64Low(sectorCount))
+    // Of another size only: what it lost stays lost.
+    const same = handleOf(plan) !== undefined && handleOf(plan) === handleOf(queue.medium)
+    queue.plane.command(same ? COMMAND_MEDIUM_RESIZED : COMMAND_MEDIUM_OPENED, u64Low(sectorCount))
+    queue.medium = plan
   }
 
   private letGo(queue: Queue): void {
@@ -371,4 +375,9 @@ export class QueueWorker {
   private tell(event: QueueEvent): void {
     this.world.post(event)
   }
+}
+
+/** What is open, by the table of owners. */
+function handleOf(plan: MediumPlan): number | undefined {
+  return 'handle' in plan ? plan.handle : undefined
 }

@@ -10,8 +10,8 @@ import { assert } from '../protocol/errors.js'
 import { u64ToDouble } from '../protocol/u64.js'
 import type { QueueCore } from './queue-core.js'
 import {
-  COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED, COMMAND_MEDIUM_SIZE_HIGH,
-  COMMAND_RECOVERED, COMMAND_RETRY, COMMAND_RING_BROKEN, COMMAND_YIELD, DRAIN_WITHOUT_SPACE,
+  COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED, COMMAND_MEDIUM_RESIZED,
+  COMMAND_MEDIUM_SIZE_HIGH, COMMAND_RECOVERED, COMMAND_RETRY, COMMAND_RING_BROKEN, COMMAND_YIELD, DRAIN_WITHOUT_SPACE,
 } from './records.js'
 import { redoAll } from './recovery.js'
 
@@ -41,18 +41,20 @@ export function obey(core: QueueCore, code: number, argument: number): void {
       core.sizeHigh = argument
       return
     case COMMAND_MEDIUM_OPENED:
-      return mediumOpened(core, u64ToDouble(argument, core.sizeHigh))
+      core.syncLost = false
+      core.levels &= ~LEVEL_MEDIUM_GONE
+      return sizeChanged(core, argument)
+    case COMMAND_MEDIUM_RESIZED:
+      return sizeChanged(core, argument)
     default:
       assert(false, `command ${code}`)
   }
 }
 
 /** Requests judged from now on are held against the new size; there may be space now. */
-function mediumOpened(core: QueueCore, sectorCount: number): void {
+function sizeChanged(core: QueueCore, sizeLow: number): void {
+  core.disk = { ...core.disk, sectorCount: u64ToDouble(sizeLow, core.sizeHigh) }
   core.sizeHigh = 0
-  core.syncLost = false
-  core.levels &= ~LEVEL_MEDIUM_GONE
-  core.disk = { ...core.disk, sectorCount }
   fireStalled(core, RequestEvent.retried)
 }
 

@@ -66,7 +66,7 @@ export const COMMAND_DETACH = 4
 export const COMMAND_RING_BROKEN = 5
 /** The medium was opened anew: a lost sync is forgiven. The argument is its size in sectors, low word. */
 export const COMMAND_MEDIUM_OPENED = 6
-/** Stands before MEDIUM_OPENED when the size needs it: its high word. */
+/** Stands before MEDIUM_OPENED and MEDIUM_RESIZED when the size needs it: its high word. */
 export const COMMAND_MEDIUM_SIZE_HIGH = 7
 /** A successor goes on where its journal ended; the argument is the rsp_prod that it found in the ring. */
 export const COMMAND_RECOVERED = 8
@@ -74,6 +74,8 @@ export const COMMAND_RECOVERED = 8
 export const COMMAND_RETRY = 9
 /** Another process takes over, as things are: nothing more is taken or begun. */
 export const COMMAND_YIELD = 10
+/** The medium that is open has another size: nothing is forgiven. The argument as with MEDIUM_OPENED. */
+export const COMMAND_MEDIUM_RESIZED = 11
 
 /** Argument of DRAIN: what waits for space is answered with an error, now and from now on. */
 export const DRAIN_WITHOUT_SPACE = 1
@@ -89,6 +91,7 @@ export const COMMAND_NAMES: { readonly [code: number]: string } = {
   [COMMAND_RECOVERED]: 'recovered',
   [COMMAND_RETRY]: 'retry',
   [COMMAND_YIELD]: 'yield',
+  [COMMAND_MEDIUM_RESIZED]: 'mediumResized',
 }
 
 /** Why a queue is in Shortage: the fourth byte of ENTERED. */

@@ -88,6 +88,22 @@ test('a front end that goes on while its queue closes gets no more than stood in
   expect(world.kinds(tenant.name)).toContain('drained')
 })
 
+test('S23: a medium that only has another size is no medium opened anew: a lost sync stays lost', () => {
+  const world = new SimWorker({ tenants: 1 })
+  const [{ name }] = world.tenants
+  world.attach(world.tenants[0])
+  const { core } = world.worker['queues'].get(name)!.plane
+  core.syncLost = true
+  const { medium } = world.tenants[0].attachment()
+  const grown = { ...medium, geometry: { ...medium.geometry, sectorCount: 2 * medium.geometry.sectorCount } }
+  world.worker.receive({ kind: 'mediumOpened', name, plan: grown, renewal: 1 })
+  world.run(2, false)
+  expect([core.syncLost, core.disk.sectorCount]).toEqual([true, grown.geometry.sectorCount])
+  world.worker.receive({ kind: 'mediumOpened', name, plan: { kind: 'null', layers: [], geometry: medium.geometry }, renewal: 2 })
+  world.run(2, false)
+  expect([core.syncLost, core.disk.sectorCount]).toEqual([false, medium.geometry.sectorCount])
+})
+
 test('an arena without room for a reserve refuses the queue with a sentence, and nothing of it is left', () => {
   const world = new SimWorker({ tenants: 3, arenaChunks: 2 })
   for (const tenant of world.tenants) world.attach(tenant)
