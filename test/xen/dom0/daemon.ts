@@ -7,6 +7,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { ControlClient } from '../../../src/cli/control/client.js'
+import type { UpgradeOutcome } from '../../../src/cli/upgrade/handover.js'
 import type { DeviceListing, DeviceStatistics } from '../../../src/ports/daemon-api.js'
 import { execute, until, type Executed } from './execute.js'
 import { confinement, runtimeDirectory } from './privileges.js'
@@ -22,6 +23,8 @@ export class Daemon {
   #ended: Promise<number | NodeJS.Signals> | undefined
   #control: ControlClient | undefined
   #starts = 0
+  /** The process that an upgrade left in charge: no child of ours, but it writes to the same log. */
+  #successor: number | undefined
 
   /** Settings of xbbd.conf from the next start on (or a reload). */
   configure(settings: Readonly<Record<string, string>>): void {
@@ -35,8 +38,9 @@ export class Daemon {
   }
 
   get pid(): number {
-    if (!this.#process?.pid) throw new Error('the daemon does not run')
-    return this.#process.pid
+    const pid = this.#successor ?? this.#process?.pid
+    if (!pid || !this.running) throw new Error('the daemon does not run')
+    return pid
   }
 
   /** Starts it and waits until it is ready. */
@@ -51,9 +55,11 @@ export class Daemon {
     this.#process = child
     let outcome: number | NodeJS.Signals | undefined
     this.#ended = new Promise((resolve) => {
+      // When the last process that writes to this log has ended.
       child.once('close', (status, signal) => {
-        outcome = status ?? signal ?? 'SIGKILL'
+        outcome = this.#successor === undefined ? (status ?? signal ?? 'SIGKILL') : this.#howSuccessorEnded()
         this.#process = undefined
+        this.#successor = undefined
         this.#control?.close()
         this.#control = undefined
         resolve(outcome)
@@ -66,6 +72,29 @@ export class Daemon {
     await until('the daemon is ready', ready, timeoutMs, 50)
     this.#expectConfined()
     this.#control = await ControlClient.connect(`${RUN_DIR}/control`)
+  }
+
+  /**
+   * `xbbd upgrade` to the installed program, which is the same here: another process goes on, and the one before it ends
+   * with 0. @returns what the command says as JSON.
+   */
+  async upgrade(): Promise<UpgradeOutcome> {
+    const [child, before] = [this.#process, this.pid]
+    const { status, stdout, stderr } = await this.xbbd('upgrade', '--json')
+    if (status !== 0) throw new Error(`the upgrade ended with ${status}: ${stderr}`)
+    const outcome = JSON.parse(stdout) as UpgradeOutcome
+    await until('the old process has ended', () => hasEnded(before))
+    if (child?.pid === before && child.exitCode !== 0) throw new Error(`the old process ended with ${child.exitCode}`)
+    this.#successor = outcome.to.pid
+    this.#control?.close()
+    this.#control = await ControlClient.connect(`${RUN_DIR}/control`)
+    this.#expectConfined()
+    return outcome
+  }
+
+  /** Nobody but its parent is told its status; its last words are in the log. */
+  #howSuccessorEnded(): number | NodeJS.Signals {
+    return /"msg":"stopped: /.test(this.log.trimEnd().split('\n').at(-1) ?? '') ? 0 : 'SIGKILL'
   }
 
   /** What ran with more rights than the unit's would prove nothing about them. */
@@ -134,9 +163,20 @@ export class Daemon {
     return (await this.call<DeviceStatistics[]>('statistics', { name: device.name }))[0]
   }
 
-  /** What its descriptors point to. */
+  /** Numbers of its descriptors. */
   descriptors(): string[] {
     return readdirSync(`/proc/${this.pid}/fd`).sort()
+  }
+
+  /** Its descriptors once its Workers are warm (src/cli/run/warm-up.ts): what a guest must leave as it was. */
+  async settledDescriptors(): Promise<string[]> {
+    const directory = `/proc/${this.pid}/fd`
+    const { stdout } = await until('the Workers are warm', async () => {
+      const links = await execute('ls', ['-l', directory])
+      return !links.stdout.includes('xbbd-warm-up') && links
+    }, 60_000)
+    if (!stdout.includes('socket:')) throw new Error(`${directory} cannot be read: ${stdout}`)
+    return this.descriptors()
   }
 
   /** One field of /proc/PID/status, as it stands there: `Uid`, `CapEff`, `VmRSS`. */
@@ -148,5 +188,14 @@ export class Daemon {
   /** Log lines at `error` or above. */
   complaints(): string[] {
     return this.log.split('\n').filter((line) => /"level":"(error|fatal)"/.test(line))
+  }
+}
+
+/** Gone, or a zombie whose new parent has not looked yet. */
+function hasEnded(pid: number): boolean {
+  try {
+    return /^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return true
   }
 }

@@ -29,7 +29,7 @@ export class NullBlk {
     await device.#must(`modprobe null_blk nr_devices=0; mountpoint -q ${CONFIG} || mount -t configfs none ${CONFIG}`)
     await device.#must(`mkdir ${device.#directory}`)
     t.cleanup(() => t.sh(`echo 0 >${device.#directory}/power; rmdir ${device.#directory}`))
-    for (const [key, value] of [['size', 64], ['memory_backed', 1]]) await device.set(`${key}`, `${value}`)
+    for (const [key, value] of [['size', 64], ['memory_backed', 1], ['discard', 1]]) await device.set(`${key}`, `${value}`)
     await device.power(true)
     return device
   }

@@ -23,7 +23,7 @@ interface Stage {
 async function guestUnderLoad(t: Toolbox): Promise<Stage> {
   await t.daemon.start()
   const image = t.image('load', 16 * MIB)
-  const settled = t.daemon.descriptors()
+  const settled = await t.daemon.settledDescriptors()
   const guest = await t.guest({ fio: true, disks: [t.disk('xvdb', image)] })
   await t.daemon.connected(guest.domid, 'xvdb')
   await startLoad(guest, '/dev/xvdb')

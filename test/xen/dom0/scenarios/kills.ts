@@ -14,7 +14,7 @@ const KILLS_SHORT = 2
 scenario('the daemon is killed under load, again and again', { boot: 'restarts', short: true, timeout: 400 }, async (t) => {
   await t.daemon.start()
   const image = t.image('load', 16 << 20)
-  const settled = t.daemon.descriptors()
+  const settled = await t.daemon.settledDescriptors()
   const guest = await t.guest({ fio: true, disks: [t.disk('xvdb', image)] })
   const { domid } = guest
   await t.daemon.connected(domid, 'xvdb')

@@ -11,7 +11,7 @@ scenario('a guest reboots, and finds its disk as it left it', { boot: 'lives', t
   await t.daemon.start()
   const image = t.image('rebooted', 32 << 20)
   const disks = [t.disk('xvdb', image)]
-  const settled = t.daemon.descriptors()
+  const settled = await t.daemon.settledDescriptors()
   const mount = 'mkdir -p /mnt && mount -t ext4 /dev/xvdb /mnt'
 
   const first = await t.guest({ disks })

@@ -17,7 +17,7 @@ scenario('one of two guests is destroyed under load', { boot: 'lives', timeout: 
   const survivor = await t.guest({ fio: true, disks: disks('survivor') })
   for (const vdev of ['xvdb', 'xvdc']) await t.daemon.connected(survivor.domid, vdev)
   const before = await survivor.dmesg()
-  const settled = t.daemon.descriptors()
+  const settled = await t.daemon.settledDescriptors()
 
   const victim = await t.guest({ fio: true, disks: disks('victim') })
   const loads = []
