@@ -6,7 +6,7 @@
  *   successor ── here (who it is) ─────────────────────────►            it runs, its configuration makes sense
  *             ◄─ rehearse (queues, places) ───────────────── daemon
  *             ── rehearsed (refusals) ─────────────────────►            could it go on from every journal?
- *             ── warm ─────────────────────────────────────►            as fast as it gets
+ *             ── warm ─────────────────────────────────────►            as fast as it gets in a while
  *             ◄─ ready? ─────────────────────────────────────
  *             ── ready ────────────────────────────────────►            the daemon lets go of everything
  *             ◄─ yours ──────────────────────────────────────

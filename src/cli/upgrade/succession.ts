@@ -7,6 +7,7 @@
  * When the other ends the dialogue before the turn has come, this process ends, quietly: it was not wanted.
  */
 import { Socket } from 'node:net'
+import { setTimeout as elapsed } from 'node:timers/promises'
 import { XbbdError } from '../../protocol/errors.js'
 import type { Settings } from '../config/schema.js'
 import { passUpgradePoint } from '../run/planted-faults.js'
@@ -17,6 +18,8 @@ import { SUCCEEDING } from './successor-process.js'
 
 /** It is its predecessor's decision when to ask; longer than all of that one's own waits. */
 const ASKED_WITHIN_MS = 120_000
+/** On a machine that is too busy for it the first requests are slower: no reason to go on with an old program. */
+const WARM_WITHIN_MS = 10_000
 /** A predecessor that has asked is about to let go. */
 const TURN_WITHIN_MS = 60_000
 /** Devices that are still not gone on with then are said to be on their way. */
@@ -59,7 +62,7 @@ export class Succession {
     const moved = movedTo(settings, asked.places)
     const refusals = moved === undefined ? await rehearse(asked.queues) : [moved]
     dialogue.say({ say: 'rehearsed', refusals })
-    await Promise.race([warm, dialogue.ended])
+    await Promise.race([warm, dialogue.ended, elapsed(WARM_WITHIN_MS, undefined, { ref: false })])
     dialogue.say({ say: 'warm' })
     await this.wanted(dialogue.hear('ready?', ASKED_WITHIN_MS))
     passUpgradePoint('ready')
