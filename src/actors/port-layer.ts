@@ -1,12 +1,12 @@
 /**
  * @packageDocumentation
- * A layer around a port: some of its members are the layer's, everything else goes through to the port as it is at that
- * moment. Kill points, the watchers of laws and planted faults are such layers; a port that gets a member more needs no
- * change in any of them.
+ * A layer around a port: some of its members are the layer's, everything else goes through to the port. Kill points,
+ * the watchers of laws and planted faults are such layers; a port that gets a member more needs no change in them.
  *
  *   plane ─► layer.take (its own) ─► port.take     plane ─► layer.arm ─► port.arm     layer.at = 5 ─► port.at = 5
  *
- * Not for the data path as it serves guests: every call goes through a function more.
+ * Not for the data path as it serves guests: every call goes through a function more. Methods are those that the port
+ * had when it was layered.
  */
 
 /** `port` with what `changed` has in front of it; accessors of either stay accessors. */
@@ -24,9 +24,9 @@ const isLevel = (level: unknown): level is object =>
 
 type Members = Record<string, (...values: unknown[]) => unknown>
 
-/** The port is `this` of its own methods, also of those that are put in their place later. */
+/** The port is `this` of its own methods. Bound, because a list of arguments would be allocated at every call. */
 function calling(port: object, name: string): PropertyDescriptor {
-  const value = (...values: unknown[]) => (port as Members)[name](...values)
+  const value = (port as Members)[name].bind(port)
   return { configurable: true, enumerable: true, writable: true, value }
 }
 
