@@ -45,7 +45,7 @@ export interface FirstAnswer {
 /** Points that every life passes often; the others are passed once in a recovery. */
 const RARE: readonly KillPoint[] = ['rolling', 'folded', 'adopted']
 /** A planted point that is not reached so long after the first answer, or at all, is replaced by a plain SIGKILL. */
-const PATIENCE_MS = { served: 3000, atAll: 30_000 }
+const PATIENCE_MS = { served: 15_000, atAll: 60_000 }
 
 export async function killAgainAndAgain(options: KillOptions): Promise<KillReport> {
   const world = await RealWorld.start()
