@@ -40,8 +40,11 @@ async function runBoot(plan: BootPlan, prepared: Prepared, options: TestOptions,
       command: RUN_PLAN,
       machine: plan.machine,
       verbose: options.verbose,
+      // What a scenario says on the way takes nothing from the time that it has.
       silenceOf: (told) =>
-        told.event === 'begin' ? (missing.get(told.name)?.timeout ?? 0) + CLEANUP_SILENCE_S : SUITE_SILENCE_S,
+        'name' in told && missing.has(told.name)
+          ? (missing.get(told.name)?.timeout ?? 0) + CLEANUP_SILENCE_S
+          : SUITE_SILENCE_S,
     },
     (told) => {
       if (told.event === 'begin') {
