@@ -87,7 +87,9 @@ export class Daemon {
     if (child?.pid === before && child.exitCode !== 0) throw new Error(`the old process ended with ${child.exitCode}`)
     this.#successor = outcome.to.pid
     this.#control?.close()
-    this.#control = await ControlClient.connect(`${RUN_DIR}/control`)
+    // Where I/O was left to the fence, the old process does not wait until the new one serves.
+    const listens = () => ControlClient.connect(`${RUN_DIR}/control`).catch(() => undefined)
+    this.#control = await until('the new process listens', listens, 60_000)
     this.#expectConfined()
     return outcome
   }
