@@ -3,7 +3,7 @@
  * `xbbd replay`: folds recorded journals through the charts again and says whether the run obeyed them. Ends with 0
  * when all agree, with 1 when one does not; a journal of other charts is a comparison, its differences are information.
  */
-import { Option, type Command } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { JournalFiles } from '../../journal/journal-files.js'
 import type { ReplayReport } from '../../journal/replay.js'
 import { XbbdError } from '../../protocol/errors.js'
@@ -19,6 +19,8 @@ interface Options {
   readonly until?: string
   readonly step?: boolean
   readonly diff?: boolean
+  readonly inspect?: string
+  readonly speed?: number
 }
 
 const EXAMPLES = `
@@ -32,6 +34,7 @@ Examples:
   xbbd replay /run/xbbd/journal --until 'device in Closing and inFlight > 0'
   xbbd replay /run/xbbd/journal --journal vbd/5/51712 --step
   xbbd replay --diff monday/ tuesday/
+  xbbd replay /run/xbbd/journal --journal vbd/5/51712 --inspect ws://localhost:8080 --speed 10
 
 Moments: a batch number, +1.5s after the start, -2s before the end, 10:00:00.5, 2026-11-26T10:00:00Z.
 Conditions: ACTOR in STATE [> DURATION], ACTOR on EVENT, request > DURATION, COUNTER > NUMBER, short of REASON;
@@ -40,6 +43,14 @@ joined by and, or, not. ACTOR is request, queue, device, medium or supervisor.
 
 /** Options that look at one moment. */
 const LOOKS = ['at', 'until']
+const OTHERS = [...LOOKS, 'step', 'diff', 'json']
+
+/** Reads `--speed`. */
+function readSpeed(text: string): number {
+  const factor = /^\d{1,6}(\.\d{1,6})?$/.test(text) ? Number(text) : 0
+  if (factor > 0) return factor
+  throw new InvalidArgumentError('a factor above 0: 1, 0.1, 100')
+}
 
 /** Registers the command. */
 export function addReplay(program: Command, context: CommandContext): void {
@@ -54,6 +65,8 @@ export function addReplay(program: Command, context: CommandContext): void {
     .option('--until <condition>', 'show the first moment at which this holds; ends with 1 when it never does')
     .addOption(new Option('--step', 'walk forward and back, by keys or by lines of standard input').conflicts(LOOKS))
     .addOption(new Option('--diff', 'compare two recordings by what happened, not when').conflicts([...LOOKS, 'step']))
+    .addOption(new Option('--inspect <url>', 'tell what happened to a Stately inspector there').conflicts(OTHERS))
+    .option('--speed <factor>', 'of --inspect: 1 as it happened, 10 ten times as fast (default: no pauses)', readSpeed)
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
     .action((path: string, other: string | undefined, options: Options) => replay(context, path, other, options))
@@ -77,8 +90,15 @@ async function replay(
     const others = chainsNamed(openJournals(other), other, options.journal)
     return (await import('../replay/diff-text.js')).showDiff(context, chains, others, asJson)
   }
-  const looks = options.step === true || condition !== undefined || options.at !== undefined
+  if (options.speed !== undefined && options.inspect === undefined)
+    throw new XbbdError('XBBD_USAGE', '--speed is that of --inspect: give both', { exitCode: 64 })
+  const tells = options.step === true || options.inspect !== undefined
+  const looks = tells || condition !== undefined || options.at !== undefined
   if (looks) chainsToFold(files, path, options.journal)
+  if (options.inspect !== undefined) {
+    const { inspectRecording } = await import('../replay/inspect.js')
+    return inspectRecording(context, chains, { url: options.inspect, speed: options.speed })
+  }
   if (options.step) {
     const { Stepper, walk } = await import('../replay/step.js')
     return walk(new Stepper(chains, context.terminal, asJson), process.stdin, context.terminal)

@@ -206,6 +206,12 @@ export const schema = {
     fallback: '1m',
     doc: 'How long stopping waits for media that do not answer before it says what is left; 0 waits for ever.',
   },
+  inspect: {
+    ...fixed,
+    kind: { type: 'word', pattern: /^$|^wss?:\/\/[^\s/]+\S*$/, says: 'empty, or an address: ws://localhost:8080' },
+    fallback: '',
+    doc: 'WebSocket of a Stately inspector that is told what devices do, in full, and some requests; empty is nobody.',
+  },
   'log.level': {
     ...live,
     kind: { type: 'choice', values: ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] },

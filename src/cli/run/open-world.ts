@@ -32,6 +32,7 @@ import { rehearseQueues } from '../upgrade/rehearse-queues.js'
 import { Resumptions } from '../upgrade/resumptions.js'
 import { packageVersion } from '../version.js'
 import { deviceSettings } from './device-settings.js'
+import type { LiveInspection } from './live-inspection.js'
 import type { Log } from './log.js'
 import { openOutside } from './outside.js'
 import { startWorkers, startWorkersAlone, type StartedWorkers, type WorkerSettings } from './start-workers.js'
@@ -98,6 +99,8 @@ async function compose(
     nowNs: systemClock.nowNs,
     charts: Object.fromEntries(charts.map(({ name, chart }) => [name, chartHash(chart, hashText)])),
   })
+  const inspection = await inspectionOf(settings, log, journals)
+  if (inspection) closers.push(() => inspection.close())
   const options: DaemonOptions = {
     world: {
       store,
@@ -105,8 +108,8 @@ async function compose(
       queues: workers.queues,
       media: mediumOpener,
       clock: systemClock,
-      openJournal: journals.open,
-      closeJournal: journals.close,
+      openJournal: inspection?.openJournal ?? journals.open,
+      closeJournal: inspection?.closeJournal ?? journals.close,
       mediumPatience: MEDIUM_PATIENCE,
     },
     backendDomid: settings['backend.domid'],
@@ -120,6 +123,7 @@ async function compose(
   await daemon.start()
   const served = new Set(daemon.list().map(({ name }) => `${name}/q0`))
   workers.legacies.keepOnly((queue) => served.has(queue))
+  inspection?.sample(() => daemon.list().flatMap(({ connection }) => connection?.queues.map(({ name }) => name) ?? []))
   log.debug({ world, workers: settings.workers }, 'the world is open')
   void store.closed.then((error) => error && gone.say(error))
   const apply = (changed: Settings) => daemon.apply(deviceSettings(changed))
@@ -153,6 +157,17 @@ async function workersOf(
   await awaitTurn({ rehearse, warm: workers.queues.warm })
   workers.begin({ found: findLegacies(journalDir), announced: true })
   return workers
+}
+
+/** Somebody to look on, where that is wanted; loaded only then. */
+async function inspectionOf(
+  settings: Settings, log: Log, journals: ActorJournals,
+): Promise<LiveInspection | undefined> {
+  if (settings.inspect === '') return undefined
+  const { inspectLive } = await import('./live-inspection.js')
+  const journalDir = join(settings['run.dir'], 'journal')
+  const { open, close } = journals
+  return inspectLive({ url: settings.inspect, clock: systemClock, log, journalDir, open, close })
 }
 
 /** Identifies this boot of the machine: a journal of another boot is never a base for recovery. */
