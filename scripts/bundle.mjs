@@ -2,7 +2,7 @@
  * Makes of dist/ one small tree that runs without node_modules: what is installed on a host, and what the rig takes into
  * dom0, where a thousand small files over a 9p share would take longer to read than to run.
  *
- *   DIR/package.json                      name, version, "type": "module": where the program looks for itself
+ *   DIR/package.json                      name, version, build, "type": "module": where the program looks for itself
  *   DIR/cli/main.js                       the command `xbbd`; executable
  *   DIR/cli/run/queue-worker-main.js      a Worker, whole
  *   DIR/cli/run/open-world-*.js           what a daemon needs beyond main.js, whole: each file costs half a
@@ -16,7 +16,10 @@
  * names hold in both. Nothing is minified: a stack trace in a report of a fault must name our functions.
  */
 import { build } from 'esbuild'
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import {
+  chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync,
+} from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -59,10 +62,21 @@ export async function bundle(destination, entries, chunks) {
     metafile: true,
   })
   const { name, version, license, type, engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  const manifest = JSON.stringify({ name, version, license, type, engines }, null, 2)
-  writeFileSync(join(destination, 'package.json'), `${manifest}\n`)
   copyFileSync(join(root, 'build/Release/xbbd.node'), join(destination, 'build/Release/xbbd.node'))
+  // By this a running daemon knows that another program stands where it was started from (src/cli/upgrade/build.ts).
+  const manifest = { name, version, license, type, engines, build: hashOf(destination) }
+  writeFileSync(join(destination, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
   return metafile
+}
+
+/** 12 hexadecimal digits over the names and contents of all files below `directory`. */
+function hashOf(directory) {
+  const hash = createHash('sha256')
+  for (const name of readdirSync(directory, { recursive: true }).sort()) {
+    const path = join(directory, name)
+    if (statSync(path).isFile()) hash.update(`${name}\0`).update(readFileSync(path))
+  }
+  return hash.digest('hex').slice(0, 12)
 }
 
 /** Puts into the file that became of `source` all shared parts that `main`, which is loaded before it, does not load. */

@@ -4,10 +4,12 @@
  */
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import type { UpgradeOutcome } from '../../src/cli/upgrade/handover.js'
 import { packageRoot } from '../../src/io/native/load.js'
 import { queueChartHash } from '../../src/machines/generated/queue.js'
+import type { DeviceListing } from '../../src/ports/daemon-api.js'
+import { NotifyReceiver } from '../support/notify-receiver.js'
 import { backendNode, RealWorld, until, type DaemonProcess } from '../support/processes.js'
 import { xbbd, type Running } from '../support/xbbd-process.js'
 
@@ -77,13 +79,19 @@ async function pidOf({ socket }: Pick<DaemonProcess, 'socket'>): Promise<number>
 
 const errorsIn = (log: string) => log.split('\n').filter((line) => /"level":"(error|fatal|warn)"/.test(line))
 
-/** A copy of this program in which the queue's chart is another. */
-function otherProgram(name: string, lift: boolean): string {
+/** A copy of this program. @returns where it is. */
+function copyOfProgram(name: string): string {
   const root = join(dir, name)
   mkdirSync(root)
   cpSync(join(packageRoot(), 'dist/src'), join(root, 'dist/src'), { recursive: true })
   for (const place of ['node_modules', 'build']) symlinkSync(join(packageRoot(), place), join(root, place))
   writeFileSync(join(root, 'package.json'), JSON.stringify({ name: 'xbbd', version: '0.2.0', type: 'module', build: name }))
+  return root
+}
+
+/** A copy of this program in which the queue's chart is another; it can lift journals of ours, or cannot. */
+function otherProgram(name: string, lift: boolean): string {
+  const root = copyOfProgram(name)
   const edit = (file: string, change: (text: string) => string) => {
     const path = join(root, 'dist/src', file)
     const text = readFileSync(path, 'utf8')
@@ -146,6 +154,64 @@ test('a version of charts that it cannot lift refuses before the old one lets go
   await load.served()
   await load.sound()
   await xbbd('stop', '--close', '--socket', daemon.socket)
+}, 120_000)
+
+test('reload with another build installed: an upgrade, of which the service manager hears all that it must', async () => {
+  const manager = await NotifyReceiver.listen(join(dir, 'notify'))
+  try {
+    const root = copyOfProgram('before')
+    const main = relative(join(packageRoot(), 'dist'), join(root, 'dist/src/cli/main.js'))
+    const env = { NOTIFY_SOCKET: manager.address, WATCHDOG_USEC: '2000000' }
+    const args = ['--run-dir', join(dir, 'run'), '--host-dir', world.hostDir, '--journal-size', '16M']
+    const daemon = world.started(env, main, 'run', ...args)
+    await manager.message({ READY: '1' })
+    const socket = join(dir, 'run/control')
+    daemon.child.kill('SIGHUP')
+    await manager.message({ READY: '1', STATUS: 'no disks; reloaded' })
+    writeFileSync(join(root, 'package.json'), JSON.stringify({ name: 'xbbd', version: '0.2.1', type: 'module', build: 'after' }))
+    const from = manager.messages.length
+    daemon.child.kill('SIGHUP')
+    await manager.message({ RELOADING: '1' }, from)
+    const { MAINPID: pid } = await manager.message({ READY: '1', STATUS: 'upgraded' }, from)
+    expect((await world.ask<{ pid: number; build: string }>(socket, 'status'))).toMatchObject({ pid: Number(pid), build: 'after' })
+    // From here on it is the new process that speaks.
+    await manager.message({ READY: '1', STATUS: 'no disks' }, from)
+    for (let sign = 0; sign < 2; sign++) await manager.message({ WATCHDOG: '1' }, manager.messages.length)
+    expect(manager.messages.slice(from).filter(({ STOPPING }) => STOPPING !== undefined)).toEqual([])
+    process.kill(Number(pid), 'SIGTERM')
+    await manager.message({ STOPPING: '1' }, from)
+    expect((await daemon.ended).status).toBe(0)
+  } finally {
+    await manager.close()
+  }
+}, 60_000)
+
+test('with no disks; while one waits for its guest, closes, or waits for space: each goes on where it was', async () => {
+  const daemon = await world.daemon({ runDir: 'odd', plant: 'error=28:0-64', flags: ['--medium-on-enospc', 'wait'] })
+  expect((await upgrade(daemon)).outcome).toMatchObject({ devices: [], left: [] })
+  const ask = <T>(method: string, params: object) => world.ask<T>(daemon.socket, method, params)
+  const [waiting, full] = [await world.guest(), await world.guest()]
+  for (const { domid } of [waiting, full])
+    await ask('attach', { domid, vdev: 'xvda', target: world.image(1 << 20), mode: 'w' })
+  const front = await full.connect()
+  const write = front.write(0, new Uint8Array(4096))
+  const states = async () => (await ask<DeviceListing[]>('list', {})).map(({ state }) => state)
+  await until('it waits for space', async () => (await states()).some((state) => state.includes('Full')))
+  const { outcome } = await upgrade(daemon)
+  expect(outcome).toMatchObject({ left: [], devices: [{ name: `vbd/${full.domid}/51712` }] })
+  await until('it waits again', async () => (await states()).some((state) => state.includes('Full')))
+  expect(await states()).toContain('InitWait.waiting')
+  const connected = await waiting.connect()
+  expect(await connected.read(1 << 16, 4096)).toHaveLength(4096)
+  const closing = connected.close()
+  expect((await upgrade(daemon)).status).toBe(0)
+  await closing
+  // Its time to close ends, and with it the wait for space.
+  const refused = expect(write).rejects.toThrow()
+  await ask('detach', { domid: full.domid, vdev: 'xvda', waitMs: 60_000 })
+  await refused
+  await front.close()
+  expect((await xbbd('stop', '--socket', daemon.socket)).status).toBe(0)
 }, 120_000)
 
 test.each(['starting', 'rehearsing', 'ready'])('a new process that dies «%s»: the old one never paused', async (point) => {

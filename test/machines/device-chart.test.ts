@@ -10,7 +10,7 @@ import type { DeviceEffect, DeviceEvent } from '../../src/machines/device/types.
 import type { QueueLegacy } from '../../src/ports/queues.js'
 import {
   given, givenState, held, input, legacyRead, names, nodesRead, outcomes, plan, queueDied, says, settle, undone,
-  ways, renewed, withDrive, type Given,
+  ways, renewed, withDrive, type Given, carriedOn,
 } from '../support/device-chart.js'
 
 const CONNECTED = 'Connected.intake.Running Connected.medium.Present'
@@ -261,6 +261,36 @@ test('S26: parking drains and lets go without a word to XenStore', () => {
   expect(parked.state).toBe('Parked')
   expect(held(parked.all)).toEqual([])
   expect(switches(parked.all)).toEqual(['→ InitWait', '→ Connected'])
+})
+
+describe('S31: another process takes over', () => {
+  const yields: DeviceEvent = { type: 'operator.yielded' }
+
+  test('the queue yields, everything is let go, and XenStore is left alone', () => {
+    const yielding = givenState(CONNECTED).when(yields)
+    expect([yielding.state, ...names(yielding.effects)]).toEqual(['Parking.yielding', 'yieldQueue'])
+    const parked = settle(yielding)
+    expect(parked.state).toBe('Parked')
+    expect(held(parked.all)).toEqual(['attachQueue']) // it gave back everything by itself
+    expect(switches(parked.all)).toEqual(['→ InitWait', '→ Connected'])
+    expect(names(parked.all)).not.toContain('drainQueue')
+  })
+
+  test('a queue that comes to rest by itself meanwhile is detached, one that throws is not', () => {
+    const yielding = givenState('Parking.yielding')
+    expect(yielding.when({ type: 'queue.drained', abandoned: 0 }).state).toBe('Parking.detachingQueue')
+    expect(yielding.when(queueDied()).state).toBe('Parking.unbindingChannel')
+  })
+
+  test.each(Object.keys(ways).filter((name) => !/^(Parked|Removed|Parking)/.test(name)))(
+    '%s: it comes to rest, without a word that a front end could take for an end', (name) => {
+      const before = givenState(name)
+      const over = settle(carriedOn(before.when(yields)))
+      expect(over.state).toMatch(/^(Parked|Parking)/)
+      const said = switches(over.all).slice(switches(before.all).length)
+      expect(said.filter((word) => word !== '→ Closed')).toEqual([])
+      if (!name.startsWith('Closing')) expect(said).toEqual([])
+    })
 })
 
 describe('what a new process finds', () => {

@@ -38,6 +38,27 @@ test('a queue that throws under load ends alone: its I/O is awaited, its borrowi
   }
 })
 
+test('S31: a queue that is left to another process takes nothing more, answers what was at work, gives everything back', () => {
+  const world = new SimWorker({ tenants: 2, delayMax: 20 })
+  const [leaving, staying] = world.tenants
+  world.attach(leaving, { slots: 8 })
+  world.attach(staying)
+  world.run(100)
+  expect(leaving.disk?.inFlight).toBeGreaterThan(0)
+  world.worker.receive({ kind: 'yield', name: leaving.name })
+  const [answered, others] = [leaving.front.answered, staying.front.answered]
+  world.run(60)
+  expect(world.kinds(leaving.name).at(-1)).toBe('yielded')
+  // What was with the medium is answered, what stands in the ring or in the line is not: that is for the successor.
+  expect(leaving.front.answered).toBeGreaterThan(answered)
+  expect(leaving.front.answered - answered).toBeLessThanOrEqual(8)
+  expect(leaving.front.outstanding.size).toBeGreaterThan(8)
+  expect(leaving.disk?.inFlight).toBe(0)
+  expect(world.open).toBe(4)
+  expect(complaints(world)).toEqual([])
+  expect(staying.front.answered).toBeGreaterThan(others)
+})
+
 test('S27 a queue is detached at any moment after its drain, and attached again at the same ring', () => {
   const world = new SimWorker({ tenants: 1 })
   const [tenant] = world.tenants

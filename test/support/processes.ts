@@ -208,10 +208,10 @@ export class RealWorld {
   }
 
   /** One question to whoever listens on that control socket now. */
-  async ask<Result>(socket: string, method: string): Promise<Result> {
+  async ask<Result>(socket: string, method: string, params: object = {}): Promise<Result> {
     const control = await ControlClient.connect(socket)
     try {
-      return (await control.call(method)) as Result
+      return (await control.call(method, params)) as Result
     } finally {
       control.close()
     }

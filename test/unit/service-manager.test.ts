@@ -170,6 +170,20 @@ describe('the announcer', () => {
     ])
   })
 
+  test('an upgrade: the manager is told whom to watch from then on, or that nothing has changed', async () => {
+    devices = []
+    const one = announcer({ NOTIFY_SOCKET: '@a' })
+    expect(await one.upgrading(() => Promise.resolve(5))).toBe(5)
+    one.handedOver(4711)
+    await expect(one.upgrading(() => Promise.reject(new Error('strange charts')))).rejects.toThrow('strange')
+    one.stopping('yield', [])
+    const usec = Math.floor(clock.nowNs() / 1000)
+    expect(sent).toEqual([
+      `RELOADING=1\nMONOTONIC_USEC=${usec}`, 'MAINPID=4711\nREADY=1\nSTATUS=upgraded',
+      `RELOADING=1\nMONOTONIC_USEC=${usec}`, 'READY=1\nSTATUS=no disks; not upgraded: strange charts',
+    ])
+  })
+
   test('a stop is said once, then extended while it lasts', () => {
     const one = announcer({ NOTIFY_SOCKET: '@a' })
     one.stopping('park', [])

@@ -17,7 +17,7 @@ import type { CommandContext } from './context.js'
 const EXAMPLES = `
 Signals:
   SIGTERM, SIGINT    park: answer what was taken, keep the guests' disks for the next start; twice: do not wait
-  SIGHUP             read the configuration again
+  SIGHUP             read the configuration again; upgrade, when another build is installed
 
 Examples:
   xbbd run
