@@ -27,6 +27,11 @@ export async function expectNoTrace(t: Toolbox, domid: number): Promise<void> {
   await noZombies()
 }
 
+/** The daemon hears of what xl removes by a watch, a moment after xl has ended; then it knows no disk any more. */
+export async function expectForgotten(t: Toolbox): Promise<void> {
+  await t.until('the daemon has forgotten every disk', async () => (await t.daemon.list()).length === 0)
+}
+
 /** Waits until the daemon has as many descriptors as it had, and fails with both lists when it does not come to that. */
 export async function expectDescriptors(t: Toolbox, before: readonly string[]): Promise<void> {
   const same = () => t.daemon.descriptors().length === before.length

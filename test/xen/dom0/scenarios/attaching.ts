@@ -4,6 +4,7 @@
  * nobody's log complains. Afterwards Xen's own grant table, XenStore and the daemon's descriptors know nothing of it.
  */
 import { scenario } from '../scenario.js'
+import { expectForgotten } from '../traces.js'
 
 const ROUNDS = 10
 const ROUNDS_SHORT = 3
@@ -24,7 +25,7 @@ scenario('xl block-attach and block-detach of an idle disk', { boot: 'disks', sh
     expect(await t.mappedOf(guest.domid)).toHaveLength(1)
     await t.xl('block-detach', guest.name, 'xvdc')
     await t.until('the guest has lost its disk', async () => (await guest.run('test -b /dev/xvdc')).status === 1)
-    expect(await t.daemon.list()).toEqual([])
+    await expectForgotten(t)
     expect((await t.store.list(backend)) ?? []).toEqual([])
     expect(await t.mappedOf(guest.domid)).toEqual([])
     const descriptors = t.daemon.descriptors()

@@ -9,7 +9,7 @@
 import type { Guest } from '../guest.js'
 import { scenario } from '../scenario.js'
 import type { Toolbox } from '../toolbox.js'
-import { backendOf, DEVID, isLocked } from '../traces.js'
+import { backendOf, DEVID, isLocked, expectForgotten } from '../traces.js'
 
 const MIB = 1 << 20
 const VDEV = 'xvdc'
@@ -111,7 +111,7 @@ scenario('a disc is exchanged by the writes of libxl', { boot: 'lives', timeout:
   expect(await guest.diskTrouble()).toEqual([])
   expect(await t.daemon.device(guest.domid, VDEV)).toMatchObject({ connections: 1, restarts: 0 })
   await t.xl('block-detach', guest.name, VDEV)
-  expect(await t.daemon.list()).toEqual([])
+  await expectForgotten(t)
 })
 
 scenario('xbbd insert and eject, while the guest reads', { boot: 'lives', timeout: 150 }, async (t) => {

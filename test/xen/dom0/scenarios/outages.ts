@@ -9,7 +9,7 @@ import { startLoad } from '../loads.js'
 import { scenario } from '../scenario.js'
 import type { Toolbox } from '../toolbox.js'
 import { destroyInXenAlone, withoutToolstack } from '../toolstack.js'
-import { awaitLoad, backendOf, DEVID, expectNoTrace, isLocked } from '../traces.js'
+import { awaitLoad, backendOf, DEVID, expectForgotten, expectNoTrace, isLocked } from '../traces.js'
 
 const MIB = 1 << 20
 /** LIBXL_DESTROY_TIMEOUT. */
@@ -95,7 +95,7 @@ scenario('disks are detached while the daemon is dead', { boot: 'restarts', time
     expect(await detach('xvdc')).toMatchObject({ status: 0 })
   }
 
-  expect(await t.daemon.list()).toEqual([])
+  await expectForgotten(t)
   expect((await t.store.list(`/local/domain/0/backend/vbd/${domid}`)) ?? []).toEqual([])
   expect(await t.mappedOf(domid)).toEqual([])
   expect(await guest.dmesg()).not.toMatch(/BUG:|Oops|hung_task|blocked for more than|still in use/)
