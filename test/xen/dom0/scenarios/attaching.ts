@@ -4,7 +4,7 @@
  * nobody's log complains. Afterwards Xen's own grant table, XenStore and the daemon's descriptors know nothing of it.
  */
 import { scenario } from '../scenario.js'
-import { expectForgotten } from '../traces.js'
+import { expectDescriptors, expectForgotten } from '../traces.js'
 
 const ROUNDS = 10
 const ROUNDS_SHORT = 3
@@ -15,7 +15,7 @@ scenario('xl block-attach and block-detach of an idle disk', { boot: 'disks', sh
   const image = t.image('idle', 16 << 20)
   const backend = `/local/domain/0/backend/vbd/${guest.domid}`
   await guest.succeed('dmesg -c >/dev/null')
-  let settled: string[] = []
+  let settled: readonly string[] = []
   const rounds = t.short ? ROUNDS_SHORT : ROUNDS
   for (let round = 0; round < rounds; round++) {
     await t.xl('block-attach', guest.name, t.disk('xvdc', image))
@@ -28,10 +28,9 @@ scenario('xl block-attach and block-detach of an idle disk', { boot: 'disks', sh
     await expectForgotten(t)
     expect((await t.store.list(backend)) ?? []).toEqual([])
     expect(await t.mappedOf(guest.domid)).toEqual([])
-    const descriptors = t.daemon.descriptors()
     // What the first round opens for good (a Worker's wake-up, say) stays; nothing may come with later rounds.
-    if (round === 0) settled = descriptors
-    else expect(descriptors).toHaveLength(settled.length)
+    if (round === 0) settled = await t.daemon.settledDescriptors()
+    else await expectDescriptors(t, settled)
   }
   const said = (await guest.dmesg()).split('\n').filter((line) => /error|fail|warn|BUG|xvdc.*(dead|invalid)/i.test(line))
   expect(said).toEqual([])

@@ -59,7 +59,7 @@ scenario('disks come and go fifty times', { boot: 'lives', timeout: 300 }, async
     const outcome = await t.daemon.call('detach', { domid: guest.domid, vdev: 'xvdc' })
     expect(outcome).toEqual({ existed: true, removed: true })
     await guest.succeed('i=0; while [ -b /dev/xvdc ] && [ $i != 50 ]; do usleep 100000; i=$((i + 1)); done')
-    if (round === 0) settled = t.daemon.descriptors()
+    if (round === 0) settled = await t.daemon.settledDescriptors()
     if (round % 10 === 9) expect(await t.mappedOf(guest.domid)).toEqual([])
   }
   await expectDescriptors(t, settled)
