@@ -36,6 +36,8 @@ export interface AttachOptions {
   readonly slots: number
   readonly journal?: 'inputs' | 'off'
   readonly batch?: number
+  /** Most segments of an indirect request. */
+  readonly indirect?: number
 }
 
 export interface Attached {
@@ -101,7 +103,7 @@ export class Back {
     const outcome = this.#next(name, 'attached')
     queues.attach({
       settings: {
-        name, slots: options.slots, maxSegments: 11, batch: options.batch ?? 64, readOnly: false, offersFlush: true,
+        name, slots: options.slots, maxSegments: 11, maxIndirectSegments: options.indirect ?? 0, batch: options.batch ?? 64, readOnly: false, offersFlush: true,
         offersBarrier: false, offersDiscard: true, onEnospc: 'error', requests: 'compiled',
         journal: options.journal ?? 'inputs',
       },

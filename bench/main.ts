@@ -8,6 +8,7 @@ import { renderTable } from '../src/cli/table.js'
 import { XbbdError, sentenceOf } from '../src/protocol/errors.js'
 import { fileSection, journalSection } from './file-section.js'
 import { footprintSection } from './footprint.js'
+import { indirectSection } from './indirect-section.js'
 import { describe, machine } from './machine.js'
 import { USAGE, parseOptions } from './options.js'
 import { FULL, QUICK } from './pace.js'
@@ -34,6 +35,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (only.has('b')) add(await fileSection(before.fio !== undefined, pace, say))
   if (only.has('c')) add(await journalSection(pace, say))
   if (only.has('d')) add(await footprintSection(pace, say))
+  if (only.has('i')) add(await indirectSection(pace, say))
   if (only.has('replay')) add(replaySection((journalMiB ?? (quick ? 32 : 256)) * 2 ** 20, say))
   const after = machine()
   const steal = (after.stealTicks - before.stealTicks) / 100

@@ -4,7 +4,7 @@
  */
 import { XbbdError } from '../src/protocol/errors.js'
 
-const NAMES = ['a0', 'a1', 'a11', 'b', 'c', 'd', 'replay'] as const
+const NAMES = ['a0', 'a1', 'a11', 'b', 'c', 'd', 'i', 'replay'] as const
 export type BenchName = (typeof NAMES)[number]
 
 export interface BenchOptions {
@@ -21,6 +21,7 @@ export const USAGE = `npm run bench -- [--json FILE] [--only ${NAMES.join(',')}]
   b          an O_DIRECT file, beside fio
   c          the journal on against off
   d          memory and idle CPU with 1, 16 and 64 devices
+  i          long requests: indirect descriptors against entries of eleven segments
   replay     folding a fabricated journal of --journal MiB (256; quick: 32); through XState at most 32 of them
 `
 

@@ -5,7 +5,7 @@
 import type { Column } from '../src/cli/table.js'
 
 export interface Section {
-  /** `a`, `b`, `c`, `d`, as the issue calls them. */
+  /** As `--only` calls it. */
   readonly name: string
   readonly title: string
   readonly columns: readonly Column[]

@@ -26,9 +26,9 @@ constexpr size_t kPage = 4096;
 constexpr size_t kHeader = 64;
 constexpr size_t kStride = 112;
 constexpr uint32_t kMaxPages = 32;
-constexpr uint32_t kMaxSegments = 11;
+constexpr uint32_t kMaxDirect = 11, kMaxSegments = 512;
 constexpr uint32_t kSectorsPerSegment = 8;
-constexpr uint8_t kRead = 0, kWrite = 1, kFlush = 3, kDiscard = 5;
+constexpr uint8_t kRead = 0, kWrite = 1, kFlush = 3, kDiscard = 5, kIndirect = 6;
 /// Nothing for so long while answers are due: the back end is taken for dead.
 constexpr uint64_t kStallNs = 10'000'000'000;
 /// Latencies: 16 buckets to the octave, from 1 ns to 2^40 ns.
@@ -210,7 +210,26 @@ napi_value FrontLoadOpen(napi_env env, napi_callback_info info) {
   return id ? Unsigned(env, id) : Throw(env, EMFILE, "EMFILE: 1024 loads are open on this thread");
 }
 
-/// frontLoadPlan(id, [depth, operation, segments, sectors of the disk, random, seed], grefs: segments per slot)
+/// An entry with its segments; with more than it has room for, they stand in the page of descriptors that is named.
+void FillSegments(uint8_t* bytes, uint8_t op, uint32_t segments, const int32_t* grefs) {
+  if (segments > kMaxDirect) {
+    const auto count = static_cast<uint16_t>(segments);
+    bytes[0] = kIndirect;
+    bytes[1] = op;
+    memcpy(bytes + 2, &count, sizeof count);
+    memcpy(bytes + 28, grefs, 4);
+    return;
+  }
+  bytes[0] = op;
+  bytes[1] = static_cast<uint8_t>(segments);
+  for (uint32_t segment = 0; segment < segments; segment++) {
+    memcpy(bytes + 24 + segment * 8, grefs + segment, 4);
+    bytes[24 + segment * 8 + 5] = kSectorsPerSegment - 1;
+  }
+}
+
+/// frontLoadPlan(id, [depth, operation, segments, sectors of the disk, random, seed], grefs)
+/// `grefs`: of every slot those of its segments, or with more than eleven that of its page of descriptors
 napi_value FrontLoadPlan(napi_env env, napi_callback_info info) {
   Args args(env, info);
   Load* load = Find(args);
@@ -222,17 +241,19 @@ napi_value FrontLoadPlan(napi_env env, napi_callback_info info) {
   const auto depth = static_cast<uint32_t>(plan[0]), segments = static_cast<uint32_t>(plan[2]);
   const auto op = static_cast<uint8_t>(plan[1]);
   const bool data = op == kRead || op == kWrite;
+  const bool indirect = segments > kMaxDirect;
+  const size_t perSlot = indirect ? 1 : segments;
   const uint32_t sectors = data ? segments * kSectorsPerSegment : kSectorsPerSegment;
   if (load->InFlight() != 0) return Throw(env, EBUSY, "EBUSY: requests of the plan before are in flight");
   if (depth == 0 || depth > load->size || segments > kMaxSegments || (segments > 0) != data ||
-      size_t{depth} * segments > grefCount || static_cast<uint32_t>(plan[3]) < sectors ||
+      depth * perSlot > grefCount || static_cast<uint32_t>(plan[3]) < sectors ||
       (!data && op != kFlush && op != kDiscard))
     return ThrowInvalid(env, "the plan does not fit the ring, the operation or the grants");
   load->requestSectors = op == kFlush ? 0 : sectors;
   load->places = static_cast<uint32_t>(plan[3]) / sectors;
   load->random = plan[4] != 0;
   load->seed = 0x9e3779b97f4a7c15 ^ static_cast<uint32_t>(plan[5]);
-  load->entryBytes = 24 + (data ? segments * 8 : 8);
+  load->entryBytes = indirect ? 60 : 24 + (data ? segments * 8 : 8);
   load->templates.assign(depth, Template());
   load->putNs.assign(depth, 0);
   load->idle.clear();
@@ -240,13 +261,8 @@ napi_value FrontLoadPlan(napi_env env, napi_callback_info info) {
   for (uint32_t slot = 0; slot < depth; slot++) {
     uint8_t* bytes = load->templates[slot].bytes;
     const uint64_t id = slot;
-    bytes[0] = op;
-    bytes[1] = static_cast<uint8_t>(segments);
+    FillSegments(bytes, op, segments, grefs + slot * perSlot);
     memcpy(bytes + 8, &id, sizeof id);
-    for (uint32_t segment = 0; segment < segments; segment++) {
-      memcpy(bytes + 24 + segment * 8, grefs + size_t{slot} * segments + segment, 4);
-      bytes[24 + segment * 8 + 5] = kSectorsPerSegment - 1;
-    }
     const uint64_t discarded = sectors;
     if (op == kDiscard) memcpy(bytes + 24, &discarded, sizeof discarded);
     load->idle.push_back(slot);
@@ -358,7 +374,7 @@ napi_value FrontLoadEcho(napi_env env, napi_callback_info info) {
       uint8_t* entry = load->Entry(cons);
       uint64_t id;
       memcpy(&id, entry + 8, sizeof id);
-      const uint32_t tail[2] = {entry[0], 0};
+      const uint32_t tail[2] = {entry[0] == kIndirect ? entry[1] : entry[0], 0};
       memcpy(entry, &id, sizeof id);
       memcpy(entry + 8, tail, sizeof tail);
     }

@@ -4,15 +4,17 @@
  * fixed depth, driven by native/front-load.cc. No XenStore, no negotiation: for benchmarks that want to know what a
  * plane can do, and therefore need a front end that costs next to nothing.
  *
- *   createDomain ─► memory: [ ring pages ][ data pages: slot 0, slot 1 … ]   grefs: ring, then data in the same order
+ *   createDomain ─► memory: [ ring pages ][ data pages: slot 0, slot 1 … ][ descriptors: a page for each slot ]
+ *                   grefs: in the same order
  *
  * `run` blocks its thread until it is done, so it belongs into a process of its own. What must never happen: a plan
  * that is changed while requests of the last one are in flight; native code refuses that.
  */
 import { loadAddon } from '../io/native/load.js'
 import { closeDescriptor, map, unmap, view } from '../io/native/owners.js'
-import { PAGE_BYTES } from '../protocol/blkif.js'
+import { BLKIF_MAX_SEGMENTS_PER_REQUEST, PAGE_BYTES, SECTORS_PER_PAGE } from '../protocol/blkif.js'
 import { XbbdError } from '../protocol/errors.js'
+import { encodeDescriptors } from '../protocol/indirect.js'
 import { GRANT_WORDS, GrantTable } from './guest/grant-table.js'
 import { GuestGrants, GuestMemory } from './guest/guest.js'
 import type { HostOutcome } from './host/wire.js'
@@ -38,7 +40,7 @@ export interface LoadPlan {
   /** Requests in flight; at most the ring's entries. */
   readonly depth: number
   readonly op: number
-  /** Segments of one page each, 1 to 11; 0 for operations without data. */
+  /** Segments of one page each, 1 to 11, up to 512 by indirect descriptors; 0 for operations without data. */
   readonly segments: number
   /** Size of the disk, or of the part of it that is used, in sectors of 512 bytes. */
   readonly sectors: number
@@ -93,21 +95,30 @@ function granted(outcome: HostOutcome) {
   throw new XbbdError(outcome.code, outcome.sentence, { exitCode: 69 })
 }
 
+/** A page of descriptors for every slot. */
+interface DescriptorPages {
+  readonly grefs: Int32Array
+  readonly words: Int32Array
+}
+
 export class FrontLoad {
   readonly address: FrontLoadAddress
   readonly #client: HypervisorClient
   readonly #dataGrefs: Int32Array
+  /** Of every slot: the page of its descriptors, and what grants it; none where all segments stand in entries. */
+  readonly #descriptors: DescriptorPages
   readonly #mappings: readonly number[]
   readonly #eventfds: readonly number[]
   readonly #id: number
 
   private constructor(
     client: HypervisorClient, address: FrontLoadAddress, dataGrefs: Int32Array,
-    mappings: readonly number[], eventfds: readonly number[], ringPages: number,
+    descriptors: DescriptorPages, mappings: readonly number[], eventfds: readonly number[], ringPages: number,
   ) {
     this.#client = client
     this.address = address
     this.#dataGrefs = dataGrefs
+    this.#descriptors = descriptors
     this.#mappings = mappings
     this.#eventfds = eventfds
     const [hear, tell] = eventfds
@@ -117,7 +128,8 @@ export class FrontLoad {
   /** Creates the domain. Rejects with an {@link XbbdError}. */
   static async create({ dir, ringPages, depth, segments }: FrontLoadOptions): Promise<FrontLoad> {
     const client = HypervisorClient.connect(dir)
-    const pages = ringPages + depth * segments
+    const described = segments > BLKIF_MAX_SEGMENTS_PER_REQUEST ? depth : 0
+    const pages = ringPages + depth * segments + described
     const grantEntries = pages + 512
     const { answer, handles } = granted(await client.ask({ op: 'createDomain', name: 'load', pages, grantEntries }))
     const mappings = [
@@ -138,13 +150,31 @@ export class FrontLoad {
       grefs: Array.from({ length: ringPages }, (_, page) => first + page),
       port: channel.answer.port ?? 0,
     }
-    const dataGrefs = Int32Array.from({ length: depth * segments }, (_, page) => first + ringPages + page)
-    return new FrontLoad(client, address, dataGrefs, mappings, channel.handles, ringPages)
+    const from = (page: number, length: number) => Int32Array.from({ length }, (_, index) => first + page + index)
+    const dataGrefs = from(ringPages, depth * segments)
+    const behind = ringPages + depth * segments
+    const words = new Int32Array(view(mappings[0]), behind * PAGE_BYTES, (described * PAGE_BYTES) / 4)
+    const descriptors = { grefs: from(behind, described), words }
+    return new FrontLoad(client, address, dataGrefs, descriptors, mappings, channel.handles, ringPages)
   }
 
   /** From the next run or step on. Throws EBUSY while requests are in flight, EINVAL when it does not fit. */
   plan({ depth, op, segments, sectors, random, seed }: LoadPlan): void {
-    addon.frontLoadPlan(this.#id, Int32Array.of(depth, op, segments, sectors, Number(random), seed), this.#dataGrefs)
+    const indirect = segments > BLKIF_MAX_SEGMENTS_PER_REQUEST
+    if (indirect) this.#describe(depth, segments)
+    const grefs = indirect ? this.#descriptors.grefs : this.#dataGrefs
+    addon.frontLoadPlan(this.#id, Int32Array.of(depth, op, segments, sectors, Number(random), seed), grefs)
+  }
+
+  /** Whole pages, in the order of the slots; they stay as they are for every request of the plan. */
+  #describe(depth: number, segments: number): void {
+    const { words } = this.#descriptors
+    const whole = (slot: number, index: number) =>
+      ({ gref: this.#dataGrefs[slot * segments + index], firstSect: 0, lastSect: SECTORS_PER_PAGE - 1 })
+    for (let slot = 0; slot < depth; slot++) {
+      const described = Array.from({ length: segments }, (_, index) => whole(slot, index))
+      encodeDescriptors(described, words, (slot * PAGE_BYTES) / 4)
+    }
   }
 
   /** Blocks until done; every request put has been answered, unless `lies` says otherwise. */

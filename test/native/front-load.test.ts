@@ -16,6 +16,7 @@ import type { RingPlan } from '../../src/ports/host.js'
 import { abiLayout } from '../../src/protocol/abi.js'
 import { BLKIF_OP_DISCARD, BLKIF_OP_READ } from '../../src/protocol/blkif.js'
 import { canonicalise, decodeCanonical } from '../../src/protocol/entry.js'
+import { descriptorGref, indirectSegments } from '../../src/protocol/indirect.js'
 
 const READS: LoadPlan = { depth: 4, op: BLKIF_OP_READ, segments: 2, sectors: 1600, random: true, seed: 7 }
 
@@ -58,6 +59,27 @@ function serve(ring: NativeBackRing, cons: number, status: number, id?: number) 
   ring.answer(answers, count, cons)
   return requests
 }
+
+test('with more segments than an entry holds, they stand in the page of descriptors that it names', async () => {
+  const long = await FrontLoad.create({ dir, ringPages: 1, depth: 3, segments: 40 })
+  const mapped = await client.mapRing({ domid: long.address.domid, grefs: long.address.grefs, abi: 'x86_64' })
+  if (!mapped.ok) throw new Error(mapped.sentence)
+  const ring = new NativeBackRing(mapped.plan.ringHandle, 1, 'x86_64')
+  long.plan({ ...READS, depth: 3, segments: 40 })
+  long.step(true)
+  expect(ring.take(0, 0, ring.size)).toBe(3)
+  const grefs = [0, 1, 2].map((index) => descriptorGref(ring.entries, index * ring.entryWords, abiLayout('x86_64'), 0))
+  expect(new Set(grefs).size).toBe(3)
+  for (let index = 0; index < 3; index++) expect(indirectSegments(ring.entries, index * ring.entryWords, 40)).toBe(40)
+  // What it grants as its first page of data comes behind its ring; descriptors come last.
+  const first = long.address.grefs[0] + 1
+  expect([...grefs].sort((one, other) => one - other)).toEqual([0, 1, 2].map((slot) => first + 3 * 40 + slot))
+  ring.answer(Int32Array.from([0, 1, 2].flatMap((id) => [id, 0, BLKIF_OP_READ, 0])), 3, 0)
+  expect(long.step(false)).toBe(3)
+  ring.close()
+  await client.unmapRing(mapped.plan)
+  long.close()
+})
 
 test('every slot of the plan is in flight, with its own grants, sectors on the disk and whole pages', () => {
   const ring = new NativeBackRing(plan.ringHandle, 1, 'x86_64')
