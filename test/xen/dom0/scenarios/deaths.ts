@@ -52,7 +52,7 @@ scenario('a guest powers off under load', { boot: 'lives', timeout: 120 }, async
   await expectAllReturned(t, stage)
 })
 
-scenario('a guest dies without its toolstack', { boot: 'lives', short: true, timeout: 120 }, async (t) => {
+scenario('a guest dies without its toolstack', { boot: 'lives', timeout: 120 }, async (t) => {
   const { guest, image, settled } = await guestUnderLoad(t)
   const { domid } = guest
   await withoutToolstack(t, guest)
