@@ -3,7 +3,7 @@
  * `npm run soak:kill [-- --rounds N --seed N]`: the daemon dies N times (500) under a front end that verifies what it
  * wrote, at random moments and at every named kill point; and then a fifth as often under a deep queue of 1 MiB writes
  * on a disk that takes 40 ms more for each, so that most deaths find writes in flight. Those are O_DIRECT where the file
- * system of the temporary directory has it, and each is two dozen requests of 44 KiB, for want of indirect descriptors.
+ * system of the temporary directory has it, and each goes as several requests, which land and die apart.
  *
  * It prints where the deaths were and how long a successor took to its first answer: from its restart, and from the
  * program's own start, which is its first line in the log (Node has begun and loaded it, the configuration is read).
