@@ -14,7 +14,22 @@ export const supervisorMachine = createMachine({
         'child.ended': { target: 'Ended', description: 'It has nothing left to do.' },
         'child.salvaged': { description: 'Of an earlier life.' },
         'operator.retried': { description: 'It runs.' },
-        'operator.stopped': { description: 'It was told itself, and will end.' },
+        'operator.stopped': { target: 'Leaving', description: 'The daemon stops; the child was told itself.' },
+        'clock.elapsed': { description: 'Of an earlier life.' },
+      },
+    },
+    Leaving: {
+      description: 'The daemon stops: the child lets go of its own accord.',
+      on: {
+        'child.crashed': {
+          target: 'Stopping',
+          actions: ['rememberCrash', 'salvageChild'],
+          description: 'It cannot let go itself any more; a next life would not know that the daemon stops.',
+        },
+        'child.ended': { target: 'Ended', description: 'It has nothing left to do.' },
+        'child.salvaged': { description: 'Of an earlier life.' },
+        'operator.retried': { description: 'Too late: the daemon stops.' },
+        'operator.stopped': { description: 'It is known.' },
         'clock.elapsed': { description: 'Of an earlier life.' },
       },
     },
@@ -38,7 +53,7 @@ export const supervisorMachine = createMachine({
       },
     },
     Stopping: {
-      description: 'The daemon stops while a crashed child is being salvaged.',
+      description: 'The daemon stops while a crashed child is being salvaged: it is not started again.',
       on: {
         'child.salvaged': { target: 'Ended', description: 'Nothing is held.' },
         'child.crashed': { description: 'It is known.' },

@@ -118,7 +118,11 @@ export class SupervisedDevice {
   /** Whether nothing is held and nothing more is going to happen. */
   resting(mode: StopMode): boolean {
     if (this.#chart.state === 'Ended' || this.#chart.state === 'GaveUp') return true
-    return this.#chart.state === 'Running' && (this.#rest === 'parked' || (mode === 'close' && this.#rest !== 'no'))
+    return this.#lives && (this.#rest === 'parked' || (mode === 'close' && this.#rest !== 'no'))
+  }
+
+  get #lives(): boolean {
+    return this.#chart.state === 'Running' || this.#chart.state === 'Leaving'
   }
 
   /** The node is gone and nothing is left: the daemon forgets it. */
@@ -142,7 +146,7 @@ export class SupervisedDevice {
 
   /** Whether nothing is held and Closed was said. */
   get closed(): boolean {
-    return this.#chart.state !== 'Running' ? this.resting('close') : /^(Closed|Failed|Removed)/.test(this.#state)
+    return !this.#lives ? this.resting('close') : /^(Closed|Failed|Removed)/.test(this.#state)
   }
 
   /** When everything asked of the outside has been done. */
@@ -171,7 +175,7 @@ export class SupervisedDevice {
   }
 
   get #state(): string {
-    return this.#chart.state === 'Running' ? (this.#shell?.state ?? '') : this.#chart.state
+    return this.#lives ? (this.#shell?.state ?? '') : this.#chart.state
   }
 
   get #vdev(): string {

@@ -5,6 +5,7 @@
  * started again after a pause that doubles, and given up after a bounded number of crashes in a period.
  *
  *   Running ─► Salvaging ─► BackingOff ─► Running …        Salvaging ─► GaveUp        Running ─► Ended
+ *      └─► Leaving ─► Stopping ─► Ended        once the daemon stops, nothing is started again
  *
  * What must never happen: a restart before the salvage has ended (two actors for one ring); a restart without a pause
  * or without a bound. Time is an input: each crash says when it was.
@@ -98,7 +99,21 @@ export const supervisorMachine = supervisor.createMachine({
         'child.ended': { target: 'Ended', description: 'It has nothing left to do.' },
         'child.salvaged': { description: 'Of an earlier life.' },
         'operator.retried': { description: 'It runs.' },
-        'operator.stopped': { description: 'It was told itself, and will end.' },
+        'operator.stopped': { target: 'Leaving', description: 'The daemon stops; the child was told itself.' },
+        'clock.elapsed': { description: 'Of an earlier life.' },
+      },
+    },
+    Leaving: {
+      description: 'The daemon stops: the child lets go of its own accord.',
+      on: {
+        'child.crashed': {
+          target: 'Stopping', actions: ['rememberCrash', 'salvageChild'],
+          description: 'It cannot let go itself any more; a next life would not know that the daemon stops.',
+        },
+        'child.ended': { target: 'Ended', description: 'It has nothing left to do.' },
+        'child.salvaged': { description: 'Of an earlier life.' },
+        'operator.retried': { description: 'Too late: the daemon stops.' },
+        'operator.stopped': { description: 'It is known.' },
         'clock.elapsed': { description: 'Of an earlier life.' },
       },
     },
@@ -118,7 +133,7 @@ export const supervisorMachine = supervisor.createMachine({
       },
     },
     Stopping: {
-      description: 'The daemon stops while a crashed child is being salvaged.',
+      description: 'The daemon stops while a crashed child is being salvaged: it is not started again.',
       on: {
         'child.salvaged': { target: 'Ended', description: 'Nothing is held.' },
         'child.crashed': { description: 'It is known.' },

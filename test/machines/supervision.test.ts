@@ -70,6 +70,9 @@ test('crashes that are far apart are forgiven', () => {
 test('a daemon that stops does not start a child again', () => {
   expect(supervisor(crash(0), { type: 'operator.stopped' }, salvaged).state).toBe('Ended')
   expect(supervisor(crash(0), salvaged, { type: 'operator.stopped' }).state).toBe('Ended')
+  const late = supervisor({ type: 'operator.stopped' }, crash(0), salvaged)
+  expect([late.state, late.effects.map(({ type }) => type)]).toEqual(['Ended', ['startChild', 'salvageChild', 'announceEnd']])
+  expect(supervisor({ type: 'operator.stopped' }, { type: 'child.ended' }).state).toBe('Ended')
 })
 
 test.each([['medium', mediumMachine], ['supervisor', supervisorMachine]] as [string, AnyStateMachine][])(
