@@ -25,10 +25,12 @@ import { sentenceOf } from '../protocol/errors.js'
 import { FRONTEND_KEYS } from '../protocol/keys.js'
 import type { XenbusState, XenbusStateResult } from '../protocol/xenbus-state.js'
 import { ChartActor } from './chart-actor.js'
+import { legaciesOf } from './device-legacies.js'
 import { Holdings } from './holdings.js'
 import { askHypervisor } from './hypervisor-effects.js'
 import { MediumActor } from './medium-actor.js'
-import { addCounters, namedCounters, noCounters, type NamedCounters } from './queue-counters.js'
+import { addCounters, namedCounters, noCounters, sumCounters, type NamedCounters } from './queue-counters.js'
+import type { QueueSet } from './queue-set.js'
 import { Serial } from './serial.js'
 import { BackendDirectory } from './xenbus/backend-directory.js'
 import { rereading, watch$ } from './xenbus/watching.js'
@@ -78,8 +80,6 @@ export class DeviceShell {
   #levels = 0
   /** Wall clock at the moment when requests began to wait for space; for people. */
   #fullSinceMs = 0
-  #restAsked = false
-  #restedEarly: QueueEvent | undefined
   #counters: NamedCounters = noCounters
   #over = false
 
@@ -87,7 +87,7 @@ export class DeviceShell {
     this.#options = options
     const { world, input } = options
     this.#directory = new BackendDirectory(world.store, options.path)
-    this.#holdings = new Holdings(world)
+    this.#holdings = new Holdings(world, (event) => this.#queueSaid(event))
     this.#chart = new ChartActor({
       machine: deviceMachine, input, journal: world.openJournal(input.name, 'device'),
       execute: (effect) => this.#execute(effect),
@@ -103,10 +103,10 @@ export class DeviceShell {
   }
 
   start(): void {
-    const mine = `${this.#options.input.name}/`
+    const mine = `${this.#name}/`
     this.#subscriptions.push(
       this.#options.world.queues.event$.subscribe((event) => {
-        if (event.name.startsWith(mine)) this.#guard(() => this.#queueSaid(event))
+        if (event.name.startsWith(mine)) this.#guard(() => this.#oneQueueSaid(event))
       }),
     )
     this.#medium.start()
@@ -151,10 +151,19 @@ export class DeviceShell {
     return this.#levels
   }
 
+  get #name(): string {
+    return this.#options.input.name
+  }
+
+  /** Each queue of the connection, with its levels. */
+  get queues(): QueueSet['levels'] {
+    return this.#holdings.queues.levels
+  }
+
   /** What the list says of a medium that is full while requests wait for space. */
   get fullSentence(): string | undefined {
     if ((this.#levels & LEVEL_MEDIUM_FULL) === 0) return undefined
-    const waiting = this.#holdings.statistics()?.[COUNTER.spaceWanted] ?? 0
+    const waiting = this.#holdings.statistics().reduce((sum, raw) => sum + raw[COUNTER.spaceWanted], 0)
     const since = new Date(this.#fullSinceMs).toISOString()
     const requests = waiting === 1 ? '1 request waits' : `${waiting} requests wait`
     return `the medium is full: ${requests} for space since ${since}`
@@ -167,8 +176,8 @@ export class DeviceShell {
 
   /** Counters of all connections, the present one included. */
   get counters(): NamedCounters {
-    const raw = this.#holdings.statistics()
-    return raw === undefined ? this.#counters : addCounters(this.#counters, namedCounters(raw))
+    const now = sumCounters(this.#holdings.statistics().map(namedCounters))
+    return addCounters(this.#counters, now)
   }
 
   /** When everything that was asked of XenStore and the hypervisor has been done. */
@@ -218,7 +227,7 @@ export class DeviceShell {
       case 'openMedium':
         return this.#medium.tell({ type: 'device.openRequested', spec: effect.spec, patient: effect.patient ?? false })
       case 'readJournal':
-        return this.tell({ type: 'queue.legacyRead', legacy: this.#options.world.queues.legacy(effect.queue) })
+        return this.tell({ type: 'queue.legacyRead', ...legaciesOf(this.#options.world.queues, this.#name) })
       case 'closeMedium':
         return this.#medium.tell({ type: 'device.closeRequested' })
       case 'readFrontend':
@@ -296,32 +305,35 @@ export class DeviceShell {
   }
 
   #command(effect: DeviceEffect): void {
-    const { queues } = this.#options.world
+    const { queues } = this.#holdings
     switch (effect.type) {
       case 'attachQueue': {
-        const { type: _type, ...attachment } = effect
+        const { type: _type, others = [], ...attachment } = effect
+        const { grants, medium } = attachment
         this.#levels = 0
-        this.#restAsked = false
-        this.#restedEarly = undefined
-        return this.#holdings.attachQueue(attachment)
+        return this.#holdings.attachQueues([attachment, ...others.map((other) => ({ ...other, grants, medium }))])
       }
       case 'drainQueue':
+        return queues.drain(effect.onEnospc)
       case 'abandonQueue':
+        return queues.abandon()
       case 'yieldQueue':
-        this.#restAsked = true
-        if (this.#restedEarly !== undefined) return this.#queueSaid(this.#restedEarly)
-        if (effect.type === 'abandonQueue') return queues.abandon(effect.queue)
-        if (effect.type === 'yieldQueue') return queues.yield(effect.queue)
-        return queues.drain(effect.queue, effect.onEnospc)
+        return queues.yield()
       case 'retryQueue':
-        return queues.retry(effect.queue)
+        return queues.retry()
       case 'detachQueue':
-        return queues.detach(effect.queue)
+        return queues.detach()
       case 'renewQueueMedium':
-        return queues.mediumOpened(effect.queue, effect.plan, effect.renewal)
+        return queues.mediumOpened(effect.plan, effect.renewal)
       default:
         throw new Error(`no queue does ${effect.type}`)
     }
+  }
+
+  /** One of them; what it means for the device is said by all together. */
+  #oneQueueSaid(event: QueueEvent): void {
+    if (['drained', 'crashed', 'yielded'].includes(event.kind)) this.#keepCounters(event.name)
+    this.#holdings.queues.heard(event)
   }
 
   #queueSaid(event: QueueEvent): void {
@@ -329,20 +341,13 @@ export class DeviceShell {
       case 'attached':
         return this.tell({ type: 'queue.attached' })
       case 'refused':
-        this.#holdings.queueGone()
         return this.tell({ type: 'queue.refused', sentence: event.sentence })
       case 'drained':
-        this.#keepCounters()
-        // A broken ring may come to rest before it is told to; the answer then waits for the question.
-        if (!this.#restAsked) return void (this.#restedEarly = event)
         return this.tell({ type: 'queue.drained', abandoned: event.abandoned })
       case 'detached':
-        this.#holdings.queueGone()
         return this.tell({ type: 'queue.detached' })
       case 'crashed':
-        this.#keepCounters()
         this.#levels = 0
-        this.#holdings.queueGone()
         return this.tell({
           type: 'queue.crashed', sentence: event.sentence, atMs: this.#options.world.clock.nowNs() / 1e6,
         })
@@ -351,8 +356,6 @@ export class DeviceShell {
       case 'levels':
         return this.#levelsChanged(event.levels)
       case 'yielded':
-        this.#keepCounters()
-        this.#holdings.queueGone()
         return this.tell({ type: 'queue.yielded' })
       case 'resumed':
       case 'recovered':
@@ -360,9 +363,10 @@ export class DeviceShell {
     }
   }
 
-  #keepCounters(): void {
-    this.#counters = this.counters
-    this.#holdings.forgetStatistics()
+  /** A queue's counters end with it. */
+  #keepCounters(name: string): void {
+    const raw = this.#holdings.takeStatistics(name)
+    if (raw !== undefined) this.#counters = addCounters(this.#counters, namedCounters(raw))
   }
 
   /** Only edges that a chart cares about are inputs; busy and idle are read by whoever lists. */

@@ -6,21 +6,32 @@
 import { filter, firstValueFrom, map, race, type Observable } from 'rxjs'
 import type { ChannelPlan, GrantMode, GrantPlan, Host, HostFailure, RingPlan, RingRequest } from '../ports/host.js'
 import type { QueueAttachment, QueueEvent, QueuePool } from '../ports/queues.js'
+import { QueueSet } from './queue-set.js'
 
 type Result<Plan> = { ok: true; plan: Plan } | HostFailure
 
-export class Holdings {
-  readonly #host: Host
-  readonly #queues: QueuePool
-  #grants: GrantPlan | undefined
-  #ring: RingPlan | undefined
-  #channel: ChannelPlan | undefined
-  #queue: string | undefined
-  #counted = true
+/** The first of several things, and those behind it. */
+export interface Several<Plan> {
+  readonly plan: Plan
+  readonly others: readonly Plan[]
+}
 
-  constructor(world: { readonly host: Host; readonly queues: QueuePool }) {
+export class Holdings {
+  /** The queues of the connection, as one. */
+  readonly queues: QueueSet
+  readonly #host: Host
+  readonly #pool: QueuePool
+  #grants: GrantPlan | undefined
+  #rings: RingPlan[] = []
+  #channels: ChannelPlan[] = []
+  /** Whose counters are not taken over yet. */
+  #counted: string[] = []
+
+  /** `tell` hears of the queues. */
+  constructor(world: { readonly host: Host; readonly queues: QueuePool }, tell: (event: QueueEvent) => void) {
     this.#host = world.host
-    this.#queues = world.queues
+    this.#pool = world.queues
+    this.queues = new QueueSet(world.queues, tell)
   }
 
   async openGrants(domid: number, mode: GrantMode): Promise<Result<GrantPlan>> {
@@ -35,69 +46,82 @@ export class Holdings {
     if (plan !== undefined) await this.#host.closeGrants(plan)
   }
 
-  async mapRing(request: RingRequest): Promise<Result<RingPlan>> {
-    const result = await this.#host.mapRing(request)
-    if (result.ok) this.#ring = result.plan
-    return result
+  /** The rings of all queues, or none. */
+  async mapRings(requests: readonly RingRequest[]): Promise<Result<Several<RingPlan>>> {
+    return this.#takeAll(requests, this.#rings, (request) => this.#host.mapRing(request), () => this.unmapRings())
   }
 
-  async unmapRing(): Promise<void> {
-    const plan = this.#ring
-    this.#ring = undefined
-    if (plan !== undefined) await this.#host.unmapRing(plan)
+  async unmapRings(): Promise<void> {
+    await this.#giveBack(this.#rings, (plan) => this.#host.unmapRing(plan))
   }
 
-  async bindChannel(domid: number, port: number): Promise<Result<ChannelPlan>> {
-    const result = await this.#host.bindChannel(domid, port)
-    if (result.ok) this.#channel = result.plan
-    return result
+  /** The channels of all queues, or none. */
+  async bindChannels(domid: number, ports: readonly number[]): Promise<Result<Several<ChannelPlan>>> {
+    const bind = (port: number) => this.#host.bindChannel(domid, port)
+    return this.#takeAll(ports, this.#channels, bind, () => this.unbindChannels())
   }
 
-  async unbindChannel(): Promise<void> {
-    const plan = this.#channel
-    this.#channel = undefined
-    if (plan !== undefined) await this.#host.unbindChannel(plan)
+  async unbindChannels(): Promise<void> {
+    await this.#giveBack(this.#channels, (plan) => this.#host.unbindChannel(plan))
   }
 
-  attachQueue(attachment: QueueAttachment): void {
-    this.#queue = attachment.settings.name
-    this.#counted = true
-    this.#queues.attach(attachment)
+  async #takeAll<Asked, Plan>(
+    all: readonly Asked[], held: Plan[], take: (asked: Asked) => Promise<Result<Plan>>, undo: () => Promise<void>,
+  ): Promise<Result<Several<Plan>>> {
+    for (const asked of all) {
+      const result = await take(asked)
+      if (result.ok) held.push(result.plan)
+      else {
+        await undo()
+        return result
+      }
+    }
+    const [plan, ...others] = held
+    return { ok: true, plan: { plan, others } }
   }
 
-  /** The queue has given everything back: refused, detached or crashed. */
-  queueGone(): void {
-    this.#queue = undefined
+  /** Newest first; what cannot be given back keeps nothing else from it. Rejects with the first problem. */
+  async #giveBack<Plan>(held: Plan[], back: (plan: Plan) => Promise<void>): Promise<void> {
+    const problems: unknown[] = []
+    for (const plan of held.splice(0).reverse()) await back(plan).catch((error: unknown) => problems.push(error))
+    if (problems.length > 0) throw problems[0]
   }
 
-  /** Raw counters of the queue, until they were taken over by {@link Holdings.forgetStatistics}. */
-  statistics(): Float64Array | undefined {
-    return this.#queue === undefined || !this.#counted ? undefined : this.#queues.statistics(this.#queue)
+  attachQueues(attachments: readonly QueueAttachment[]): void {
+    this.#counted = attachments.map(({ settings }) => settings.name)
+    this.queues.attach(attachments)
   }
 
-  forgetStatistics(): void {
-    this.#counted = false
+  /** Raw counters of each queue, until they were taken over by {@link Holdings.takeStatistics}. */
+  statistics(): readonly Float64Array[] {
+    return this.#counted.flatMap((name) => this.#pool.statistics(name) ?? [])
   }
 
-  /** Everything, in reverse; a queue that is attached is drained first, so that its front end sees only a pause. */
+  /** The counters of one queue for the last time; undefined when they were taken already. */
+  takeStatistics(name: string): Float64Array | undefined {
+    if (!this.#counted.includes(name)) return undefined
+    this.#counted = this.#counted.filter((counted) => counted !== name)
+    return this.#pool.statistics(name)
+  }
+
+  /** Everything, in reverse; queues that are attached are drained first, so that its front end sees only a pause. */
   async release(): Promise<void> {
-    if (this.#queue !== undefined) await this.#releaseQueue(this.#queue)
-    await this.unbindChannel()
-    await this.unmapRing()
+    await Promise.all(this.queues.living.map((name) => this.#releaseQueue(name)))
+    await this.unbindChannels()
+    await this.unmapRings()
     await this.closeGrants()
   }
 
   async #releaseQueue(name: string): Promise<void> {
     const said = (kind: QueueEvent['kind']): Observable<QueueEvent> =>
-      this.#queues.event$.pipe(filter((event) => event.name === name && event.kind === kind))
+      this.#pool.event$.pipe(filter((event) => event.name === name && event.kind === kind))
     const gone = race(said('crashed'), said('refused')).pipe(map(() => false))
     const drained = firstValueFrom(race(said('drained').pipe(map(() => true)), gone))
-    this.#queues.drain(name, 'wait')
+    this.#pool.drain(name, 'wait')
     if (await drained) {
       const detached = firstValueFrom(race(said('detached'), said('crashed')))
-      this.#queues.detach(name)
+      this.#pool.detach(name)
       await detached
     }
-    this.#queue = undefined
   }
 }

@@ -7,7 +7,7 @@
 import type { DeviceEffect, DeviceEvent } from '../machines/device/types.js'
 import type { HostFailure } from '../ports/host.js'
 import { codeOf, sentenceOf } from '../protocol/errors.js'
-import type { Holdings } from './holdings.js'
+import type { Holdings, Several } from './holdings.js'
 
 type Acquiring = 'openGrants' | 'mapRing' | 'bindChannel'
 
@@ -23,20 +23,25 @@ export async function askHypervisor(holdings: Holdings, effect: HypervisorEffect
       return result.ok ? { type: 'host.grantsOpened', plan: result.plan } : refused(effect.type, result)
     }
     case 'mapRing': {
-      const result = await holdings.mapRing(effect.request)
-      return result.ok ? { type: 'host.ringMapped', plan: result.plan } : refused(effect.type, result)
+      const result = await holdings.mapRings([effect.request, ...(effect.others ?? [])])
+      return result.ok ? { type: 'host.ringMapped', ...several(result.plan) } : refused(effect.type, result)
     }
     case 'bindChannel': {
-      const result = await holdings.bindChannel(effect.domid, effect.port)
-      return result.ok ? { type: 'host.channelBound', plan: result.plan } : refused(effect.type, result)
+      const result = await holdings.bindChannels(effect.domid, [effect.port, ...(effect.others ?? [])])
+      return result.ok ? { type: 'host.channelBound', ...several(result.plan) } : refused(effect.type, result)
     }
     case 'closeGrants':
       return { type: 'host.grantsClosed', ...(await problem(holdings.closeGrants())) }
     case 'unmapRing':
-      return { type: 'host.ringUnmapped', ...(await problem(holdings.unmapRing())) }
+      return { type: 'host.ringUnmapped', ...(await problem(holdings.unmapRings())) }
     case 'unbindChannel':
-      return { type: 'host.channelUnbound', ...(await problem(holdings.unbindChannel())) }
+      return { type: 'host.channelUnbound', ...(await problem(holdings.unbindChannels())) }
   }
+}
+
+/** Of a device with one queue there is but one. */
+function several<Plan>({ plan, others }: Several<Plan>): { plan: Plan; others?: readonly Plan[] } {
+  return others.length === 0 ? { plan } : { plan, others }
 }
 
 function refused(step: Acquiring, failure: HostFailure): DeviceEvent {

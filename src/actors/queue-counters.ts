@@ -47,3 +47,11 @@ export function addCounters(before: NamedCounters, after: NamedCounters): NamedC
   })
   return { counters: Object.fromEntries(counters), histograms: Object.fromEntries(histograms) }
 }
+
+/** Queues of one connection, side by side: levels are sums here. */
+export function sumCounters(all: readonly NamedCounters[]): NamedCounters {
+  const levelsOf = (name: string) => all.reduce((sum, { counters }) => sum + (counters[name] ?? 0), 0)
+  const { counters, histograms } = all.reduce(addCounters, noCounters)
+  const levels = all.length > 1 ? Object.fromEntries([...LEVELS].map((name) => [name, levelsOf(name)])) : {}
+  return { counters: { ...counters, ...levels }, histograms }
+}

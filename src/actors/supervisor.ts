@@ -211,12 +211,14 @@ export class SupervisedDevice {
     const shell = this.#shell
     const connection = shell?.context.connection
     if (!shell || !connection || shell.context.ring === null) return undefined
-    const has = (bit: number) => (shell.levels & bit) !== 0
-    const queue = {
-      name: `${this.#options.input.name}/q0`, busy: has(LEVEL_BUSY), shortage: has(LEVEL_SHORTAGE),
-      broken: has(LEVEL_BROKEN), mediumGone: has(LEVEL_MEDIUM_GONE), mediumFull: has(LEVEL_MEDIUM_FULL),
-    }
-    return { abi: connection.abi, ringPages: connection.pages, ringEntries: connection.entries, queues: [queue] }
+    const queues = shell.queues.map(({ name, levels }) => {
+      const has = (bit: number) => (levels & bit) !== 0
+      return {
+        name, busy: has(LEVEL_BUSY), shortage: has(LEVEL_SHORTAGE), broken: has(LEVEL_BROKEN),
+        mediumGone: has(LEVEL_MEDIUM_GONE), mediumFull: has(LEVEL_MEDIUM_FULL),
+      }
+    })
+    return { abi: connection.abi, ringPages: connection.pages, ringEntries: connection.entries, queues }
   }
 
   #execute(effect: SupervisorEffect): void {

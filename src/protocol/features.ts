@@ -24,6 +24,8 @@ export interface DiskProperties {
   readonly canSecureDiscard: boolean
   readonly discardGranularity: number
   readonly discardAlignment: number
+  /** What was written may be lost at a sync that fails, and only one queue is told of it. */
+  readonly buffered?: boolean
 }
 
 /** The operator's vetoes and what the toolstack says of the device; absent = the medium decides. */
@@ -66,6 +68,14 @@ export function offersOf(disk: DiskProperties, settings: OfferSettings = {}): Of
   }
 }
 
+/**
+ * How many queues are offered. One on a buffered medium: a sync that is lost is told to one of them alone, and the
+ * others would go on to promise what is no more.
+ */
+export function queuesOffered(disk: DiskProperties, limits: RingLimits): number {
+  return disk.buffered === true ? 1 : Math.max(1, limits.maxQueues ?? 1)
+}
+
 /** Granularity and alignment always go together (note 4 of the header), in bytes. */
 function discardKeys(disk: DiskProperties, settings: OfferSettings): KeyValue[] {
   const { offersDiscard, offersSecureDiscard } = offersOf(disk, settings)
@@ -90,6 +100,7 @@ export function backendFeatures(disk: DiskProperties, limits: RingLimits, settin
     ...discardKeys(disk, settings),
     [K.featurePersistent, flag(limits.persistent)],
     ...(limits.maxIndirectSegments ? [[K.maxIndirectSegments, String(limits.maxIndirectSegments)] as const] : []),
+    ...(queuesOffered(disk, limits) > 1 ? [[K.maxQueues, String(queuesOffered(disk, limits))] as const] : []),
     [K.maxRingPageOrder, String(limits.maxRingPageOrder)],
     [K.maxRingPages, String(2 ** limits.maxRingPageOrder)],
     [K.maxRequests, String(limits.maxRequests)],
@@ -99,8 +110,11 @@ export function backendFeatures(disk: DiskProperties, limits: RingLimits, settin
 }
 
 /** Nodes that must not be there, because their mere presence is an offer that is not made. */
-export function withheldFeatures(limits: RingLimits): string[] {
-  return limits.maxIndirectSegments ? [] : [K.maxIndirectSegments]
+export function withheldFeatures(disk: DiskProperties, limits: RingLimits): string[] {
+  return [
+    ...(limits.maxIndirectSegments ? [] : [K.maxIndirectSegments]),
+    ...(queuesOffered(disk, limits) > 1 ? [] : [K.maxQueues]),
+  ]
 }
 
 /** The disk's properties, to be published before Connected. `sectors` counts 512 bytes, whatever sector-size says. */

@@ -34,6 +34,7 @@ export const BACKEND_KEYS = {
   discardSecure: 'discard-secure',
   featurePersistent: 'feature-persistent',
   maxIndirectSegments: 'feature-max-indirect-segments',
+  maxQueues: 'multi-queue-max-queues',
   maxRingPageOrder: 'max-ring-page-order',
   maxRingPages: 'max-ring-pages',
   maxRequests: 'max-requests',
@@ -67,10 +68,25 @@ export function ringRefKey(page: number): string {
   return `ring-ref${page}`
 }
 
+/** The most queues of one device that anyone may offer. */
+export const QUEUES_LIMIT = 16
+
+/** `queue-1/ring-ref`: a node of one of several queues; of the only one it stands without. */
+export function queueKey(queue: number, queues: number, key: string): string {
+  return queues === 1 ? key : `queue-${queue}/${key}`
+}
+
 /** Every node of the front end that {@link negotiate} may want, for rings of up to `pages` pages. */
 export function negotiationKeys(pages = 16): string[] {
   const { state: _state, ...keys } = FRONTEND_KEYS
   return [...Object.values(keys), ...Array.from({ length: pages }, (_, page) => ringRefKey(page))]
+}
+
+/** Those of a front end with several queues, beyond {@link negotiationKeys}. */
+export function queueKeys(queues: number, pages = 16): string[] {
+  const { ringRef, eventChannel } = FRONTEND_KEYS
+  const own = [eventChannel, ringRef, ...Array.from({ length: pages }, (_, page) => ringRefKey(page))]
+  return Array.from({ length: queues }, (_, queue) => own.map((key) => queueKey(queue, queues, key))).flat()
 }
 
 /** The directory that holds all devices of one type: what a daemon watches. */

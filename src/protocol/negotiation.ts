@@ -8,16 +8,19 @@
  *   deprecated     num-ring-pages = 2^n     the same
  *   of 2010        ring-pages = 2^n         ring-ref is page 0, then ring-ref1 …; and max-requests, -segments, -size
  *
+ * Several queues (multi-queue-num-queues = q, 2 or more) have their references and channels below queue-0/, queue-1/ …,
+ * all rings of one size.
+ *
  * All of it is guest-writable, so: every number has a lower and an upper bound (B4), sizes that depend on one another
  * are checked against one another (B3), and nothing is demanded that a standard front end does not write (B33).
  * Empty nodes read as absent. Features that are also offered here stand in features.ts.
  */
 import { resolveAbi, ringEntries, type AbiChoice, type BlkifAbiName } from './abi.js'
 import { BLKIF_MAX_SEGMENTS_PER_REQUEST, PAGE_BYTES, SECTOR_BYTES } from './blkif.js'
-import { FRONTEND_KEYS as K, ringRefKey } from './keys.js'
+import { FRONTEND_KEYS as K, queueKey, ringRefKey } from './keys.js'
 import { U32_MAX, parseNumber, parseSwitch, present, type Parsed } from './parse.js'
 
-export { backendFeatures, deviceProperties, offersOf, withheldFeatures } from './features.js'
+export { backendFeatures, deviceProperties, offersOf, queuesOffered, withheldFeatures } from './features.js'
 export type { DiskProperties, KeyValue, OfferSettings, Offers } from './features.js'
 export { parseDomid, parseMode } from './parse.js'
 export { parseVdev, vdevName } from './vdev.js'
@@ -30,6 +33,8 @@ export interface RingLimits {
   readonly maxRequests: number
   /** 1 to 11. */
   readonly maxRequestSegments: number
+  /** Most rings of one device; absent: one. */
+  readonly maxQueues?: number
   /** Most segments of an INDIRECT request; absent or 0: not offered. There is nothing that a front end need ask for. */
   readonly maxIndirectSegments?: number
   /** Grants may stay mapped after the answer, if the front end agrees (feature-persistent). */
@@ -47,6 +52,12 @@ export const DEFAULT_RING_LIMITS: RingLimits = {
   abiFallback: 'native',
 }
 
+/** One of several rings of a device. */
+export interface QueueRing {
+  readonly grefs: readonly number[]
+  readonly evtchn: number
+}
+
 /** A ring as negotiated: all that is needed to map it and to size its pool. */
 export interface NegotiatedRing {
   /** Grant references of the ring's pages, in order; as many as `pages`. */
@@ -59,7 +70,9 @@ export interface NegotiatedRing {
   readonly abiAssumed: boolean
   /** Port in the front end's domain. */
   readonly evtchn: number
-  readonly queues: 1
+  readonly queues: number
+  /** The rings of all queues but the first; absent when there is but one. */
+  readonly others?: readonly QueueRing[]
   /** Slots that are of use: at most the limit and at most the ring's entries. */
   readonly maxRequests: number
   readonly maxRequestSegments: number
@@ -84,30 +97,33 @@ const refuse = (sentence: string): Refusal => ({ ok: false, sentence })
 /** What the front end's nodes amount to. Never throws, whatever stands in them. */
 export function negotiate(keys: FrontendKeys, limits: RingLimits = DEFAULT_RING_LIMITS): Negotiation {
   const notes: string[] = []
-  const evtchn = required(keys, K.eventChannel, 1)
-  if (!evtchn.ok) return evtchn
-  const queues = optional(keys, K.numQueues, 1, 1, 1)
+  const queues = optional(keys, K.numQueues, 1, limits.maxQueues ?? 1, 1)
   if (!queues.ok) return queues
+  // Said first where there is one: a front end that has written nothing yet lacks this above all.
+  const evtchn = required(keys, queueKey(0, queues.value, K.eventChannel), 1)
+  if (!evtchn.ok) return evtchn
   const abi = resolveAbi(keys[K.protocol], limits.abiFallback)
   if (!abi.ok) return abi
   const persistent = parseSwitch(K.featurePersistent, keys[K.featurePersistent], false)
   if (!persistent.ok) return persistent
   const pages = ringPages(keys, limits)
   if (!pages.ok) return pages
-  const grefs = pages.value === 1 ? onePage(keys, notes) : manyPages(keys, pages.value)
-  if (!grefs.ok) return grefs
+  const rings = ringsOf(keys, queues.value, pages.value, notes)
+  if (!rings.ok) return rings
+  const [{ grefs }, ...others] = rings.value
   const entries = ringEntries(pages.value, abi.abi)
   const sizes = requestSizes(keys, limits, entries)
   if (!sizes.ok) return sizes
   if (abi.assumed) notes.push(`${K.protocol} is absent: the layout ${abi.abi} is assumed`)
   const ring: NegotiatedRing = {
-    grefs: grefs.value,
+    grefs,
     pages: pages.value,
     entries,
     abi: abi.abi,
     abiAssumed: abi.assumed,
     evtchn: evtchn.value,
-    queues: 1,
+    queues: queues.value,
+    ...(others.length > 0 && { others }),
     ...sizes.value,
     persistent: limits.persistent && persistent.value,
     notes,
@@ -144,23 +160,43 @@ function ringPages(keys: FrontendKeys, limits: RingLimits): Parsed<number> {
   return { ok: true, value: agreed?.pages ?? 1 }
 }
 
+/** The ring and the channel of every queue; no page and no channel is in two of them. */
+function ringsOf(keys: FrontendKeys, queues: number, pages: number, notes: string[]): Parsed<QueueRing[]> {
+  const rings: QueueRing[] = []
+  for (let queue = 0; queue < queues; queue += 1) {
+    const named = (key: string) => queueKey(queue, queues, key)
+    const evtchn = required(keys, named(K.eventChannel), 1)
+    if (!evtchn.ok) return evtchn
+    const grefs = pages === 1 ? onePage(keys, named, notes) : manyPages(keys, named, pages)
+    if (!grefs.ok) return grefs
+    const twin = rings.findIndex((ring) => ring.evtchn === evtchn.value)
+    if (twin >= 0) return refuse(`${named(K.eventChannel)} is ${evtchn.value}, which queue ${twin} has already`)
+    const shared = grefs.value.find((gref) => rings.some((ring) => ring.grefs.includes(gref)))
+    if (shared !== undefined) return refuse(`queue ${queue} has the page ${shared} in its ring, as another queue has`)
+    rings.push({ grefs: grefs.value, evtchn: evtchn.value })
+  }
+  return { ok: true, value: rings }
+}
+
+type Named = (key: string) => string
+
 /** One page has `ring-ref`; Linux may write `ring-ref0` instead. */
-function onePage(keys: FrontendKeys, notes: string[]): Parsed<number[]> {
-  const zeroth = ringRefKey(0)
-  const plain = present(keys[K.ringRef])
-  const key = plain === undefined && present(keys[zeroth]) !== undefined ? zeroth : K.ringRef
+function onePage(keys: FrontendKeys, named: Named, notes: string[]): Parsed<number[]> {
+  const [ringRef, zeroth] = [named(K.ringRef), named(ringRefKey(0))]
+  const plain = present(keys[ringRef])
+  const key = plain === undefined && present(keys[zeroth]) !== undefined ? zeroth : ringRef
   if (plain !== undefined && present(keys[zeroth]) !== undefined && plain !== present(keys[zeroth]))
-    notes.push(`${K.ringRef} and ${zeroth} differ: ${K.ringRef} is taken, as for every ring of one page`)
+    notes.push(`${ringRef} and ${zeroth} differ: ${ringRef} is taken, as for every ring of one page`)
   const gref = required(keys, key)
   return gref.ok ? { ok: true, value: [gref.value] } : gref
 }
 
 /** Many pages have `ring-ref0` and so on; only a front end of 2010 has `ring-ref` in the place of the first. */
-function manyPages(keys: FrontendKeys, pages: number): Parsed<number[]> {
+function manyPages(keys: FrontendKeys, named: Named, pages: number): Parsed<number[]> {
   const grefs: number[] = []
-  const old = present(keys[K.ringPages]) !== undefined && present(keys[ringRefKey(0)]) === undefined
+  const old = present(keys[K.ringPages]) !== undefined && present(keys[named(ringRefKey(0))]) === undefined
   for (let page = 0; page < pages; page += 1) {
-    const key = page === 0 && old ? K.ringRef : ringRefKey(page)
+    const key = named(page === 0 && old ? K.ringRef : ringRefKey(page))
     const gref = required(keys, key)
     if (present(keys[key]) === undefined) return refuse(`${key} is missing for a ring of ${pages} pages`)
     if (!gref.ok) return gref

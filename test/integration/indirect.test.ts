@@ -39,7 +39,7 @@ test.each(['x86_64', 'x86_32'] as const)('S16: offered by default, and taken: lo
   expect((await daemon.statistics(guest.domid)).counters['indirects']).toBeGreaterThan(100)
   expect(await daemon.stop('close')).toMatchObject({ left: [] })
   guest.close()
-}, 60_000)
+}, 120_000)
 
 test('S16: offered, and not taken; and not offered at all', async () => {
   const guest = await world.guest()
@@ -62,7 +62,7 @@ test('S16: offered, and not taken; and not offered at all', async () => {
   expect(await silent.stop('close')).toMatchObject({ left: [] })
   guest.close()
   other.close()
-}, 60_000)
+}, 120_000)
 
 test('S31: killed with requests of a mebibyte in flight: the successor has their descriptors from the journal', async () => {
   const guest = await world.guest({ pages: 40_000 })
@@ -103,4 +103,4 @@ test('what a front end was offered stands across a restart with another setting,
   await anew.close()
   expect(await second.stop('close')).toMatchObject({ left: [] })
   guest.close()
-}, 60_000)
+}, 120_000)

@@ -19,7 +19,7 @@ const switches = (effects: readonly DeviceEffect[]) => names(effects).filter((na
 
 test('S6: hotplug-status=connected and the features are written before InitWait, after the medium is open', () => {
   const publishing = given(nodesRead(), opened)
-  expect(publishing.effects).toEqual([{ type: 'publishFeatures', nodes: expect.objectContaining({ 'hotplug-status': 'connected' }) as object, withheld: ['feature-max-indirect-segments'] }])
+  expect(publishing.effects).toEqual([{ type: 'publishFeatures', nodes: expect.objectContaining({ 'hotplug-status': 'connected' }) as object, withheld: ['feature-max-indirect-segments', 'multi-queue-max-queues'] }])
   expect(switches(publishing.all)).toEqual([])
   expect(switches(publishing.when({ type: 'xenstore.featuresPublished' }).effects)).toEqual(['→ InitWait'])
 })

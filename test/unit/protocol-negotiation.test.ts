@@ -30,6 +30,40 @@ test('S7: the least that a front end writes: ring-ref and event-channel', () => 
   })
 })
 
+const queue = (index: number, keys: Record<string, string>) =>
+  Object.fromEntries(Object.entries(keys).map(([key, value]) => [`queue-${index}/${key}`, value]))
+const two = {
+  protocol: 'x86_64-abi', 'multi-queue-num-queues': '2',
+  ...queue(0, { 'ring-ref': '8', 'event-channel': '7' }), ...queue(1, { 'ring-ref': '9', 'event-channel': '6' }),
+}
+const four = { maxQueues: 4 }
+
+test('several queues have rings and channels of their own, of one size; one alone has the keys of always', () => {
+  expect(ring(two, four)).toMatchObject({ queues: 2, grefs: [8], evtchn: 7, others: [{ grefs: [9], evtchn: 6 }] })
+  const paged = { ...two, 'ring-page-order': '1', ...queue(0, refs(2)), ...queue(1, { 'ring-ref0': '20', 'ring-ref1': '21' }) }
+  expect(ring(paged, four)).toMatchObject({ pages: 2, grefs: [100, 101], others: [{ grefs: [20, 21], evtchn: 6 }] })
+  expect(ring({ ...onePage, 'multi-queue-num-queues': '1' }, four)).not.toHaveProperty('others')
+  // The keys at the top are those of nobody, then.
+  expect(ring({ ...two, 'ring-ref': 'nonsense', 'event-channel': '0' }, four)).toMatchObject({ grefs: [8], evtchn: 7 })
+})
+
+test.each([
+  ['multi-queue-num-queues', '5', /multi-queue-num-queues is "5"/],
+  ['multi-queue-num-queues', '0', /multi-queue-num-queues is "0"/],
+  ['multi-queue-num-queues', 'two', /multi-queue-num-queues/],
+  ['multi-queue-num-queues', '3', /queue-2\/event-channel is missing/],
+  ['queue-1/ring-ref', '8', /queue 1 has the page 8 in its ring, as another queue has/],
+  ['queue-1/ring-ref', undefined, /queue-1\/ring-ref is missing/],
+  ['queue-1/event-channel', '7', /queue-1\/event-channel is 7, which queue 0 has already/],
+  ['queue-0/event-channel', '0', /queue-0\/event-channel is "0"/],
+])('several queues: %s = %s is one sentence', (key, value, says) => {
+  expect(sentence({ ...two, [key]: value }, four)).toMatch(says)
+})
+
+test('several queues are refused where they were not offered', () => {
+  expect(sentence(two)).toMatch(/multi-queue-num-queues is "2"/)
+})
+
 test('S7, B33: a multi-page ring needs ring-ref0 to ring-refN and no ring-ref, by either modern key', () => {
   for (const order of [0, 1, 2, 3, 4]) {
     const pages = 2 ** order

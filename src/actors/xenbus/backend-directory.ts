@@ -10,7 +10,7 @@
 import { READ_KEYS, parseOnline } from '../../machines/device/nodes.js'
 import type { RawNodes } from '../../machines/device/types.js'
 import type { XenStore, XenStoreOps } from '../../ports/xenstore.js'
-import { BACKEND_KEYS as K, FRONTEND_KEYS, negotiationKeys } from '../../protocol/keys.js'
+import { BACKEND_KEYS as K, FRONTEND_KEYS, QUEUES_LIMIT, negotiationKeys, queueKeys } from '../../protocol/keys.js'
 import {
   parseXenbusState, xenbusStateValue, type XenbusState, type XenbusStateResult,
 } from '../../protocol/xenbus-state.js'
@@ -67,9 +67,12 @@ export class BackendDirectory {
     return parseXenbusState(frontend ? await this.#store.read(`${frontend}/${FRONTEND_KEYS.state}`) : undefined)
   }
 
-  /** Everything that a front end may have published for its connection. */
-  frontendNodes(frontend: string): Promise<RawNodes> {
-    return this.#values(frontend, negotiationKeys())
+  /** Everything that a front end may have published for its connection, of as many queues as anyone may offer. */
+  async frontendNodes(frontend: string): Promise<RawNodes> {
+    const nodes = await this.#values(frontend, negotiationKeys())
+    const queues = Number(nodes[FRONTEND_KEYS.numQueues] ?? 1)
+    if (!Number.isInteger(queues) || queues < 2 || queues > QUEUES_LIMIT) return nodes
+    return { ...nodes, ...(await this.#values(frontend, queueKeys(queues))) }
   }
 
   /** Looks what the toolstack wants, once per change; `params` when it has another value. */

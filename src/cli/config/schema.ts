@@ -12,7 +12,7 @@
  * A setting that no code reads must not stand here, and no limit or pool of the daemon may live outside of it.
  */
 import { INDIRECT_SEGMENTS_LIMIT } from '../../protocol/indirect.js'
-import { DOMID_MAX } from '../../protocol/keys.js'
+import { DOMID_MAX, QUEUES_LIMIT } from '../../protocol/keys.js'
 import type { Kind, ValueOf } from './kinds.js'
 
 /** One setting. */
@@ -103,6 +103,12 @@ export const schema = {
     kind: { type: 'integer', min: 0, max: 4 },
     fallback: '4',
     doc: 'Largest ring that is offered, as a power of two of pages: 0 is 32 requests in flight, 4 is 512.',
+  },
+  'ring.max-queues': {
+    ...live,
+    kind: { type: 'integer', min: 0, max: QUEUES_LIMIT },
+    fallback: '0',
+    doc: 'Most rings of one device, each on some worker; 0 is as many as workers. On a buffered medium always one.',
   },
   'requests.indirect-segments': {
     ...live,

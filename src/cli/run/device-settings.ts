@@ -4,6 +4,7 @@
  * in here, each for all devices or for the one that it names.
  */
 import type { DeviceSettings } from '../../machines/device/types.js'
+import { QUEUES_LIMIT } from '../../protocol/keys.js'
 import { DEFAULT_RING_LIMITS } from '../../protocol/negotiation.js'
 import type { Settings } from '../config/schema.js'
 import { plantedFaults } from './planted-faults.js'
@@ -16,6 +17,7 @@ export function deviceSettings(settings: Settings): (device: string) => DeviceSe
       ...DEFAULT_RING_LIMITS,
       maxRingPageOrder: settings['ring.max-page-order'],
       maxIndirectSegments: settings['requests.indirect-segments'],
+      maxQueues: Math.min(QUEUES_LIMIT, settings['ring.max-queues'] || settings.workers),
       abiFallback: settings['abi.default'],
       persistent: settings['grants.mode'] === 'persistent',
     },

@@ -121,8 +121,8 @@ async function compose(
   }
   const daemon = new Daemon(options)
   await daemon.start()
-  const served = new Set(daemon.list().map(({ name }) => `${name}/q0`))
-  workers.legacies.keepOnly((queue) => served.has(queue))
+  const served = new Set(daemon.list().map(({ name }) => name))
+  workers.legacies.keepOnly((queue) => served.has(queue.replace(/\/q\d+$/, '')))
   inspection?.sample(() => daemon.list().flatMap(({ connection }) => connection?.queues.map(({ name }) => name) ?? []))
   log.debug({ world, workers: settings.workers }, 'the world is open')
   void store.closed.then((error) => error && gone.say(error))

@@ -18,13 +18,14 @@ import { type DiskOffer, readDiskOffer } from './features.js'
 import { STATE } from './peer.js'
 import { DIRECT_BYTES } from './slots.js'
 import { JOB_BROKEN, JOB_CLOSED, type BlkfrontCounters, type Job } from './submitter.js'
-import { openTransport, type Transport, type TransportOptions } from './transport.js'
+import { openTransport, type FrontQueue, type Transport, type TransportOptions } from './transport.js'
 
 /**
  * `frontend` is the directory that the toolstack made, `/local/domain/5/device/vbd/51712`. Defaults: `abi` x86_64,
  * `ringPages` 16 (as far as the back end offers them), `scheme` ring-page-order, `grants` standing, `requests` the
- * ring's entries, `segments` 32 (as Linux; as far as the back end and the guest's memory go), `timeoutMs` 30 000 for
- * each step of connecting and closing.
+ * ring's entries, `segments` 32 (as Linux; as far as the back end and the guest's memory go), `queues` 1, `timeoutMs`
+ * 30 000 for each step of connecting and closing. With several queues calls go to them in turn; a barrier then orders
+ * its own queue alone.
  */
 export interface BlkfrontOptions extends TransportOptions {
   /** Look for answers in every turn of the event loop while any are due, instead of sleeping until notified. */
@@ -48,6 +49,8 @@ export class Blkfront implements BlockDevice {
   #polling = false
   #closing = false
   #told = false
+  /** Whose turn it is. */
+  #turn = 0
   #ended: Promise<void> | undefined
   /** Called when close() should look again whether anything is in flight. */
   #stirred: () => void = () => undefined
@@ -56,7 +59,7 @@ export class Blkfront implements BlockDevice {
     this.#options = options
     this.#transport = transport
     this.#disk = disk
-    transport.port.onNotified(() => this.#notified())
+    for (const queue of transport.queues) queue.port.onNotified(() => this.#notified(queue))
     transport.onPeer((state) => this.#peerChanged(state))
   }
 
@@ -88,8 +91,15 @@ export class Blkfront implements BlockDevice {
   get disk(): DiskOffer {
     return this.#disk
   }
+  /** Over all queues. */
   get counters(): Readonly<BlkfrontCounters> {
-    return this.#transport.submitter.counters
+    const all = this.#transport.queues.map(({ submitter }) => submitter.counters)
+    const names = Object.keys(all[0]) as (keyof BlkfrontCounters)[]
+    const sums = names.map((name) => [name, all.reduce((sum, counters) => sum + counters[name], 0)] as const)
+    return Object.fromEntries(sums) as unknown as BlkfrontCounters
+  }
+  get queues(): number {
+    return this.#transport.queues.length
   }
   get ringPages(): number {
     return this.#transport.pages
@@ -100,14 +110,14 @@ export class Blkfront implements BlockDevice {
   }
   /** The most requests that can be in flight. */
   get depth(): number {
-    return this.#transport.slots.count
+    return this.#transport.queues.reduce((sum, { slots }) => sum + slots.count, 0)
   }
   get inFlight(): number {
-    return this.#transport.submitter.inFlight
+    return this.#transport.queues.reduce((sum, { submitter }) => sum + submitter.inFlight, 0)
   }
   /** Pages that the back end had still mapped when it had answered ('revoking'), or when it had closed. */
   get grantsHeldTooLong(): number {
-    return this.#transport.slots.heldTooLong
+    return this.#transport.queues.reduce((sum, { slots }) => sum + slots.heldTooLong, 0)
   }
 
   async read(offset: number, length: number): Promise<Buffer> {
@@ -150,6 +160,11 @@ export class Blkfront implements BlockDevice {
     return this.#ended
   }
 
+  /** One sentence, once the back end has broken the protocol on any queue. */
+  get #broken(): string | undefined {
+    return this.#transport.queues.find(({ submitter }) => submitter.broken !== undefined)?.submitter.broken
+  }
+
   #single(op: number, offset: number, data: Uint8Array | undefined): Promise<void> {
     if ((data?.length ?? 0) > DIRECT_BYTES)
       return Promise.reject(failure('EINVAL', `a ${blkif.opName(op)} carries at most ${DIRECT_BYTES} bytes`))
@@ -157,8 +172,7 @@ export class Blkfront implements BlockDevice {
   }
 
   #job(op: number, offset: number, length: number, buffer: Uint8Array | undefined): Promise<void> {
-    const { submitter } = this.#transport
-    if (submitter.broken !== undefined) return Promise.reject(failure('EIO', submitter.broken))
+    if (this.#broken !== undefined) return Promise.reject(failure('EIO', this.#broken))
     if (this.#closing) return Promise.reject(failure('ESHUTDOWN', 'the disk is closing'))
     if (length === 0 && buffer) return Promise.resolve()
     return new Promise((resolve, reject) => {
@@ -167,13 +181,15 @@ export class Blkfront implements BlockDevice {
         started: 0, bare: false, outstanding: 0, status: blkif.BLKIF_RSP_OKAY,
         settle: (status) => (status === blkif.BLKIF_RSP_OKAY ? resolve() : reject(this.#failed(op, status))),
       }
+      const { queues } = this.#transport
+      const { submitter } = queues[this.#turn++ % queues.length]
       if (!submitter.accept(job)) return reject(failure('EAGAIN', 'too many calls wait for the disk'))
       this.#schedule()
     })
   }
 
   #failed(op: number, status: number): XbbdError {
-    if (status === JOB_BROKEN) return failure('EIO', this.#transport.submitter.broken ?? 'the back end is broken')
+    if (status === JOB_BROKEN) return failure('EIO', this.#broken ?? 'the back end is broken')
     if (status === JOB_CLOSED) return failure('ESHUTDOWN', 'the back end has closed the disk')
     if (status !== blkif.BLKIF_RSP_EOPNOTSUPP)
       return failure('EIO', `the back end answered a ${blkif.opName(op)} with an error`)
@@ -195,10 +211,9 @@ export class Blkfront implements BlockDevice {
   }
 
   #submit(): void {
-    const { submitter, port } = this.#transport
-    if (submitter.broken !== undefined) return
-    if (submitter.submit()) port.notify()
-    if (this.#options.poll === true && submitter.inFlight > 0) this.#poll()
+    if (this.#broken !== undefined) return
+    for (const { submitter, port } of this.#transport.queues) if (submitter.submit()) port.notify()
+    if (this.#options.poll === true && this.inFlight > 0) this.#poll()
   }
 
   #poll(): void {
@@ -211,8 +226,7 @@ export class Blkfront implements BlockDevice {
     })
   }
 
-  #notified(): void {
-    const { submitter } = this.#transport
+  #notified({ submitter }: FrontQueue): void {
     submitter.counters.wakeUps++
     do this.#collect()
     while (submitter.broken === undefined && submitter.arm())
@@ -220,11 +234,11 @@ export class Blkfront implements BlockDevice {
   }
 
   #collect(): void {
-    const { submitter } = this.#transport
-    submitter.complete()
-    if (submitter.broken !== undefined && !this.#told) {
+    for (const { submitter } of this.#transport.queues) submitter.complete()
+    const broken = this.#broken
+    if (broken !== undefined && !this.#told) {
       this.#told = true
-      this.#options.onEvent?.({ kind: 'broken', sentence: submitter.broken })
+      this.#options.onEvent?.({ kind: 'broken', sentence: broken })
     }
     this.#stirred()
   }
@@ -249,17 +263,18 @@ export class Blkfront implements BlockDevice {
   /** No more calls from here on; those that were made are still served, as long as somebody answers. */
   async #close(): Promise<void> {
     this.#closing = true
-    const { submitter, peer } = this.#transport
+    const { queues, peer } = this.#transport
+    const busy = () => queues.some(({ submitter }) => submitter.busy)
     this.#submit()
     if (peer.state !== STATE.Connected) await this.#transport.announceClosing()
     const silent = () => peer.lost || peer.state === STATE.Closed || peer.state === STATE.Unknown
-    while (submitter.busy && !silent() && submitter.broken === undefined)
+    while (busy() && !silent() && this.#broken === undefined)
       await new Promise<void>((resolve) => (this.#stirred = resolve))
     this.#stirred = () => undefined
     // A back end that closed on its own may have answered in its last moment.
     this.#collect()
     await this.#transport.announceClosing()
-    submitter.abandon(JOB_CLOSED)
+    for (const { submitter } of queues) submitter.abandon(JOB_CLOSED)
     await this.#transport.close()
   }
 }

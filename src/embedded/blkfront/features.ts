@@ -15,6 +15,7 @@ import type { XenStoreOps } from '../../ports/xenstore.js'
 import {
   BLKIF_MAX_SEGMENTS_PER_REQUEST, SECTOR_LIMIT, VDISK_CDROM, VDISK_READONLY,
 } from '../../protocol/blkif.js'
+import { QUEUES_LIMIT, queueKey } from '../../protocol/keys.js'
 import type { Guest } from '../guest/guest.js'
 import { pagesOfSlot } from './slots.js'
 
@@ -29,6 +30,7 @@ export interface TransportOffer {
   readonly maxRingPages: number
   /** 0 when indirect descriptors are not offered. */
   readonly maxIndirectSegments: number
+  readonly maxQueues: number
 }
 
 /** Read at Connected: what the disk is and can. Sizes in bytes, `sectorCount` in sectors of 512. */
@@ -55,6 +57,7 @@ export async function readTransportOffer(store: XenStoreOps, backend: string): P
   return {
     maxRingPageOrder: await readNumber(store, `${backend}/max-ring-page-order`, 0),
     maxRingPages: await readNumber(store, `${backend}/max-ring-pages`, 1),
+    maxQueues: await readNumber(store, `${backend}/multi-queue-max-queues`, 1),
     maxIndirectSegments: await readNumber(store, `${backend}/feature-max-indirect-segments`, 0),
   }
 }
@@ -98,21 +101,29 @@ export function chooseSegments(offer: TransportOffer, guest: Guest, count: numbe
   return Math.max(most, direct)
 }
 
-/** The transport keys, to be written below the front end's directory in one transaction. */
+/** Ring and channel of one queue. */
+export interface QueueTransport {
+  readonly grefs: readonly number[]
+  readonly port: number
+}
+
+/** The transport keys, to be written below the front end's directory in one transaction. All rings have one size. */
 export function transportKeys(
-  scheme: RingScheme, grefs: readonly number[], port: number, abi: BlkifAbiName,
+  scheme: RingScheme, queues: readonly QueueTransport[], abi: BlkifAbiName,
 ): Map<string, string> {
-  const keys = new Map([
-    ['event-channel', String(port)],
-    ['protocol', `${abi}-abi`],
-  ])
-  const many = grefs.length > 1
-  if (many && scheme === 'ring-page-order') keys.set('ring-page-order', String(Math.log2(grefs.length)))
-  if (many && scheme === 'num-ring-pages') keys.set('num-ring-pages', String(grefs.length))
-  if (many && scheme === '2010') keys.set('ring-pages', String(grefs.length))
-  grefs.forEach((gref, page) => {
-    const bare = page === 0 && (!many || scheme === '2010')
-    keys.set(bare ? 'ring-ref' : `ring-ref${page}`, String(gref))
+  const keys = new Map([['protocol', `${abi}-abi`]])
+  const pages = queues[0].grefs.length
+  const many = pages > 1
+  if (many && scheme === 'ring-page-order') keys.set('ring-page-order', String(Math.log2(pages)))
+  if (many && scheme === 'num-ring-pages') keys.set('num-ring-pages', String(pages))
+  if (many && scheme === '2010') keys.set('ring-pages', String(pages))
+  if (queues.length > 1) keys.set('multi-queue-num-queues', String(queues.length))
+  queues.forEach(({ grefs, port }, queue) => {
+    keys.set(queueKey(queue, queues.length, 'event-channel'), String(port))
+    grefs.forEach((gref, page) => {
+      const bare = page === 0 && (!many || scheme === '2010')
+      keys.set(queueKey(queue, queues.length, bare ? 'ring-ref' : `ring-ref${page}`), String(gref))
+    })
   })
   return keys
 }
@@ -120,5 +131,6 @@ export function transportKeys(
 /** Everything that {@link transportKeys} may ever have written. */
 export const TRANSPORT_KEYS: readonly string[] = [
   'event-channel', 'protocol', 'ring-page-order', 'num-ring-pages', 'ring-pages', 'ring-ref',
-  ...Array.from({ length: MAX_RING_PAGES }, (_, page) => `ring-ref${page}`),
+  ...Array.from({ length: MAX_RING_PAGES }, (_, page) => `ring-ref${page}`), 'multi-queue-num-queues',
+  ...Array.from({ length: QUEUES_LIMIT }, (_, queue) => `queue-${queue}`),
 ]

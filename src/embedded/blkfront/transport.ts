@@ -33,21 +33,28 @@ export interface TransportOptions {
   readonly grants?: GrantMode
   readonly requests?: number
   readonly segments?: number
+  readonly queues?: number
   readonly timeoutMs?: number
 }
 
 /** As many as Linux's front end takes, whatever it is offered. */
 const SEGMENTS_WANTED = 32
 
+/** One queue: its ring, the pages of its requests, and who puts them. */
+export interface FrontQueue {
+  readonly slots: RequestSlots
+  /** Who uses the ring; whoever drives the ring himself leaves this alone. */
+  readonly submitter: Submitter
+  readonly ring: FrontRing
+  readonly port: GuestPort
+}
+
 /** What connecting has made. */
 interface TransportParts {
   readonly backend: string
   readonly peer: Peer
-  readonly slots: RequestSlots
-  readonly submitter: Submitter
-  readonly ring: FrontRing
+  readonly queues: readonly FrontQueue[]
   readonly layout: AbiLayout
-  readonly port: GuestPort
   readonly pages: number
 }
 
@@ -78,13 +85,9 @@ const over = (state: number) => state === STATE.Closed || state === STATE.Unknow
 export class Transport {
   readonly backend: string
   readonly peer: Peer
-  readonly slots: RequestSlots
-  /** Who uses the ring; whoever drives the ring himself leaves this alone. */
-  readonly submitter: Submitter
-  readonly ring: FrontRing
+  readonly queues: readonly FrontQueue[]
   readonly layout: AbiLayout
-  readonly port: GuestPort
-  /** Ring pages. */
+  /** Ring pages of each queue. */
   readonly pages: number
   readonly #options: TransportOptions
   readonly #undo: Undo
@@ -92,14 +95,22 @@ export class Transport {
   constructor(parts: TransportParts, options: TransportOptions, undo: Undo) {
     this.backend = parts.backend
     this.peer = parts.peer
-    this.slots = parts.slots
-    this.submitter = parts.submitter
-    this.ring = parts.ring
+    this.queues = parts.queues
     this.layout = parts.layout
-    this.port = parts.port
     this.pages = parts.pages
     this.#options = options
     this.#undo = undo
+  }
+
+  /** For whoever has but one queue. */
+  get slots(): RequestSlots {
+    return this.queues[0].slots
+  }
+  get ring(): FrontRing {
+    return this.queues[0].ring
+  }
+  get port(): GuestPort {
+    return this.queues[0].port
   }
 
   /** From now on `changed` hears of the back end's state. */
@@ -156,10 +167,16 @@ async function dance(options: TransportOptions, undo: Undo) {
   const offer = await features.readTransportOffer(store, backend)
   const scheme = options.scheme ?? 'ring-page-order'
   const pages = features.choosePages(offer, scheme, options.ringPages ?? features.MAX_RING_PAGES)
-  const { grefs, ...made } = await allocate(guest, backendId, pages, abi, handle, offer, options, undo)
+  const count = Math.max(1, Math.min(offer.maxQueues, options.queues ?? 1))
+  const made: (FrontQueue & { readonly grefs: readonly number[] })[] = []
+  for (let left = count; left > 0; left--) {
+    const share = { ...offer, maxQueues: left }
+    made.push(await allocate(guest, backendId, pages, abi, handle, share, options, undo))
+  }
   undo.push(() => removeKeys(store, frontend))
+  const named = made.map(({ grefs, port }) => ({ grefs, port: port.port }))
   await store.transaction(async (ops) => {
-    for (const [key, value] of features.transportKeys(scheme, grefs, made.port.port, abi))
+    for (const [key, value] of features.transportKeys(scheme, named, abi))
       await ops.write(`${frontend}/${key}`, value)
     await ops.write(`${frontend}/state`, String(STATE.Initialised))
   })
@@ -173,10 +190,11 @@ async function dance(options: TransportOptions, undo: Undo) {
   if (!disk) throw new XbbdError('XBBD_NO_DISK', `the back end at ${backend} is connected but offers no disk`)
   await store.write(`${frontend}/state`, String(STATE.Connected))
   undo.done = true
-  return { transport: new Transport({ backend, peer, ...made, pages }, options, undo), disk }
+  const parts = { backend, peer, queues: made, layout: abiLayout(abi), pages }
+  return { transport: new Transport(parts, options, undo), disk }
 }
 
-/** Ring, data pages, grants and the port. */
+/** Ring, data pages, grants and the port of one queue; `offer.maxQueues` are to be made yet, this one included. */
 async function allocate(
   guest: Guest, backendId: number, pages: number, abi: BlkifAbiName, handle: number,
   offer: features.TransportOffer, options: TransportOptions, undo: Undo,
@@ -191,13 +209,14 @@ async function allocate(
   })
   const ring = new FrontRing(run.words, entries, layout)
   const count = Math.min(options.requests ?? entries, entries)
-  const segments = features.chooseSegments(offer, guest, count, options.segments ?? SEGMENTS_WANTED)
+  const wanted = options.segments ?? SEGMENTS_WANTED
+  const segments = features.chooseSegments(offer, guest, count * offer.maxQueues, wanted)
   const slots = new RequestSlots(guest, backendId, count, options.grants ?? 'standing', segments)
   undo.push(() => slots.close())
   const port = await guest.allocatePort(backendId)
   undo.push(() => port.close())
   const grefs = Array.from({ length: pages }, (_, page) => firstGref + page)
-  return { slots, port, grefs, ring, layout, submitter: new Submitter(ring, slots, layout, handle) }
+  return { slots, port, grefs, ring, submitter: new Submitter(ring, slots, layout, handle) }
 }
 
 /** A back end that closes instead, or does nothing in time, is an error with its own words. */

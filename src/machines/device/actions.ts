@@ -13,9 +13,9 @@ import type { QueueTakeover } from '../../ports/queues.js'
 import { judgeNodes, parseOnline, targetOf } from './nodes.js'
 import { guards, judged, outside, recentRejoins, timeOf } from './guards.js'
 import {
-  EMPTY_DRIVE, featureNodes, propertyNodes, queueName, queueSettings, sizeNodes, withheldNodes,
+  EMPTY_DRIVE, featureNodes, otherSettings, propertyNodes, queueName, queueSettings, sizeNodes, withheldNodes,
 } from './offers.js'
-import type { DeviceContext, DeviceEffect, DeviceEvent, DeviceInput, Ending } from './types.js'
+import type { QueueOnRing, DeviceContext, DeviceEffect, DeviceEvent, DeviceInput, Ending } from './types.js'
 
 const base = setup({
   types: {
@@ -84,7 +84,9 @@ const memory = {
         : event.type === 'operator.detached' ? false : context.online,
   })),
   rememberResuming: assign({ resuming: true }),
-  rememberLegacy: assign(({ event }) => (event.type === 'queue.legacyRead' ? { legacy: event.legacy } : {})),
+  rememberLegacy: assign(({ event }) =>
+    event.type === 'queue.legacyRead' ? { legacy: event.legacy, legacies: event.legacies ?? [event.legacy] } : {},
+  ),
   countRejoin: assign(({ context, event }) => ({
     resuming: true,
     error: sentenceOfEvent(event),
@@ -92,7 +94,7 @@ const memory = {
     notes: noted(context, `its queue died (${sentenceOfEvent(event)}) and was gone on with from its journal`),
   })),
   /** Before the nodes are read anew: nothing of an earlier connection counts any more. */
-  startAfresh: assign({ ending: null, resuming: false, legacy: null, nodes: null, refusal: null }),
+  startAfresh: assign({ ending: null, resuming: false, legacy: null, legacies: [], nodes: null, refusal: null }),
   rememberParking: assign(({ event }) => ({
     leaving: event.type === 'operator.yielded' ? 'yielded' as const : 'parked' as const,
   })),
@@ -137,12 +139,18 @@ const memory = {
     return verdict?.ok ? { connection: verdict.ring, notes: noted(context, ...verdict.ring.notes) } : {}
   }),
   rememberGrants: assign(({ event }) => (event.type === 'host.grantsOpened' ? { grants: event.plan } : {})),
-  rememberRing: assign(({ event }) => (event.type === 'host.ringMapped' ? { ring: event.plan } : {})),
-  rememberChannel: assign(({ event }) => (event.type === 'host.channelBound' ? { channel: event.plan } : {})),
+  rememberRing: assign(({ event }) =>
+    event.type === 'host.ringMapped' ? { ring: event.plan, otherRings: event.others ?? [] } : {},
+  ),
+  rememberChannel: assign(({ event }) =>
+    event.type === 'host.channelBound' ? { channel: event.plan, otherChannels: event.others ?? [] } : {},
+  ),
   rememberNothing: assign({}),
   forgetGrants: assign(({ context, event }) => ({ grants: null, notes: problemNoted(context, event) })),
-  forgetRing: assign(({ context, event }) => ({ ring: null, notes: problemNoted(context, event) })),
-  forgetChannel: assign(({ context, event }) => ({ channel: null, notes: problemNoted(context, event) })),
+  forgetRing: assign(({ context, event }) => ({ ring: null, otherRings: [], notes: problemNoted(context, event) })),
+  forgetChannel: assign(({ context, event }) => ({
+    channel: null, otherChannels: [], notes: problemNoted(context, event),
+  })),
   forgetQueue: assign({ frontendLeft: ({ context }) => context.frontendLeft }),
   forgetMedium: assign({ medium: null, connection: null }),
   beginConnection: assign({ frontendLeft: false, ending: null, connection: null }),
@@ -150,7 +158,7 @@ const memory = {
   countConnection: assign(({ context }) => ({
     connections: context.legacy?.kind === 'recoverable' && context.connections > 0
       ? context.connections : context.connections + 1,
-    error: null, resuming: false, legacy: null,
+    error: null, resuming: false, legacy: null, legacies: [],
   })),
   noteEvent: assign(({ context, event }) => ({ notes: noted(context, sentenceOfEvent(event)) })),
 } as const
@@ -224,9 +232,22 @@ function sure<T>(thing: T | null, name: string): T {
 }
 
 /** How the queue begins on a ring that was served before. */
-function takeoverOf({ legacy }: DeviceContext): QueueTakeover {
-  return legacy?.kind === 'recoverable' ? 'journal' : legacy?.kind === 'rested' ? 'rested' : 'unknown'
+function takeoverOf({ legacies }: DeviceContext, queue = 0): QueueTakeover {
+  const kind = legacies[queue]?.kind
+  return kind === 'recoverable' ? 'journal' : kind === 'rested' ? 'rested' : 'unknown'
 }
+
+function othersOnRings(context: DeviceContext): readonly QueueOnRing[] {
+  return otherSettings(context).map((settings, index) => ({
+    settings,
+    ring: sure(context.otherRings[index] ?? null, 'ring'),
+    channel: sure(context.otherChannels[index] ?? null, 'channel'),
+    ...(context.resuming && { takeover: takeoverOf(context, index + 1) }),
+  }))
+}
+
+/** Of a device with one queue there is nothing more to say. */
+const besides = <T>(others: readonly T[]): { readonly others?: readonly T[] } => (others.length > 0 ? { others } : {})
 
 const stateSwitch = (state: XenbusState) => emit({ type: 'switchState', state })
 
@@ -257,12 +278,16 @@ const effects = {
     mode: sure(context.connection, 'connection').persistent ? 'persistent' : context.input.settings.grants,
   })),
   mapRing: emit(({ context }) => {
-    const { grefs, abi } = sure(context.connection, 'connection')
-    return { type: 'mapRing', request: { domid: context.input.domid, grefs, abi } }
+    const { grefs, abi, others = [] } = sure(context.connection, 'connection')
+    const { domid } = context.input
+    const more = besides(others.map((ring) => ({ domid, grefs: ring.grefs, abi })))
+    return { type: 'mapRing', request: { domid, grefs, abi }, ...more }
   }),
-  bindChannel: emit(({ context }) => ({
-    type: 'bindChannel', domid: context.input.domid, port: sure(context.connection, 'connection').evtchn,
-  })),
+  bindChannel: emit(({ context }) => {
+    const { evtchn, others = [] } = sure(context.connection, 'connection')
+    const more = besides(others.map((ring) => ring.evtchn))
+    return { type: 'bindChannel', domid: context.input.domid, port: evtchn, ...more }
+  }),
   attachQueue: emit(({ context }) => ({
     type: 'attachQueue',
     settings: queueSettings(context),
@@ -271,6 +296,7 @@ const effects = {
     grants: sure(context.grants, 'grants'),
     medium: sure(context.medium, 'medium'),
     ...(context.resuming && { takeover: takeoverOf(context) }),
+    ...besides(othersOnRings(context)),
   })),
   publishProperties: emit(({ context }) => ({ type: 'publishProperties', nodes: propertyNodes(context) })),
   announceSize: emit(({ context }) => ({ type: 'announceSize', nodes: sizeNodes(context) })),

@@ -3,7 +3,8 @@
  * What the device chart decides by: its named guards, and the judgements that guards and actions share. All are pure
  * functions of context and event, so that a replay decides the same.
  */
-import { DEFAULT_RING_LIMITS, negotiate, type Negotiation } from '../../protocol/negotiation.js'
+import { QUEUES_LIMIT } from '../../protocol/keys.js'
+import { DEFAULT_RING_LIMITS, negotiate, queuesOffered, type Negotiation } from '../../protocol/negotiation.js'
 import type { XenbusState } from '../../protocol/xenbus-state.js'
 import { judgeNodes } from './nodes.js'
 import type { DeviceContext, DeviceEvent, RawNodes } from './types.js'
@@ -25,19 +26,26 @@ function wantsConnection(state: XenbusState): boolean {
 /** The keys of the guest, judged; the same for guard and action, since it is a pure function of the event. */
 export function judged(context: DeviceContext, event: DeviceEvent): Negotiation | undefined {
   if (event.type !== 'xenstore.frontendRead') return undefined
-  const { resuming, input: { settings: { ring } } } = context
-  return resuming ? judgedAgain(context, event.nodes) : negotiate(event.nodes, ring)
+  const { resuming, medium, input: { settings: { ring } } } = context
+  if (resuming) return judgedAgain(context, event.nodes)
+  return negotiate(event.nodes, { ...ring, maxQueues: medium === null ? 1 : queuesOffered(medium.geometry, ring) })
 }
 
-/** What was negotiated once stands, whatever is offered today; it must be the very ring that the journal is about. */
-function judgedAgain({ legacy, input: { settings: { ring } } }: DeviceContext, nodes: RawNodes): Negotiation {
-  const known = legacy?.kind === 'recoverable' ? legacy.connection : undefined
+/** What was negotiated once stands, whatever is offered today; it must be the very rings that journals are about. */
+function judgedAgain({ legacies, input: { settings: { ring } } }: DeviceContext, nodes: RawNodes): Negotiation {
+  const known = legacies.map((legacy) => (legacy.kind === 'recoverable' ? legacy.connection : undefined))
+  const abi = known.find((connection) => connection !== undefined)?.abi
   const { maxRingPageOrder } = DEFAULT_RING_LIMITS
-  const limits = { ...ring, maxRingPageOrder, ...(known && { abiFallback: known.abi }) }
+  const limits = { ...ring, maxRingPageOrder, maxQueues: QUEUES_LIMIT, ...(abi && { abiFallback: abi }) }
   const verdict = negotiate(nodes, limits)
-  if (!verdict.ok || known === undefined) return verdict
-  const { grefs, evtchn, abi } = verdict.ring
-  const same = evtchn === known.evtchn && abi === known.abi && String(grefs) === String(known.grefs)
+  if (!verdict.ok) return verdict
+  const { grefs, evtchn, others = [] } = verdict.ring
+  const same = [{ grefs, evtchn }, ...others].every((mine, queue) => {
+    const theirs = known[queue]
+    if (theirs === undefined) return true
+    const grefsAreSame = String(mine.grefs) === String(theirs.grefs)
+    return grefsAreSame && mine.evtchn === theirs.evtchn && verdict.ring.abi === theirs.abi
+  })
   if (same) return verdict
   return { ok: false, sentence: 'the front end has another ring than the one that was served: it must come again' }
 }

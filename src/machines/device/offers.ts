@@ -16,8 +16,8 @@ import type { NegotiatedRing } from '../../protocol/negotiation.js'
 import type { BackendNodes, DeviceContext, DeviceSettings, RawNodes } from './types.js'
 
 /** `vbd/5/51712/q0` */
-export function queueName(context: DeviceContext): string {
-  return `${context.input.name}/q0`
+export function queueName(context: DeviceContext, queue = 0): string {
+  return `${context.input.name}/q${queue}`
 }
 
 function offersFrom(nodes: BackendNodes): OfferSettings {
@@ -38,8 +38,8 @@ export function featureNodes(context: DeviceContext): RawNodes {
 }
 
 /** Nodes of an earlier process that must go with it: what is not offered must not stand there. */
-export function withheldNodes({ input: { settings } }: DeviceContext): readonly string[] {
-  return withheldFeatures(settings.ring)
+export function withheldNodes(context: DeviceContext): readonly string[] {
+  return withheldFeatures(open(context).medium.geometry, context.input.settings.ring)
 }
 
 /** Nodes written before Connected (S11). */
@@ -79,7 +79,16 @@ function slotsFor(connection: NegotiatedRing, settings: DeviceSettings, indirect
   return indirect === 0 ? most : Math.min(most, Math.floor(DESCRIPTORS_IN_FLIGHT / indirect))
 }
 
-/** What the queue must know of its device. */
+/** The settings of the queues beyond the first: the same, on rings of their own. */
+export function otherSettings(context: DeviceContext): readonly QueueSettings[] {
+  const settings = queueSettings(context)
+  const { abi = 'x86_64' } = settings.connection ?? {}
+  return (context.connection?.others ?? []).map((ring, index) => ({
+    ...settings, name: queueName(context, index + 1), connection: { ...ring, abi },
+  }))
+}
+
+/** What the (first) queue must know of its device. */
 export function queueSettings(context: DeviceContext): QueueSettings {
   const { medium, offers: vetoes } = open(context)
   const { connection, input: { settings } } = context

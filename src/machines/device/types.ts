@@ -83,6 +83,8 @@ export interface DeviceContext {
   readonly resuming: boolean
   /** What an earlier queue of this ring left, while it is gone on with. */
   readonly legacy: QueueLegacy | null
+  /** What each queue left, where there may be several. */
+  readonly legacies: readonly QueueLegacy[]
   /** When queues of this device died and were gone on with, milliseconds; those within the period. */
   readonly rejoins: readonly number[]
   /** The process is going to end: let go without closing, or close and stay so. */
@@ -101,6 +103,9 @@ export interface DeviceContext {
   readonly grants: GrantPlan | null
   readonly ring: RingPlan | null
   readonly channel: ChannelPlan | null
+  /** Rings and channels of the queues beyond the first. */
+  readonly otherRings: readonly RingPlan[]
+  readonly otherChannels: readonly ChannelPlan[]
   /** Why it failed, or why the last connection ended. */
   readonly error: string | null
   readonly notes: readonly string[]
@@ -109,6 +114,14 @@ export interface DeviceContext {
 
 /** Raw nodes, by key below their directory; absent keys are absent. */
 export type RawNodes = Readonly<Record<string, string>>
+
+/** What a further queue has of its own. */
+export interface QueueOnRing {
+  readonly settings: QueueSettings
+  readonly ring: RingPlan
+  readonly channel: ChannelPlan
+  readonly takeover?: QueueTakeover
+}
 
 export type DeviceEvent =
   | { readonly type: 'xenstore.nodesRead'; readonly nodes: RawNodes; readonly frontendState: XenbusState }
@@ -140,10 +153,10 @@ export type DeviceEvent =
   | { readonly type: 'host.grantsOpened'; readonly plan: GrantPlan }
   | { readonly type: 'host.grantsRefused'; readonly sentence: string }
   | { readonly type: 'host.grantsClosed'; readonly problem?: string }
-  | { readonly type: 'host.ringMapped'; readonly plan: RingPlan }
+  | { readonly type: 'host.ringMapped'; readonly plan: RingPlan; readonly others?: readonly RingPlan[] }
   | { readonly type: 'host.ringRefused'; readonly sentence: string }
   | { readonly type: 'host.ringUnmapped'; readonly problem?: string }
-  | { readonly type: 'host.channelBound'; readonly plan: ChannelPlan }
+  | { readonly type: 'host.channelBound'; readonly plan: ChannelPlan; readonly others?: readonly ChannelPlan[] }
   | { readonly type: 'host.channelRefused'; readonly sentence: string }
   | { readonly type: 'host.channelUnbound'; readonly problem?: string }
   | { readonly type: 'queue.attached' }
@@ -155,7 +168,12 @@ export type DeviceEvent =
   | { readonly type: 'queue.mediumRenewed'; readonly renewal: number }
   /** `atMs`: of the monotonic clock. */
   | { readonly type: 'queue.crashed'; readonly sentence: string; readonly atMs?: number }
-  | { readonly type: 'queue.legacyRead'; readonly legacy: QueueLegacy }
+  | {
+      readonly type: 'queue.legacyRead'
+      /** Of several queues the one that decides. */
+      readonly legacy: QueueLegacy
+      readonly legacies?: readonly QueueLegacy[]
+    }
   | { readonly type: 'queue.ranShort' }
   /** Requests wait for space on the medium. */
   | { readonly type: 'queue.ranFull' }
@@ -187,8 +205,8 @@ export type DeviceEffect =
   | { readonly type: 'switchState'; readonly state: XenbusState }
   | { readonly type: 'readFrontend'; readonly path: string }
   | { readonly type: 'openGrants'; readonly domid: number; readonly mode: GrantMode }
-  | { readonly type: 'mapRing'; readonly request: RingRequest }
-  | { readonly type: 'bindChannel'; readonly domid: number; readonly port: number }
+  | { readonly type: 'mapRing'; readonly request: RingRequest; readonly others?: readonly RingRequest[] }
+  | { readonly type: 'bindChannel'; readonly domid: number; readonly port: number; readonly others?: readonly number[] }
   | {
       readonly type: 'attachQueue'
       readonly settings: QueueSettings
@@ -197,6 +215,8 @@ export type DeviceEffect =
       readonly grants: GrantPlan
       readonly medium: MediumPlan
       readonly takeover?: QueueTakeover
+      /** Queues beyond the first, over the same medium and grants. */
+      readonly others?: readonly QueueOnRing[]
     }
   | { readonly type: 'publishProperties'; readonly nodes: RawNodes }
   | { readonly type: 'announceSize'; readonly nodes: RawNodes }

@@ -1,0 +1,113 @@
+/**
+ * Several queues as one, before a pool that insists on the order of commands: what is said of the whole, and when.
+ */
+import { QueueSet } from '../../src/actors/queue-set.js'
+import { legaciesOf } from '../../src/actors/device-legacies.js'
+import type { QueueAttachment, QueueEvent, QueueLegacy } from '../../src/ports/queues.js'
+import { LEVEL_MEDIUM_FULL, LEVEL_SHORTAGE } from '../../src/ports/queues.js'
+import { FakeQueuePool } from '../../src/sim/fake-queue-pool.js'
+import { plan } from '../support/device-chart.js'
+
+const NAMES = ['d/q0', 'd/q1', 'd/q2']
+
+function bench() {
+  const pool = new FakeQueuePool()
+  const said: string[] = []
+  const full: QueueEvent[] = []
+  const set = new QueueSet(pool, (event) => {
+    full.push(event)
+    said.push(event.kind)
+  })
+  pool.event$.subscribe((event) => set.heard(event))
+  const attach = () => set.attach(NAMES.map((name) => ({ settings: { name } }) as unknown as QueueAttachment))
+  return { pool, set, said, full, attach, left: () => set.living }
+}
+
+test('attached, drained and detached are said once, when the last has said it, under the name of the first', () => {
+  const { pool, set, said, full, attach, left } = bench()
+  pool.drainsAtOnce = false
+  attach()
+  set.drain('wait')
+  for (const name of NAMES) pool.finish(name)
+  set.detach()
+  expect(said).toEqual(['attached', 'drained', 'detached'])
+  expect(full.map(({ name }) => name)).toEqual(['d/q0', 'd/q0', 'd/q0'])
+  expect(left()).toEqual([])
+})
+
+test('one is refused: the others are let go of again before it is said', () => {
+  const { pool, said, attach, left } = bench()
+  pool.refuse('no room')
+  attach()
+  expect(said).toEqual(['refused'])
+  expect(left()).toEqual([])
+  expect(pool.log.filter((line) => line.startsWith('detach'))).toEqual(['detach d/q1', 'detach d/q2'])
+})
+
+test('one dies: the others come to rest patiently and are let go of, then the death is told with its reason', () => {
+  const { pool, said, full, attach, left } = bench()
+  attach()
+  pool.drainsAtOnce = false
+  pool.crash('d/q1', 'it threw')
+  expect(said).toEqual(['attached'])
+  pool.finish('d/q2')
+  pool.finish('d/q0')
+  expect(said).toEqual(['attached', 'crashed'])
+  expect(full.at(-1)).toEqual({ kind: 'crashed', name: 'd/q0', sentence: 'it threw' })
+  expect([left(), pool.log.filter((line) => line.startsWith('drain'))]).toEqual([[], ['drain patiently d/q0', 'drain patiently d/q2']])
+})
+
+test('one dies while all come to rest: nobody is told that they have', () => {
+  const { pool, set, said, attach, left } = bench()
+  attach()
+  pool.drainsAtOnce = false
+  set.drain('error')
+  pool.finish('d/q0')
+  pool.crash('d/q1', 'it threw')
+  pool.finish('d/q2')
+  expect([said, left()]).toEqual([['attached', 'crashed'], []])
+})
+
+test('a ring that broke rests before it is asked to; the others are asked, and only then it is said', () => {
+  const { pool, set, said, attach } = bench()
+  attach()
+  pool.finish('d/q1')
+  expect(said).toEqual(['attached'])
+  set.abandon()
+  expect(said).toEqual(['attached', 'drained'])
+  expect(pool.log.filter((line) => line.startsWith('abandon'))).toEqual(['abandon d/q0', 'abandon d/q2'])
+})
+
+test('another process takes over: who yields and who rests by itself are all gone when it is said', () => {
+  const { pool, set, said, attach, left } = bench()
+  attach()
+  pool.finish('d/q1')
+  set.yield()
+  expect([said, left()]).toEqual([['attached', 'yielded'], []])
+  expect(pool.log.slice(3)).toEqual(['yield d/q0', 'detach d/q1', 'yield d/q2'])
+})
+
+test('levels are what any of them has; a medium is renewed when all have it', () => {
+  const { pool, set, full, said, attach } = bench()
+  attach()
+  pool.levels('d/q0', LEVEL_SHORTAGE)
+  pool.levels('d/q2', LEVEL_MEDIUM_FULL)
+  pool.levels('d/q0', 0)
+  const levels = full.flatMap((event) => (event.kind === 'levels' ? [event.levels] : []))
+  expect(levels).toEqual([LEVEL_SHORTAGE, LEVEL_SHORTAGE | LEVEL_MEDIUM_FULL, LEVEL_MEDIUM_FULL])
+  set.mediumOpened(plan, 7)
+  expect(said.filter((kind) => kind === 'mediumRenewed')).toHaveLength(1)
+})
+
+test('of what several queues left, the one that forbids most decides', () => {
+  const left: Record<string, QueueLegacy> = {
+    'd/q0': { kind: 'rested' }, 'd/q1': { kind: 'recoverable', connection: { grefs: [1], evtchn: 2, abi: 'x86_64' } },
+  }
+  const pool = { legacy: (name: string): QueueLegacy => left[name] ?? { kind: 'unknown', sentence: 'nothing' } }
+  expect(legaciesOf(pool, 'd')).toEqual({ legacy: left['d/q1'], legacies: [left['d/q0'], left['d/q1']] })
+  left['d/q2'] = { kind: 'refused', sentence: 'damaged' }
+  expect(legaciesOf(pool, 'd').legacy).toEqual(left['d/q2'])
+  expect(legaciesOf({ legacy: () => ({ kind: 'unknown', sentence: 'nothing' }) }, 'd')).toEqual({
+    legacy: { kind: 'unknown', sentence: 'nothing' },
+  })
+})
