@@ -73,7 +73,7 @@ export class DeviceShell {
   readonly #holdings: Holdings
   readonly #xenstore = new Serial((error) => this.#crash(error))
   readonly #hypervisor = new Serial((error) => this.#crash(error))
-  readonly #subscriptions: Subscription[] = []
+  #queueEvents: Subscription | undefined
   readonly #timers = new Map<string, () => void>()
   #frontend: { path: string; subscription: Subscription } | undefined
   #lastWord: string = 'Unknown'
@@ -104,11 +104,9 @@ export class DeviceShell {
 
   start(): void {
     const mine = `${this.#name}/`
-    this.#subscriptions.push(
-      this.#options.world.queues.event$.subscribe((event) => {
-        if (event.name.startsWith(mine)) this.#guard(() => this.#oneQueueSaid(event))
-      }),
-    )
+    this.#queueEvents = this.#options.world.queues.event$.subscribe((event) => {
+      if (event.name.startsWith(mine)) this.#guard(() => this.#oneQueueSaid(event))
+    })
     this.#medium.start()
     this.#chart.start()
   }
@@ -186,27 +184,33 @@ export class DeviceShell {
     await this.#hypervisor.idle()
   }
 
-  /** After a crash or in the end: listens to nothing any more. */
+  /** In the end: listens to nothing any more. */
   dispose(): void {
+    this.#silence()
+    this.#queueEvents?.unsubscribe()
+  }
+
+  /** After a crash: the chart hears nothing more; how far its queues have let go is still noted, for the salvage. */
+  #silence(): void {
     this.#over = true
     this.#frontend?.subscription.unsubscribe()
-    for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe()
     for (const cancel of this.#timers.values()) cancel()
     this.#timers.clear()
     this.#chart.stop()
   }
 
-  /** Gives back what a crashed device held, the queue brought to rest first. XenStore is not touched. */
+  /** Gives back what a crashed device held, the queues brought to rest first. XenStore is not touched. */
   async salvage(): Promise<void> {
-    this.dispose()
+    this.#silence()
     await this.idle()
     await this.#holdings.release()
+    this.dispose()
     this.#medium.salvage()
   }
 
   #crash(error: unknown): void {
     if (this.#over) return
-    this.dispose()
+    this.#silence()
     this.#options.crashed(sentenceOf(error))
   }
 
@@ -337,6 +341,7 @@ export class DeviceShell {
   }
 
   #queueSaid(event: QueueEvent): void {
+    if (this.#over) return
     switch (event.kind) {
       case 'attached':
         return this.tell({ type: 'queue.attached' })

@@ -3,7 +3,6 @@
  * What one device holds of the hypervisor and of the Workers, in one place outside of its chart: so that it can all be
  * given back when the chart itself is what crashed. The order of giving back is the reverse of the table of steps.
  */
-import { filter, firstValueFrom, map, race, type Observable } from 'rxjs'
 import type { ChannelPlan, GrantMode, GrantPlan, Host, HostFailure, RingPlan, RingRequest } from '../ports/host.js'
 import type { QueueAttachment, QueueEvent, QueuePool } from '../ports/queues.js'
 import { QueueSet } from './queue-set.js'
@@ -104,24 +103,11 @@ export class Holdings {
     return this.#pool.statistics(name)
   }
 
-  /** Everything, in reverse; queues that are attached are drained first, so that its front end sees only a pause. */
+  /** Everything, in reverse; queues that are attached come to rest first, so that its front end sees only a pause. */
   async release(): Promise<void> {
-    await Promise.all(this.queues.living.map((name) => this.#releaseQueue(name)))
+    await this.queues.release()
     await this.unbindChannels()
     await this.unmapRings()
     await this.closeGrants()
-  }
-
-  async #releaseQueue(name: string): Promise<void> {
-    const said = (kind: QueueEvent['kind']): Observable<QueueEvent> =>
-      this.#pool.event$.pipe(filter((event) => event.name === name && event.kind === kind))
-    const gone = race(said('crashed'), said('refused')).pipe(map(() => false))
-    const drained = firstValueFrom(race(said('drained').pipe(map(() => true)), gone))
-    this.#pool.drain(name, 'wait')
-    if (await drained) {
-      const detached = firstValueFrom(race(said('detached'), said('crashed')))
-      this.#pool.detach(name)
-      await detached
-    }
   }
 }

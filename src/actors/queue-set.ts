@@ -36,6 +36,7 @@ export class QueueSet {
   private restAsked = false
   private yielding = false
   private yieldedAtNs = 0
+  private released: (() => void) | undefined
 
   /** `tell` hears events of the whole, under the name of the first queue. */
   constructor(pool: QueuePool, tell: (event: QueueEvent) => void) {
@@ -82,6 +83,16 @@ export class QueueSet {
 
   detach(): void {
     for (const member of this.members) this.letGo(member)
+  }
+
+  /** The device is broken: however far its queues have come, they are let go of. Resolves when none holds anything. */
+  release(): Promise<void> {
+    if (this.living.length === 0) return Promise.resolve()
+    this.failure ??= { kind: 'crashed', name: this.first, sentence: 'its device is salvaged' }
+    return new Promise((resolve) => {
+      this.released = resolve
+      this.fail()
+    })
   }
 
   mediumOpened(plan: MediumPlan, renewal: number): void {
@@ -182,6 +193,7 @@ export class QueueSet {
     const said = { ...this.failure, name: this.first }
     this.failure = undefined
     this.tell(said)
+    this.released?.()
   }
 
   private levelsChanged(member: Member, levels: number): void {

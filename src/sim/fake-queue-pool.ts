@@ -21,6 +21,8 @@ export class FakeQueuePool implements QueuePool {
   readonly legacies = new Map<QueueName, QueueLegacy>()
   /** False: queues drain only when {@link FakeQueuePool.finish} is called, as on a medium that is slow. */
   drainsAtOnce = true
+  /** True: what a queue says on its own is heard a turn later, as from a Worker. */
+  answersLater = false
   readonly #phases = new Map<QueueName, Phase>()
   #refusal: string | undefined
 
@@ -44,7 +46,7 @@ export class FakeQueuePool implements QueuePool {
     }
     this.#phases.set(name, 'attached')
     this.attachments.set(name, attachment)
-    this.event$.next({ kind: 'attached', name })
+    this.#say({ kind: 'attached', name })
   }
 
   drain(name: QueueName, onEnospc: OnEnospc): void {
@@ -64,7 +66,7 @@ export class FakeQueuePool implements QueuePool {
     this.log.push(`detach ${name}`)
     assert(this.#phases.get(name) === 'drained', `${name} is detached before it was drained`)
     this.#forget(name)
-    this.event$.next({ kind: 'detached', name })
+    this.#say({ kind: 'detached', name })
   }
 
   yield(name: QueueName): void {
@@ -72,13 +74,13 @@ export class FakeQueuePool implements QueuePool {
     assert(this.#phases.has(name), `${name} is not attached`)
     if (this.#phases.get(name) !== 'attached') return
     this.#forget(name)
-    this.event$.next({ kind: 'yielded', name, atNs: 0 })
+    this.#say({ kind: 'yielded', name, atNs: 0 })
   }
 
   mediumOpened(name: QueueName, plan: MediumPlan, renewal: number): void {
     this.log.push(`medium ${name} ${plan.geometry.sectorCount}`)
     assert(this.#phases.has(name), `${name} is not attached`)
-    this.event$.next({ kind: 'mediumRenewed', name, renewal })
+    this.#say({ kind: 'mediumRenewed', name, renewal })
   }
 
   statistics(_name: QueueName): Float64Array | undefined {
@@ -97,7 +99,7 @@ export class FakeQueuePool implements QueuePool {
   finish(name: QueueName): void {
     assert(this.#phases.has(name), `${name} is not attached`)
     this.#phases.set(name, 'drained')
-    this.event$.next({ kind: 'drained', name, abandoned: 0 })
+    this.#say({ kind: 'drained', name, abandoned: 0 })
   }
 
   /** Its plane threw; everything is given back. */
@@ -108,6 +110,11 @@ export class FakeQueuePool implements QueuePool {
 
   levels(name: QueueName, levels: number): void {
     this.event$.next({ kind: 'levels', name, levels })
+  }
+
+  #say(event: QueueEvent): void {
+    if (this.answersLater) setImmediate(() => this.event$.next(event))
+    else this.event$.next(event)
   }
 
   #rest(command: string, name: QueueName): void {

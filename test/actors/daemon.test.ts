@@ -278,6 +278,18 @@ test('SIGTERM parks: state stays 4, nothing is held, and the next start serves t
   expect(plane.queues.attachments.has(QUEUE)).toBe(true)
 })
 
+/** What a device hears from the moment on at which it is told to go. */
+const PARKING = ['operator.parked', 'queue.drained', 'queue.detached', 'host.channelUnbound', 'host.ringUnmapped', 'host.grantsClosed']
+
+test.each(PARKING)('its actor crashes at %s, while the daemon parks: nothing is held, and it is not started again', async (event) => {
+  const guest = await plane.connected(5)
+  plane.queues.answersLater = true
+  plane.plants.add(`vbd/5/51712 ${event}`)
+  expect(await plane.daemon.stop('park')).toEqual({ mode: 'park', devices: 1, left: [], held: NOTHING })
+  expect([plane.plants.size, plane.media.held, await guest.backendState()]).toEqual([0, [], 'Connected'])
+  expect(plane.stateOf(5)).toBe('Ended')
+})
+
 test('stop --close brings every device to Closed; a second signal ends the wait for a medium that hangs', async () => {
   const guest = await plane.connected(5)
   plane.queues.drainsAtOnce = false

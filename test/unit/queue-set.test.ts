@@ -87,6 +87,24 @@ test('another process takes over: who yields and who rests by itself are all gon
   expect(pool.log.slice(3)).toEqual(['yield d/q0', 'detach d/q1', 'yield d/q2'])
 })
 
+test.each(['attached', 'draining', 'drained', 'detaching', 'detached'] as const)(
+  'its device breaks when all are %s: none is told anything twice, and it is known when none holds anything',
+  async (phase) => {
+    const { pool, set, attach, left } = bench()
+    attach()
+    pool.drainsAtOnce = phase !== 'draining'
+    if (phase !== 'attached') set.drain('wait')
+    pool.answersLater = true
+    if (phase === 'detaching' || phase === 'detached') set.detach()
+    if (phase === 'detached') await new Promise((resolve) => setImmediate(resolve))
+    const released = set.release()
+    if (phase === 'draining') for (const name of NAMES) pool.finish(name)
+    await released
+    expect(left()).toEqual([])
+    for (const command of ['drain', 'detach'])
+      expect(pool.log.filter((line) => line.startsWith(command))).toHaveLength(NAMES.length)
+  })
+
 test('levels are what any of them has; a medium is renewed when all have it', () => {
   const { pool, set, full, said, attach } = bench()
   attach()
