@@ -37,6 +37,10 @@ int BorrowFd(uint32_t handle);
 void GiveBack(uint32_t handle);
 
 /// One borrow that ends with its scope or its owner's.
+/// Has every page there, writable, and changes none: no page fault is left for the data path, and a lack of memory
+/// shows here. → false with errno. Others may be writing in them.
+bool PopulatePages(void* address, size_t length);
+
 class Borrow {
  public:
   Borrow() = default;

@@ -74,19 +74,32 @@ napi_value MemfdSize(napi_env env, napi_callback_info info) {
   return Number(env, static_cast<double>(status.st_size));
 }
 
-/// allocate(handle, bytes): the file has these bytes and the disk has given them (a sparse file may be SIGBUS).
-napi_value Allocate(napi_env env, napi_callback_info info) {
+/// mapFile(path, bytes) → mapping's handle: the file is made where there is none, has at least these bytes, the disk has
+/// given them, and all their pages are there.
+napi_value MapFile(napi_env env, napi_callback_info info) {
   Args args(env, info);
-  uint32_t handle;
+  std::string path;
   uint64_t bytes;
-  if (!args.Handle(0, &handle) || !args.Whole(1, 1e15, &bytes) || bytes == 0)
-    return ThrowInvalid(env, "allocate takes a handle and a length above 0");
-  Borrow borrow;
-  const int fd = borrow.TakeFd(handle);
-  if (fd < 0) return ThrowUnknown(env);
-  errno = AllocateFile(fd, static_cast<off_t>(bytes));
-  if (errno) return ThrowErrno(env, "posix_fallocate");
-  return Undefined(env);
+  if (!args.Text(0, &path) || !args.Whole(1, 1e15, &bytes) || bytes == 0)
+    return ThrowInvalid(env, "mapFile takes a path and a length above 0");
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return ThrowErrno(env, "open");
+  const auto length = static_cast<off_t>(bytes);
+  const char* failed = nullptr;
+  struct stat status;
+  void* address = MAP_FAILED;
+  if (fstat(fd, &status) < 0) failed = "fstat";
+  if (!failed && status.st_size != length && (errno = AllocateFile(fd, length)) != 0) failed = "posix_fallocate";
+  // SAFETY: a new mapping at an address of the kernel's choice, of a file that is as long.
+  if (!failed && (address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) == MAP_FAILED)
+    failed = "mmap";
+  if (!failed && !PopulatePages(address, bytes)) failed = "madvise";
+  const int number = errno;
+  if (failed && address != MAP_FAILED) munmap(address, bytes);
+  close(fd);
+  errno = number;
+  if (failed) return ThrowErrno(env, failed);
+  return Unsigned(env, AdoptMapping({static_cast<uint8_t*>(address), bytes, true}, "file"));
 }
 
 napi_value EventfdCreate(napi_env env, napi_callback_info info) {
@@ -132,7 +145,7 @@ void InitShm(Napi::Env env, Napi::Object exports) {
   using namespace xbbd;
   Export(env, exports, "memfdCreate", MemfdCreate);
   Export(env, exports, "memfdSize", MemfdSize);
-  Export(env, exports, "allocate", Allocate);
+  Export(env, exports, "mapFile", MapFile);
   Export(env, exports, "eventfdCreate", EventfdCreate);
   Export(env, exports, "eventfdWrite", EventfdWrite);
   Export(env, exports, "eventfdRead", EventfdRead);

@@ -58,19 +58,10 @@ export interface BatchesEnd {
 export const HEADER_WORDS_MAX = 1 << 14
 
 export function readHeader(words: Int32Array): HeaderResult {
-  if (words.length < HEADER_FIXED_WORDS + BATCH_FRAME_WORDS) return fault('it is too short to be a segment')
-  if (words[0] !== MAGIC_0 || words[1] !== MAGIC_1) return fault('it does not begin with the journal magic')
-  if (words[H_VERSION] !== FORMAT_VERSION)
-    return fault(`its format version is ${words[H_VERSION]}, and this program reads version ${FORMAT_VERSION}`)
-  const headerWords = words[H_WORDS]
-  const cborBytes = words[H_CBOR_BYTES]
-  const headerMax = Math.min(HEADER_WORDS_MAX, words.length)
-  if (headerWords < HEADER_FIXED_WORDS || headerWords > headerMax || (headerWords & 1) !== 0)
-    return fault('the length of its header is impossible')
-  if (cborBytes < 1 || cborBytes > (headerWords - HEADER_FIXED_WORDS) * 4) return fault('its header is cut off')
-  if (words[H_CRC] !== crcOfHeader(words, headerWords)) return fault('the checksum of its header is wrong')
+  const sentence = judgeHeader(words)
+  if (sentence !== undefined) return fault(sentence)
   try {
-    const bytes = new Uint8Array(words.buffer, words.byteOffset + HEADER_FIXED_WORDS * 4, cborBytes)
+    const bytes = new Uint8Array(words.buffer, words.byteOffset + HEADER_FIXED_WORDS * 4, words[H_CBOR_BYTES])
     const identity = decode(bytes, { allowBigInt: false }) as unknown
     if (!isIdentity(identity)) return fault('its header does not say whose journal it is')
     const header = {
@@ -79,13 +70,33 @@ export function readHeader(words: Int32Array): HeaderResult {
       sequence: words[H_SEQUENCE] >>> 0,
       firstBatch: words[H_BATCH] >>> 0,
       chain: words[H_CHAIN],
-      headerWords,
+      headerWords: words[H_WORDS],
       capacity: words[H_CAPACITY] >>> 0,
     }
     return { ok: true, header }
   } catch (error) {
     return fault(`its header cannot be decoded: ${sentenceOf(error)}`)
   }
+}
+
+/** Only which segment of the pool it is; undefined when it is none that could be read. */
+export function readSequence(words: Int32Array): number | undefined {
+  return judgeHeader(words) === undefined ? words[H_SEQUENCE] >>> 0 : undefined
+}
+
+/** What is wrong with a header, as far as its fixed part and its checksum tell. */
+function judgeHeader(words: Int32Array): string | undefined {
+  if (words.length < HEADER_FIXED_WORDS + BATCH_FRAME_WORDS) return 'it is too short to be a segment'
+  if (words[0] !== MAGIC_0 || words[1] !== MAGIC_1) return 'it does not begin with the journal magic'
+  if (words[H_VERSION] !== FORMAT_VERSION)
+    return `its format version is ${words[H_VERSION]}, and this program reads version ${FORMAT_VERSION}`
+  const headerWords = words[H_WORDS]
+  const cborBytes = words[H_CBOR_BYTES]
+  const headerMax = Math.min(HEADER_WORDS_MAX, words.length)
+  if (headerWords < HEADER_FIXED_WORDS || headerWords > headerMax || (headerWords & 1) !== 0)
+    return 'the length of its header is impossible'
+  if (cborBytes < 1 || cborBytes > (headerWords - HEADER_FIXED_WORDS) * 4) return 'its header is cut off'
+  return words[H_CRC] === crcOfHeader(words, headerWords) ? undefined : 'the checksum of its header is wrong'
 }
 
 /** Whether the types are those of {@link JournalIdentity}; `settings` is judged by whoever uses it. */

@@ -1,11 +1,11 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, ftruncateSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   adopt, closeDescriptor, descriptorOf, duplicate, giveBack, map, mapMemory, owned, unmap, view,
 } from '../../src/io/native/owners.js'
 import {
-  allocateFile, eventfdCreate, eventfdRead, eventfdWrite, memfdCreate, memfdSize,
+  eventfdCreate, eventfdRead, eventfdWrite, memfdCreate, memfdSize,
 } from '../../src/io/native/shm.js'
 
 const failing = (code: string) => expect.objectContaining({ code }) as Error
@@ -112,7 +112,7 @@ test('descriptors are adopted, duplicated, closed once', () => {
   expect(() => closeDescriptor(handle)).toThrow(failing('EBADF'))
   expect(() => descriptorOf(handle)).toThrow(failing('EBADF'))
   expect(() => { closeSync(number) }).toThrow(failing('EBADF'))
-  allocateFile(twin, 10_000)
+  ftruncateSync(descriptorOf(twin), 10_000)
   expect(readFileSync(join(scratch, 'f')).length).toBe(10_000)
   closeDescriptor(twin)
   expect(() => adopt(1_000_000)).toThrow(failing('EBADF'))
@@ -134,13 +134,13 @@ test('a memfd is sealed and its size known; an unsealed one is refused', () => {
   const sealed = memfdCreate('test', 8192, { allocate: true })
   expect(memfdSize(sealed)).toBe(8192)
   const growing = memfdCreate('test', 4096, { sealGrow: false })
-  allocateFile(growing, 12_288)
+  ftruncateSync(descriptorOf(growing), 12_288)
   expect(memfdSize(growing)).toBe(12_288)
   const open = memfdCreate('test', 8192, { sealShrink: false, sealGrow: false })
   expect(() => memfdSize(open)).toThrow(failing('EPERM'))
   const file = adopt(openSync(join(scratch, 'f'), 'w'))
   expect(() => memfdSize(file)).toThrow(failing('EPERM'))
-  expect(() => { allocateFile(sealed, 16_384) }).toThrow(failing('EPERM'))
+  expect(() => { ftruncateSync(descriptorOf(sealed), 16_384) }).toThrow(failing('EPERM'))
   for (const handle of [sealed, growing, open, file]) closeDescriptor(handle)
   expect(() => memfdCreate('', 0)).toThrow(failing('EINVAL'))
   expect(() => memfdCreate('x'.repeat(300), 4096)).toThrow(failing('EINVAL'))

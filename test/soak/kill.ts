@@ -7,8 +7,8 @@
  *
  * It prints where the deaths were and how long a successor took to its first answer: from its restart, and from the
  * program's own start, which is its first line in the log (Node has begun and loaded it, the configuration is read).
- * What is started is the bundle, as installed. Ends with 1 when anything was lost, wrong, late, or answered twice or
- * never.
+ * What is started is the bundle, as installed, and its run.dir lies on a tmpfs, as /run does. Ends with 1 when anything
+ * was lost, wrong, late, or answered twice or never.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -36,7 +36,9 @@ function spread(values: readonly number[]): string {
 
 async function series(title: string, options: KillOptions): Promise<boolean> {
   const say = (round: number, how: string) => process.stderr.write(`soak: ${title}: death ${round + 1}, ${how}\n`)
-  const report = await killAgainAndAgain({ ...options, program: join(folder, 'cli/main.js'), say })
+  const runDir = mkdtempSync('/dev/shm/xbbd-soak-')
+  const report = await killAgainAndAgain({ ...options, runDir, program: join(folder, 'cli/main.js'), say })
+  rmSync(runDir, { recursive: true })
   const restart = spread(report.firstAnswers.map(({ fromRestart }) => fromRestart))
   const program = spread(report.firstAnswers.map(({ fromProgram }) => fromProgram))
   const sound = isSound(report)

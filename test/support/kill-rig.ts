@@ -20,6 +20,8 @@ export interface KillOptions {
   readonly imageBytes?: number
   /** What is started as `xbbd`; the compiled tree's by default. */
   readonly program?: string
+  /** Whole path; below the world's directory by default. */
+  readonly runDir?: string
   /** Extra faults, such as `delay=5`: a slow disk keeps writes in flight when the daemon dies. */
   readonly plant?: string
   readonly say?: (round: number, how: string) => void
@@ -69,12 +71,16 @@ class KillRig {
     this.random = new Random(options.seed ?? 1)
   }
 
+  private get runDir(): string {
+    return this.options.runDir ?? `${this.world.dir}/kills`
+  }
+
   async run(): Promise<KillReport> {
     const { rounds, maxBytes = 65_536, imageBytes = 16 << 20 } = this.options
     const { world } = this
     const front = world.started({}, 'test/support/verifying-front.js', world.hostDir, String(maxBytes))
     const domid = Number(/domid (\d+)/.exec(await front.line(/^domid/))?.[1])
-    const first = await world.daemon({ runDir: 'kills', plant: this.options.plant ?? '' })
+    const first = await world.daemon({ runDir: this.runDir, plant: this.options.plant ?? '' })
     await first.attach({ domid, target: world.image(imageBytes) })
     await front.line(/^connected/)
     await this.pause(150)
@@ -114,7 +120,7 @@ class KillRig {
     const seen = firsts(front).length
     front.child.stdin?.write('mark\n')
     const faults = [plant, this.options.plant ?? ''].filter((word) => word !== '').join(',')
-    const places = ['--run-dir', `${world.dir}/kills`, '--host-dir', world.hostDir, '--journal-size', '16M', '--restart-max', '1000']
+    const places = ['--run-dir', this.runDir, '--host-dir', world.hostDir, '--journal-size', '16M', '--restart-max', '1000']
     const began = systemClock.wallMs()
     const { program = 'src/cli/main.js' } = this.options
     const daemon = world.started({ XBBD_PLANT: faults }, program, 'run', ...places)

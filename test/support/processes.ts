@@ -9,7 +9,7 @@
  */
 import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { ControlClient } from '../../src/cli/control/client.js'
 import type { DaemonStatus } from '../../src/cli/control/methods.js'
 import { Blkfront, type BlkfrontOptions } from '../../src/embedded/blkfront/blkfront.js'
@@ -150,7 +150,7 @@ export interface DaemonSetting {
   readonly flags?: readonly string[]
   /** XBBD_PLANT. */
   readonly plant?: string
-  /** Default `run`. */
+  /** Below the world's directory, or anywhere by its whole path; default `run`. */
   readonly runDir?: string
   /** Additions to the environment. */
   readonly env?: NodeJS.ProcessEnv
@@ -198,7 +198,7 @@ export class RealWorld {
 
   /** `xbbd run`, ready. */
   async daemon({ flags = [], plant = '', runDir = 'run', env = {}, under = [] }: DaemonSetting = {}): Promise<DaemonProcess> {
-    const path = join(this.dir, runDir)
+    const path = resolve(this.dir, runDir)
     const places = ['--run-dir', path, '--host-dir', this.hostDir, '--journal-size', '16M']
     const running = this.startedUnder(under, { ...env, XBBD_PLANT: plant }, 'src/cli/main.js', 'run', ...places, ...flags)
     await running.line(/"msg":"ready"/)

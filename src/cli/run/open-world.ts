@@ -17,7 +17,7 @@ import { HypervisorGone } from './hypervisor-gone.js'
 import { mediumOpener } from '../../io/media/open-medium.js'
 import { findLegacies } from '../../io/journal/found-legacies.js'
 import { FileLedger } from '../../io/journal/recovery-ledger.js'
-import { mapLivePool } from '../../io/journal/segment-pool.js'
+import { mapStandingPool } from '../../io/journal/segment-pool.js'
 import { systemClock } from '../../io/native/system-clock.js'
 import { ActorJournals } from '../../journal/actor-journal.js'
 import { chartHash, requireCurrentChart } from '../../machines/compile/index.js'
@@ -147,7 +147,7 @@ async function workersOf(
   if (awaitTurn === undefined) return closedInTheEnd(startWorkersAlone(settings, threads))
   const { journalDir, journalBytes, origin } = settings
   const rehearse = (queues: readonly string[]) => rehearseQueues(journalDir, queues, origin.boot)
-  const pool = mapLivePool(journalDir, journalBytes)
+  const pool = mapStandingPool(journalDir, journalBytes)
   // Another journal.size: its files are not to be touched before the other process has let go of them.
   if (pool === undefined) {
     await awaitTurn({ rehearse, warm: Promise.resolve() })

@@ -19,7 +19,7 @@ import type { PoolPlan } from '../../io/journal/segment-pool.js'
 import { createOpenMediumPort } from '../../io/media/open-port.js'
 import { crcOfWords, nowNs } from '../../io/native/clock.js'
 import { wakeUpCostNs } from '../../io/native/wake-up-cost.js'
-import { view } from '../../io/native/owners.js'
+import { populate, view } from '../../io/native/owners.js'
 import type { JournalOrigin } from '../../journal/format.js'
 import { assert } from '../../protocol/errors.js'
 import { systemClock } from '../../io/native/system-clock.js'
@@ -51,6 +51,7 @@ const given = new Promise<QueueWorkerData>((resolve) => {
 })
 const wakeUpNs = await wakeUpCostNs()
 const data = await given
+populate(data.arenaHandle)
 const pool = new SegmentPool(data.pool)
 const steppers: () => Steppers =
   data.requests === 'xstate'

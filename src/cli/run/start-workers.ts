@@ -12,11 +12,11 @@ import { Legacies } from '../../actors/legacies.js'
 import { WorkerQueuePool } from '../../actors/worker-queue-pool.js'
 import type { WorkerHandle } from '../../actors/worker-queue-pool.js'
 import type { UpMessage } from '../../actors/worker-messages.js'
-import { findLegacies, type FoundSegment } from '../../io/journal/found-legacies.js'
-import { openSegmentPool } from '../../io/journal/segment-pool.js'
+import { findLegacies, legaciesIn, type FoundSegment } from '../../io/journal/found-legacies.js'
+import { mapStandingPool, openSegmentPool } from '../../io/journal/segment-pool.js'
 import type { OpenPool, SegmentPool } from '../../io/journal/segment-pool.js'
 import { reapOrphans } from '../../io/media/native-engine.js'
-import { mapMemory, unmap } from '../../io/native/owners.js'
+import { reserveMemory, unmap } from '../../io/native/owners.js'
 import type { RecoveryLedger } from '../../ports/queues.js'
 import { sentenceOf } from '../../protocol/errors.js'
 import type { QueueWorkerData } from './queue-worker-main.js'
@@ -60,9 +60,10 @@ export interface StartedWorkers {
 export function startWorkersAlone(
   settings: WorkerSettings, threads = new WorkerThreads(0), announced = false,
 ): StartedWorkers {
-  const found = findLegacies(settings.journalDir)
-  const pool = openSegmentPool(settings.journalDir, settings.journalBytes, found)
-  const workers = startWorkers(settings, pool, threads)
+  const { journalDir, journalBytes } = settings
+  const standing = mapStandingPool(journalDir, journalBytes)
+  const found = standing ? legaciesIn(standing.pool) : findLegacies(journalDir)
+  const workers = startWorkers(settings, standing ?? openSegmentPool(journalDir, journalBytes, found), threads)
   workers.begin({ found, announced })
   return workers
 }
@@ -73,7 +74,9 @@ export function startWorkers(
 ): StartedWorkers {
   const { ledger, recoveriesMax: attemptsMax, origin: { boot } } = settings
   const legacies = new Legacies({ boot, ledger, attemptsMax })
-  const arenas = Array.from({ length: settings.workers }, () => mapMemory(settings.arenaBytes + DESCRIPTOR_AREA_BYTES))
+  // Each Worker populates its own, while this thread goes on.
+  const arenaBytes = settings.arenaBytes + DESCRIPTOR_AREA_BYTES
+  const arenas = Array.from({ length: settings.workers }, () => reserveMemory(arenaBytes))
   const queues = new WorkerQueuePool({
     workers: settings.workers,
     table: pool.table,

@@ -5,10 +5,12 @@
  * guest is waiting.
  *
  *   segment-*.xbj ─ 4 KiB each ─► queue's? newest of its queue? ─► read whole ─► { queue, index, words }
+ *
+ * A pool that can stay as it is is mapped first and looked at in memory: two system calls a file are saved.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { readHeader } from '../../journal/segment-reader.js'
-import { segmentPath, segmentsIn } from './segment-pool.js'
+import { segmentPath, segmentsIn, type SegmentPool } from './segment-pool.js'
 
 export interface FoundSegment {
   readonly queue: string
@@ -24,15 +26,30 @@ const SEGMENT_BYTES_MAX = 1 << 28
 
 /** The newest segment of every queue; nothing when there is no such directory. */
 export function findLegacies(directory: string): FoundSegment[] {
+  const headers = segmentsIn(directory).map((index) => ({
+    index, words: readWords(segmentPath(directory, index), HEADER_BYTES),
+  }))
+  return newestOfEach(headers, (index) => readWords(segmentPath(directory, index), SEGMENT_BYTES_MAX))
+}
+
+/** The same of a pool that is mapped; what is found is a copy. */
+export function legaciesIn(pool: SegmentPool): FoundSegment[] {
+  const all = pool.plan.segments.map((_, index) => ({ index, words: pool.words(index) }))
+  return newestOfEach(all, (index) => pool.words(index).slice())
+}
+
+function newestOfEach(
+  segments: readonly { readonly index: number; readonly words: Int32Array }[], whole: (index: number) => Int32Array,
+): FoundSegment[] {
   const newest = new Map<string, { index: number; sequence: number }>()
-  for (const index of segmentsIn(directory)) {
-    const read = readHeader(readWords(segmentPath(directory, index), HEADER_BYTES))
+  for (const { index, words } of segments) {
+    const read = readHeader(words)
     if (!read.ok || read.header.identity.kind !== 'queue') continue
     const { sequence, identity: { journal } } = read.header
     if (sequence > (newest.get(journal)?.sequence ?? -1)) newest.set(journal, { index, sequence })
   }
   return [...newest].map(([queue, { index }]) => {
-    const words = readWords(segmentPath(directory, index), SEGMENT_BYTES_MAX)
+    const words = whole(index)
     return { queue, index, bytes: words.length * 4, words }
   })
 }

@@ -10,16 +10,15 @@
  * Files that an earlier process left are history: they stay as they are until their turn comes to be recycled. Those
  * from which a queue will be gone on with (found-legacies.ts) are kept until that has happened. A process that is to
  * take over from one that lives maps the files while that one still writes them, and changes nothing in them
- * (`mapLivePool`); it makes them its own (`adopt`) when the other has let go.
+ * (`mapStandingPool`); it makes them its own (`adopt`) when the other has let go.
  */
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { XbbdError, codeOf } from '../../protocol/errors.js'
-import { mediaAddon } from '../media/native-engine.js'
-import { closeDescriptor, giveBack, map, unmap, view } from '../native/owners.js'
-import { allocateFile } from '../native/shm.js'
+import { giveBack, unmap, view } from '../native/owners.js'
+import { mapFile } from '../native/shm.js'
 import type { SegmentSource } from '../../journal/batch-writer.js'
-import { readHeader } from '../../journal/segment-reader.js'
+import { readHeader, readSequence } from '../../journal/segment-reader.js'
 import { SegmentTable } from '../../journal/segment-table.js'
 
 export const SMALL_SEGMENT_BYTES = 64 * 1024
@@ -82,8 +81,8 @@ export class SegmentPool {
   /** What others wrote is history from now on, but for the segments in `keep`: they are held. */
   adopt(keep: readonly KeptSegment[]): void {
     this.plan.segments.forEach((_, index) => {
-      const header = readHeader(this.words(index))
-      if (header.ok) this.table.adopt(index, header.header.sequence)
+      const sequence = readSequence(this.words(index))
+      if (sequence !== undefined) this.table.adopt(index, sequence)
     })
     for (const { index } of keep) this.table.hold(index)
   }
@@ -113,8 +112,8 @@ export function openSegmentPool(directory: string, bytes: number, keep: readonly
   return mapPool(directory, sizes, bytes)
 }
 
-/** The pool that another process is at work in, not adopted; undefined when it is not of `bytes` in all. */
-export function mapLivePool(directory: string, bytes: number): OpenPool | undefined {
+/** The pool that another process made and may be at work in, not adopted; undefined when it has not `bytes` in all. */
+export function mapStandingPool(directory: string, bytes: number): OpenPool | undefined {
   const indices = segmentsIn(directory)
   const sizes = indices.map((index) => fileSize(segmentPath(directory, index)))
   const whole = indices.every((index, place) => index === place)
@@ -168,39 +167,15 @@ function segmentSizes(bytes: number): number[] {
 }
 
 function mapSegment(path: string, bytes: number, poolBytes: number): number {
-  const fresh = !existsSync(path)
-  const descriptor = openSync(path, 'a+', 0o600)
-  closeSync(descriptor)
-  const file = mediaAddon.fileOpen(path, false, false)
   try {
-    if (fresh || fileSize(path) !== bytes) allocateFile(file, bytes)
-    const handle = map(file, bytes, 0, true)
-    touch(handle)
-    return handle
+    return mapFile(path, bytes)
   } catch (error) {
     if (codeOf(error) !== 'ENOSPC') throw error
     const sentence = `no room for ${poolBytes} bytes of journal at ${path}: free some or lower journal.size`
     throw new XbbdError('XBBD_JOURNAL_NO_ROOM', sentence, { cause: error, exitCode: 73 })
-  } finally {
-    closeDescriptor(file)
   }
 }
 
 function fileSize(path: string): number {
-  const descriptor = openSync(path, 'r')
-  try {
-    return fstatSync(descriptor).size
-  } finally {
-    closeSync(descriptor)
-  }
-}
-
-/**
- * Writes to each page, so that every page is there before it is needed, and changes none: in one indivisible step,
- * because another process may be writing there.
- */
-function touch(handle: number): void {
-  const words = new Int32Array(view(handle))
-  for (let word = 0; word < words.length; word += 1024) Atomics.or(words, word, 0)
-  giveBack(handle)
+  return statSync(path).size
 }

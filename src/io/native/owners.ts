@@ -33,6 +33,7 @@ interface OwnersAddon {
   descriptorOf(handle: number): number
   map(handle: number, length: number, offset: number, writable: boolean): number
   mapMemory(bytes: number): number
+  populate(handle: number): void
   view(handle: number): ArrayBuffer
   giveBack(handle: number): void
   unmap(handle: number): void
@@ -65,8 +66,18 @@ export const descriptorOf = (handle: number): number => addon.descriptorOf(handl
 export const map = (handle: number, length: number, offset: number, writable: boolean): number =>
   addon.map(handle, length, offset, writable)
 
-/** Zeroed memory of this process, populated at once; for arenas. @returns the mapping's handle. Throws ENOMEM. */
-export const mapMemory = (bytes: number): number => addon.mapMemory(bytes)
+/** Zeroed memory of this process, populated at once. @returns the mapping's handle. Throws ENOMEM. */
+export function mapMemory(bytes: number): number {
+  const handle = reserveMemory(bytes)
+  populate(handle)
+  return handle
+}
+
+/** The same, of which no page is there before {@link populate} or its first use. */
+export const reserveMemory = (bytes: number): number => addon.mapMemory(bytes)
+
+/** Has every page of a mapping there, so that none is missed later; changes none. Throws ENOMEM. */
+export const populate = (handle: number): void => addon.populate(handle)
 
 /**
  * This thread's `ArrayBuffer` over the mapping, the same one each time; counts as one borrow. It cannot be

@@ -19,7 +19,7 @@ export interface MemfdOptions {
 interface ShmAddon {
   memfdCreate(name: string, bytes: number, shrink: boolean, grow: boolean, allocate: boolean): number
   memfdSize(handle: number): number
-  allocate(handle: number, bytes: number): void
+  mapFile(path: string, bytes: number): number
   eventfdCreate(): number
   eventfdWrite(handle: number): void
   eventfdRead(handle: number): number
@@ -36,8 +36,12 @@ export function memfdCreate(name: string, bytes: number, options: MemfdOptions =
 /** The size in bytes of a memfd that was received. Throws EPERM unless it is sealed against shrinking. */
 export const memfdSize = (handle: number): number => addon.memfdSize(handle)
 
-/** Gives a file these bytes for good (posix_fallocate): a sparse file on a full tmpfs is SIGBUS. Throws ENOSPC. */
-export const allocateFile = (handle: number, bytes: number): void => addon.allocate(handle, bytes)
+/**
+ * Maps a file, shared and writable; it is made where there is none. It has these bytes for good (posix_fallocate: a
+ * sparse file on a full tmpfs is SIGBUS), and each page is there before it is needed; what stands in it is not changed.
+ * @returns the mapping's handle. Throws ENOSPC.
+ */
+export const mapFile = (path: string, bytes: number): number => addon.mapFile(path, bytes)
 
 /** A new eventfd: non-blocking, counter 0. @returns its handle. */
 export const eventfdCreate = (): number => addon.eventfdCreate()
