@@ -1080,7 +1080,7 @@ export const deviceMachine = createMachine({
         },
         openingMedium: {
           description: 'The lock is waited for as long as it takes: the writes of the dead hold it, and are to end first.',
-          entry: ['openMediumPatiently'],
+          entry: ['rememberInserted', 'openMediumPatiently'],
           on: {
             'frontend.Unknown': [
               {
@@ -1159,6 +1159,12 @@ export const deviceMachine = createMachine({
                 target: '#device.Closing.closingMedium',
                 description: 'No medium to answer from, and the front end has closed.',
                 actions: ['endQuietly'],
+              },
+              {
+                guard: 'isDrive',
+                target: 'negotiating',
+                description: 'No disc that could be read: the drive is empty, and says why.',
+                actions: ['noteUnreadable'],
               },
               {
                 target: '#device.Closing.closingMedium',

@@ -475,6 +475,32 @@ describe('S3, S5: discs', () => {
     expect(plane.stateOf(5)).toMatch(/^Connected/)
   })
 
+  /** Another process goes on from what the first left, as after its death. */
+  const succeed = async () => {
+    await plane.daemon.stop('park')
+    plane.queues.legacies.set(QUEUE, { kind: 'recoverable', connection: { grefs: [8], evtchn: 9, abi: 'x86_64' } })
+    plane.queues.log.length = 0
+    await plane.restart()
+  }
+
+  test('a successor goes on with the disc that is in: no drive is empty on the way', async () => {
+    const guest = await drive('disc1')
+    await succeed()
+    await plane.until(() => plane.stateOf(5) === 'Connected.intake.Running Connected.medium.Present')
+    await plane.daemon.stop('park')
+    expect(plane.queues.log).toEqual([`attach ${QUEUE}`, `drain patiently ${QUEUE}`, `detach ${QUEUE}`])
+    expect(await guest.node('sectors')).toBe('2048')
+  })
+
+  test('a successor finds the disc unreadable: the drive is empty, and says why', async () => {
+    const guest = await drive('disc1')
+    plane.media.errors.set('disc1', { code: 'missing', sentence: 'disc1 does not exist' })
+    await succeed()
+    await plane.until(async () => (await guest.node('sectors')) === '0')
+    expect([plane.stateOf(5), await guest.backendState()]).toEqual([expect.stringMatching(/^Connected/), 'Connected'])
+    expect(plane.daemon.list()[0].notes.join()).toMatch(/the drive is empty: disc1 does not exist/)
+  })
+
   test('what is no drive says so', async () => {
     await plane.connected(6)
     await expect(plane.daemon.changeDisc({ domid: 6, vdev: 'xvda', target: 'x' })).rejects.toThrow(/is no CD-ROM/)

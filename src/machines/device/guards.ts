@@ -83,6 +83,7 @@ export const guards = {
   directoryGone: ({ context }: GuardArgs) => context.gone,
   isCdrom: ({ context }: GuardArgs) => context.nodes?.cdrom === true,
   targetIsOther: ({ context }: GuardArgs) => context.nodes?.cdrom === true && context.inserted !== context.nodes.target,
+  isDrive: ({ context }: GuardArgs) => context.nodes?.cdrom === true,
   driveIsEmpty: ({ context }: GuardArgs) => context.nodes?.target === '',
   isLatestRenewal: ({ context, event }: GuardArgs) =>
     event.type === 'queue.mediumRenewed' && event.renewal === context.renewals,

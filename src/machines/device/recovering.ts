@@ -179,7 +179,7 @@ export const recovering = {
     },
     openingMedium: {
       description: 'The lock is waited for as long as it takes: the writes of the dead hold it, and are to end first.',
-      entry: ['openMediumPatiently'] as const,
+      entry: ['rememberInserted', 'openMediumPatiently'] as const,
       on: on({
         ...leaving,
         'medium.opened': {
@@ -189,6 +189,10 @@ export const recovering = {
           {
             guard: 'frontendHasLeft', target: letGo, actions: ['endQuietly'],
             description: 'No medium to answer from, and the front end has closed.',
+          },
+          {
+            guard: 'isDrive', target: 'negotiating', actions: ['noteUnreadable'],
+            description: 'No disc that could be read: the drive is empty, and says why.',
           },
           {
             target: letGo, actions: ['endFailed', 'reportAttachFailure', 'switchToClosing'],
