@@ -10,7 +10,8 @@
  *   DIR/cli/run/*.js                      what commands share; one that is not used is not loaded
  *   DIR/embedded/front/main.js            a process that `xbbd demo` starts
  *   DIR/build/Release/xbbd.node           the addon
- *   DIR/visualizations/*.svg              pictures of the charts, for `xbbd chart`
+ *   DIR/visualizations/*.svg              pictures of the charts, for `xbbd chart` and the page
+ *   DIR/page/                             the page: a document, a script, a sheet
  *
  * Code that names a file beside itself lies two folders deep in dist/src/, and so do the shared parts here: relative
  * names hold in both. Nothing is minified: a stack trace in a report of a fault must name our functions.
@@ -22,6 +23,7 @@ import {
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { makePage } from './page.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
@@ -117,4 +119,5 @@ export async function bundleProgram(destination) {
   chmodSync(join(destination, 'cli/main.js'), 0o755)
   mkdirSync(join(destination, 'visualizations'), { recursive: true })
   for (const name of pictures) copyFileSync(join(root, 'visualizations', name), join(destination, 'visualizations', name))
+  await makePage(join(destination, 'page'))
 }

@@ -8,6 +8,7 @@
  *   node-gyp    when native/, binding.gyp or the Node version changed; offline, against the headers beside
  *               the running Node, whatever the home directory holds
  *   tsc         when a source, tsconfig.json or the lock file changed; into dist/
+ *   page        when page/ or what it is bundled with changed; into dist/src/page/
  */
 import { createHash } from 'node:crypto'
 import { spawnSync } from 'node:child_process'
@@ -120,7 +121,22 @@ function compile() {
   writeFileSync(stamp, hash)
 }
 
+async function bundlePage() {
+  // Loaded now, because esbuild is not there before `install`.
+  const { makePage, PAGE_SOURCES } = await import('./page.mjs')
+  const stamp = 'dist/src/page/.xbbd-bundled'
+  const hash = hashOf(PAGE_SOURCES)
+  if (stampHolds(stamp, hash)) return
+  try {
+    await makePage(join(root, 'dist/src/page'))
+  } catch (error) {
+    fail(`the page cannot be bundled: ${error.message}`)
+  }
+  writeFileSync(stamp, hash)
+}
+
 nodeVersionIsServed()
 install()
 buildAddon()
 compile()
+await bundlePage()

@@ -27,6 +27,7 @@ import { addRun } from './commands/run.js'
 import { addStop } from './commands/stop.js'
 import { addTop } from './commands/top.js'
 import { addUpgrade } from './commands/upgrade.js'
+import { addView } from './commands/view.js'
 import type { CommandContext } from './commands/context.js'
 import { WorkerThreads } from './run/worker-threads.js'
 import type { OpenWorld } from './run/world.js'
@@ -58,7 +59,7 @@ export function buildProgram(context: CommandContext): Command {
   addRun(program, context, openWorld)
   const commands = [
     addDemo, addHost, addStop, addUpgrade, addAttach, addDetach, addInsert, addEject, addList, addTop, addDoctor,
-    addJournal, addReplay, addRedrive, addExplain, addChart, addConfig, addCompletion,
+    addJournal, addReplay, addRedrive, addExplain, addView, addChart, addConfig, addCompletion,
   ]
   for (const add of commands) add(program, context)
   inheritSettings(program)

@@ -90,8 +90,11 @@ export interface JournalMoment {
   readonly problems: readonly string[]
 }
 
+/** What a moment is made of: a cursor, or whoever folded one segment. */
+export type Folded = Pick<ChainCursor, 'chain' | 'queue' | 'actors' | 'last' | 'problems'>
+
 /** The moment behind the cursor's last batch, seen at `nowNs` (the cursor's own clock; default: that batch's time). */
-export function momentOf(cursor: ChainCursor, nowNs = cursor.last?.timeNs ?? 0): JournalMoment {
+export function momentOf(cursor: Folded, nowNs = cursor.last?.timeNs ?? 0): JournalMoment {
   const { chain, queue, actors, last } = cursor
   const place = { journal: chain.journal, run: chain.run }
   const core = queue?.core

@@ -12,6 +12,7 @@
 import { RequestState, requestStateNames } from '../machines/generated/request.js'
 import { notesOf } from '../machines/notes.js'
 import type { RingLook } from '../ports/host.js'
+import type { JournalChain } from '../journal/chain.js'
 import type { ActorMoment, JournalMoment, QueueMoment, RequestMoment } from '../journal/moment.js'
 
 export interface Explanation {
@@ -26,6 +27,15 @@ export interface Explanation {
 
 /** The ring's page of a queue, by the name of its journal; of a daemon that runs. */
 export type RingOf = (queue: string) => RingLook | undefined
+
+/** The ring whose references stand in the header of the queue's newest journal. */
+export function ringOf(
+  queue: string, chains: readonly JournalChain[], rings: readonly RingLook[],
+): RingLook | undefined {
+  const connection = chains.findLast(({ journal }) => journal === queue)?.identity.connection
+  const domid = Number(queue.split('/')[1])
+  return rings.find((ring) => ring.domid === domid && `${ring.grefs}` === `${connection?.grefs}`)
+}
 
 /** How a duration is written; the caller has the units. */
 export type Duration = (nanoseconds: number) => string

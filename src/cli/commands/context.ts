@@ -49,7 +49,7 @@ export function withDeviceOptions(command: Command): Command {
 
 /** Connects to the daemon that the options mean, and closes the connection after `use`. */
 export async function withDaemon<T>(options: DaemonOptions, use: (client: ControlClient) => Promise<T>): Promise<T> {
-  const client = await ControlClient.connect(socketPath(options))
+  const client = await ControlClient.connect(daemonSocketOf(options))
   try {
     return await use(client)
   } finally {
@@ -57,7 +57,8 @@ export async function withDaemon<T>(options: DaemonOptions, use: (client: Contro
   }
 }
 
-function socketPath(options: DaemonOptions): string {
+/** The control socket that the options mean. */
+export function daemonSocketOf(options: DaemonOptions): string {
   if (options.socket !== undefined) return options.socket
   const { settings } = settingsOrThrow(loadSettings({ file: readConfigFile(options.config) }))
   return controlSocketOf(settings)

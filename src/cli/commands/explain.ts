@@ -5,7 +5,6 @@
  */
 import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
-import type { JournalChain } from '../../journal/chain.js'
 import type { DeviceListing } from '../../ports/daemon-api.js'
 import type { RingLook } from '../../ports/host.js'
 import { XbbdError } from '../../protocol/errors.js'
@@ -50,7 +49,7 @@ interface Living {
 
 /** How things stood when the recording ended; of a daemon that runs, how they stand. */
 async function ofPath(path: string, living?: Living): Promise<Explanation[]> {
-  const [{ openJournals, chainsToFold }, { Recording }, { recordingMoment }, { explain }] = await Promise.all([
+  const [{ openJournals, chainsToFold }, { Recording }, { recordingMoment }, { explain, ringOf }] = await Promise.all([
     import('../../journal/journal-files.js'),
     import('../../journal/recording.js'),
     import('../replay/moment-text.js'),
@@ -61,13 +60,6 @@ async function ofPath(path: string, living?: Living): Promise<Explanation[]> {
   recording.end()
   const { journals } = recordingMoment(recording, living?.nowNs ?? recording.latest()?.timeNs ?? 0)
   return explain(journals, formatNanoseconds, living && ((queue) => ringOf(queue, chains, living.rings)))
-}
-
-/** The ring whose references stand in the header of the queue's newest journal. */
-function ringOf(queue: string, chains: readonly JournalChain[], rings: readonly RingLook[]): RingLook | undefined {
-  const connection = chains.findLast(({ journal }) => journal === queue)?.identity.connection
-  const domid = Number(queue.split('/')[1])
-  return rings.find((ring) => ring.domid === domid && `${ring.grefs}` === `${connection?.grefs}`)
 }
 
 /** How things stand now, by the clock that the daemon's journals use. */

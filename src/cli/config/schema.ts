@@ -74,6 +74,12 @@ export const schema = {
     fallback: '',
     doc: 'Where Prometheus may fetch /metrics, as 127.0.0.1:9808 or [::1]:9808; empty: on the control socket alone.',
   },
+  'page.listen': {
+    ...fixed,
+    kind: { type: 'word', pattern: LOOPBACK_PORT, says: 'empty, or a loopback address and port: 127.0.0.1:9809' },
+    fallback: '',
+    doc: 'Where browsers may open the page, as 127.0.0.1:9809; its address is in run.dir/page; empty: by `xbbd view`.',
+  },
   'backend.domid': {
     ...fixed,
     kind: { type: 'integer', min: 0, max: DOMID_MAX },

@@ -5,9 +5,11 @@
  * what is in metrics.ts and nothing else, takes no method but GET and HEAD, and no request that a web page of somewhere
  * else has made under a name of its own (Host must be an address of the loopback).
  *
+ * On the control socket, everything else is the page's (cli/page/).
+ *
  *   8 connections · 5 s for a request · 8 KiB of headers
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { EXPOSITION_TYPE } from '../../observe/exposition.js'
 import { codeOf, sentenceOf, XbbdError } from '../../protocol/errors.js'
 
@@ -16,16 +18,20 @@ const PATIENCE_MS = 5000
 const HEADER_BYTES_MAX = 8192
 const LOOPBACK = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/
 
-/** A server that answers whoever is connected to it, and listens nowhere by itself. */
-export function metricsHttp(text: () => string, isOpen: (request: IncomingMessage) => boolean = () => true): Server {
+/** A server that answers whoever is connected, and listens nowhere by itself. `others` has all but metrics. */
+export function metricsHttp(
+  text: () => string, isOpen: (request: IncomingMessage) => boolean = () => true, others?: RequestListener,
+): Server {
   const timeouts = { headersTimeout: PATIENCE_MS, requestTimeout: PATIENCE_MS, keepAliveTimeout: PATIENCE_MS }
   const server = createServer({ ...timeouts, maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
+    const isOurs = request.url?.split('?')[0] === '/metrics'
+    if (!isOurs && others !== undefined) return others(request, response)
     if (!isOpen(request)) return say(response, 403, 'this port answers under the name of a loopback address only\n')
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('Allow', 'GET, HEAD')
       return say(response, 405, 'only GET is answered here\n')
     }
-    if (request.url?.split('?')[0] !== '/metrics') return say(response, 404, 'there is /metrics, and nothing else\n')
+    if (!isOurs) return say(response, 404, 'there is /metrics, and nothing else\n')
     return say(response, 200, text(), EXPOSITION_TYPE)
   })
   server.maxConnections = CONNECTIONS_MAX

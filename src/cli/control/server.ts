@@ -9,8 +9,8 @@
  *   requests        16 of one client at once
  *   unread answers  4 MiB for one client; one that does not read is cut off, and costs nobody else anything
  *
- * A client whose first byte is a capital letter speaks HTTP, and is handed to the server of metrics (metrics-http.ts);
- * every other line begins with a brace.
+ * A client whose first byte is a capital letter speaks HTTP, and is handed to the server of metrics and of the page
+ * (metrics-http.ts); every other line begins with a brace.
  *
  * A socket file that nobody listens on is left over from a daemon that was killed, and is replaced; one on which
  * somebody answers is another daemon, and this one does not start.

@@ -2,7 +2,7 @@
  * @packageDocumentation
  * The daemon's process, from lock to exit status. The order matters:
  *
- *   settings ─► lock run.dir ─► open the world ─► control socket ─► port for metrics ─► «ready»
+ *   settings ─► lock run.dir ─► open the world ─► control socket ─► ports ─► «ready»
  *   stop ─► devices parked or closed ─► answer to who asked ─► control socket ─► world ─► lock ─► status
  *
  *   succeeding: settings ─► world, all but the devices ─► its turn ─► lock ─► devices ─► control socket ─► «ready»
@@ -32,6 +32,7 @@ import type { ProgramCommand } from '../upgrade/successor-process.js'
 import { Announcer } from './announcer.js'
 import { lockRunDir, lockRunDirSoon, type RunLock } from './lock.js'
 import type { Log } from './log.js'
+import { pageDoor, type PageDoor } from './page-door.js'
 import { scraperOf, type Scraper } from './scrape.js'
 import { ServiceManager } from './service-manager.js'
 import { statusOf, Stopper } from './stopper.js'
@@ -215,8 +216,10 @@ class Service implements ControlledDaemon {
     const { options: { version }, early } = this.parts
     const socket = controlSocketOf(this.settings)
     const scraper = scraperOf(this.world, version, systemClock)
-    const control = await ControlServer.listen(socket, controlMethods(this), metricsHttp(scraper.text))
-    const closePort = await this.openPort(scraper, control)
+    const page = pageDoor(this.world, this.settings, version)
+    const http = metricsHttp(scraper.text, undefined, page.handle)
+    const control = await ControlServer.listen(socket, controlMethods(this), http)
+    const closePort = await this.openPorts(scraper, page, control)
     this.leavePlaces = () => {
       control.leave()
       void closePort()
@@ -251,17 +254,20 @@ class Service implements ControlledDaemon {
     }
   }
 
-  /** The port for Prometheus, where one is wanted; a daemon that cannot have it does not start. */
-  private async openPort(scraper: Scraper, control: ControlServer): Promise<() => Promise<void>> {
+  /** The ports for Prometheus and for browsers, where they are wanted; a daemon that cannot have one does not start. */
+  private async openPorts(scraper: Scraper, page: PageDoor, control: ControlServer): Promise<() => Promise<void>> {
     const address = this.settings['metrics.listen']
-    if (address === '') return () => Promise.resolve()
+    const closers: (() => Promise<void>)[] = []
     try {
-      return await listenForMetrics(address, scraper.text)
+      if (address !== '') closers.push(await listenForMetrics(address, scraper.text))
+      closers.push(await page.listen())
     } catch (error) {
+      for (const close of closers) await close()
       scraper.close()
       await control.close()
       throw error
     }
+    return async () => void (await Promise.all(closers.map((close) => close())))
   }
 
   /** Another process serves, or this one begins anew: then signals are kept for its next world. */
