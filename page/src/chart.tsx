@@ -44,8 +44,6 @@ export function Chart({ chart, name, states, counts, trail }: Props) {
       const root = document_?.documentElement
       if (isOver || holder.current === null) return
       if (root === undefined) return holder.current.replaceChildren()
-      // The page's own sheet has the same rules; one in the picture would be against the page's policy.
-      for (const style of root.querySelectorAll('style')) style.remove()
       holder.current.replaceChildren(document.importNode(root, true))
       setLoaded(name)
     })

@@ -4,7 +4,7 @@
  * charts. Names come from a browser, so only those are served that are in this list or look like a picture's.
  *
  *   /  index.html    /app.js, /style.css, /icon.svg    /charts.css: the look that all pictures carry
- *   /charts/NAME.svg                 as `xbbd chart` hands them out
+ *   /charts/NAME.svg   as `xbbd chart` hands them out, but for the sheet
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -34,13 +34,20 @@ const CHART = /^\/charts\/([a-z]+(?:\.[A-Za-z]+)?\.svg)$/
 export function assetOf(path: string): Asset | undefined {
   if (path === '/charts.css') return { type: SHEET, body: Buffer.from(look) }
   const chart = CHART.exec(path)?.[1]
-  if (chart !== undefined) return read(join(packageRoot(), 'visualizations', chart), PICTURE)
+  if (chart !== undefined) return withoutStyle(read(join(packageRoot(), 'visualizations', chart), PICTURE))
   if (!Object.hasOwn(FILES, path)) return undefined
   const [file, type] = FILES[path]
   const asset = read(fileURLToPath(new URL(`../../page/${file}`, import.meta.url)), type)
   if (asset !== undefined) return asset
   const sentence = `the page's ${file} is not where it was installed: install xbbd again`
   throw new XbbdError('XBBD_PAGE', sentence, { exitCode: 66 })
+}
+
+/** A sheet within a picture is against the page's policy; /charts.css has the same rules. */
+function withoutStyle(picture: Asset | undefined): Asset | undefined {
+  if (picture === undefined) return undefined
+  const text = picture.body.toString('utf8').replace(/<style>[^]*?<\/style>\n/, '')
+  return { ...picture, body: Buffer.from(text) }
 }
 
 function read(path: string, type: string): Asset | undefined {
