@@ -84,9 +84,10 @@ uint32_t UsedBytes(uint32_t head, uint32_t stride) {
   return first + 8 * segments;
 }
 
-/// Copies what of one entry means something: its first word decides, and is not read again.
+/// Copies what of one entry means something: its first word decides, and is not read again. `whole`: it may be anything.
 template <typename Word>
-void CopyUsed(uint8_t* to, const uint8_t* from, uint32_t stride) {
+void CopyUsed(uint8_t* to, const uint8_t* from, uint32_t stride, bool whole) {
+  if (whole) return CopyOnce<Word>(to, from, stride);
   CopyOnce<Word>(to, from, sizeof(Word));
   uint32_t head;
   memcpy(&head, to, sizeof head);
@@ -205,14 +206,16 @@ napi_value RingInit(napi_env env, napi_callback_info info) {
   return Undefined(env);
 }
 
-/// ringTake(id, reqCons, rspProd, max) → entries copied, or -1 when the producer lies
+/// ringTake(id, reqCons, rspProd, max, whole) → entries copied, or -1 when the producer lies
 napi_value RingTake(napi_env env, napi_callback_info info) {
   Args args(env, info);
   Ring* ring = Find(args);
   uint32_t cons, rspProd, max;
+  bool whole;
   if (!ring) return ThrowNoRing(env);
-  if (!args.Index(1, &cons) || !args.Index(2, &rspProd) || !args.Index(3, &max) || max > ring->size)
-    return ThrowInvalid(env, "ringTake takes reqCons, rspProd and at most the ring's size");
+  if (!args.Index(1, &cons) || !args.Index(2, &rspProd) || !args.Index(3, &max) || max > ring->size ||
+      !args.Flag(4, &whole))
+    return ThrowInvalid(env, "ringTake takes reqCons, rspProd, at most the ring's size, and a flag");
   const uint32_t prod = LoadIndex(ring->Index(kReqProd));
   ring->control[0] = prod;
   // What is consumed lies between rspProd and reqProd, and reqProd can be no more than one ring ahead of rspProd.
@@ -223,9 +226,9 @@ napi_value RingTake(napi_env env, napi_callback_info info) {
   uint8_t* to = ring->entries;
   for (uint32_t i = 0; i < count; i++, to += ring->stride) {
     if (ring->stride == 112)
-      CopyUsed<uint64_t>(to, ring->Slot(cons + i), 112);
+      CopyUsed<uint64_t>(to, ring->Slot(cons + i), 112, whole);
     else
-      CopyUsed<uint32_t>(to, ring->Slot(cons + i), 108);
+      CopyUsed<uint32_t>(to, ring->Slot(cons + i), 108, whole);
   }
   return Signed(env, static_cast<int32_t>(count));
 }

@@ -18,6 +18,7 @@ import type { DataPath } from '../ports/host.js'
 import type { MediumGeometry, MediumPlan, OpenMediumPort } from '../ports/medium.js'
 import type { QueueAttachment, QueueSettings } from '../ports/queues.js'
 import { abiLayout } from '../protocol/abi.js'
+import { mostSegments, segmentsBeyond } from '../protocol/validate.js'
 import type { AbiLayout } from '../protocol/abi.js'
 import { DescriptorReader, batchFor } from './descriptor-reader.js'
 import { KILL_POINTS, Killer } from './kill-points.js'
@@ -127,8 +128,8 @@ export function openPlane(
 }
 
 /** Chunks that the queue always has: room for its largest request. */
-export function reserveFor({ maxSegments, maxIndirectSegments = 0 }: QueueSettings): number {
-  return chunksForRequest(Math.max(maxSegments, maxIndirectSegments))
+export function reserveFor(settings: QueueSettings): number {
+  return chunksForRequest(mostSegments(settings))
 }
 
 /** Absent where no INDIRECT request was offered. */
@@ -146,7 +147,7 @@ export function coreSettings(
 ): CoreSettings {
   return {
     slots: Math.min(settings.slots, ringEntries),
-    batch: batchFor(settings.batch, settings.maxIndirectSegments ?? 0),
+    batch: batchFor(settings.batch, segmentsBeyond(settings)),
     buffered: geometry.buffered,
     arenaChunks,
     reserveChunks: reserveFor(settings),
@@ -160,6 +161,8 @@ export function coreSettings(
       offersBarrier: settings.offersBarrier,
       offersDiscard: settings.offersDiscard,
       maxSegments: settings.maxSegments,
+      ...(settings.maxBlockSegments ? { maxBlockSegments: settings.maxBlockSegments } : {}),
+      ...(settings.maxRequestSectors ? { maxRequestSectors: settings.maxRequestSectors } : {}),
       ...(settings.maxIndirectSegments ? { maxIndirectSegments: settings.maxIndirectSegments } : {}),
     },
   }

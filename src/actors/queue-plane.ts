@@ -18,9 +18,11 @@ import { QueueState } from '../machines/generated/queue.js'
 import type { AbiLayout } from '../protocol/abi.js'
 import { canonicalise } from '../protocol/entry.js'
 import { RECORD_INDIRECT, recordWordsMax } from '../protocol/record.js'
+import { segmentsBeyond } from '../protocol/validate.js'
 import { ANSWER_WORDS, COPY_WORDS, RESULT_WORDS } from '../ports/data-path.js'
 import type { BackRing, EventPort, GrantCopier, MediumPort } from '../ports/data-path.js'
 import type { QueuePlant } from '../ports/queues.js'
+import { BlockRequests } from './block-requests.js'
 import type { DescriptorReader } from './descriptor-reader.js'
 
 /** Where a round writes its records: the journal's writer, or scratch memory where a measurement wants no journal. */
@@ -71,6 +73,7 @@ export class QueuePlane {
   /** About to sleep: who leaves is let go first. */
   private tidying = false
   private readonly room: number
+  private readonly blocks: BlockRequests | undefined
   private medium: MediumPort
   /** Opened, and waiting for the last I/O of the one before it. */
   private successor: MediumPort | undefined
@@ -81,8 +84,9 @@ export class QueuePlane {
     this.core = parts.core
     this.medium = parts.medium
     const { slots, batch, disk } = parts.core.settings
-    const taken = recordWordsMax(disk.maxIndirectSegments ?? 0) * batch
+    const taken = recordWordsMax(segmentsBeyond(disk)) * batch
     const inputs = 2 * COMMANDS_MAX + (2 + LENT_MAX) + 2 + 4 * RESULTS_MAX + 2 + taken
+    this.blocks = disk.maxBlockSegments ? new BlockRequests(this.core, parts.ring, parts.layout) : undefined
     this.room = inputs + 2 + 2 * slots + parts.core.effectWordsMax()
   }
 
@@ -241,17 +245,17 @@ export class QueuePlane {
     const { words } = sink
     const from = sink.at
     const room = core.intakeRoom()
-    const count = room > 0 ? ring.take(core.reqCons, core.rspProd, room) : this.waiting()
+    const { blocks } = this
+    const most = blocks ? ring.size : room
+    let count = room > 0 ? ring.take(core.reqCons, core.rspProd, most, blocks !== undefined) : this.waiting()
     if (count === 0) return 0
+    words[from] = RECORD_INTAKE
+    words[from + 1] = ring.reqProd
+    sink.at = from + 2
+    if (count > 0 && room > 0) count = blocks?.write(count, room, sink) ?? this.writeTaken(count)
     if (count < 0) {
       words[from] = RECORD_COMMAND | (COMMAND_RING_BROKEN << 8)
-      words[from + 1] = ring.reqProd
       sink.at = from + 2
-    } else {
-      words[from] = RECORD_INTAKE
-      words[from + 1] = ring.reqProd
-      sink.at = from + 2
-      if (room > 0) this.writeTaken(count)
     }
     core.apply(words, from, sink.at)
     return room > 0 ? count : 0
@@ -265,7 +269,7 @@ export class QueuePlane {
     return waiting > parts.ring.size ? -1 : waiting
   }
 
-  private writeTaken(count: number): void {
+  private writeTaken(count: number): number {
     const { core, parts } = this
     const { ring, layout, sink } = parts
     const { entries, entryWords } = ring
@@ -274,10 +278,11 @@ export class QueuePlane {
     for (let index = 0; index < count; index++)
       at += canonicalise(entries, index * entryWords, layout, sink.words, at, core.slotForTake(index))
     sink.at = at
+    return count
   }
 
   /** Some of the entries are INDIRECT, and their descriptors were copied. */
-  private writeTakenWith(descriptors: DescriptorReader, count: number): void {
+  private writeTakenWith(descriptors: DescriptorReader, count: number): number {
     const { core, parts: { ring: { entries, entryWords }, layout, sink } } = this
     const { words } = sink
     core.statistics[COUNTER.copyCalls]++
@@ -287,6 +292,7 @@ export class QueuePlane {
       const indirect = (words[at] & 0xff) === RECORD_INDIRECT
       sink.at = at + (indirect ? descriptors.write(entries, index * entryWords, words, at) : length)
     }
+    return count
   }
 
   private copy(): void {
@@ -325,8 +331,9 @@ export class QueuePlane {
     const { answers, answerCount } = core.effects
     if (parts.plant) this.plantFault(answers, answerCount)
     if (answerCount === 0) return
-    const before = (core.rspProd - answerCount) | 0
-    if (!parts.ring.answer(answers, answerCount, before)) return
+    const { answeredEntries } = core
+    const before = (core.rspProd - answeredEntries) | 0
+    if (!parts.ring.answer(this.blocks?.place() ?? answers, answeredEntries, before)) return
     parts.channel.notify()
     core.statistics[COUNTER.notifications]++
   }

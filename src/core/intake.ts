@@ -8,8 +8,9 @@ import {
 } from '../protocol/blkif.js'
 import { COUNTER, REASONS_AT } from './statistics.js'
 import {
-  RECORD_ID, RECORD_NR_SECTORS, RECORD_SECTOR, isIndirect, recordOp, recordNrSegments, segmentsAt,
+  RECORD_ID, RECORD_NR_SECTORS, RECORD_SECTOR, isIndirect, isLong, recordOp, recordNrSegments, segmentsAt,
 } from '../protocol/record.js'
+import { entriesFor } from '../protocol/blocks.js'
 import { u64ToDouble } from '../protocol/u64.js'
 import { validateRequest } from '../protocol/validate.js'
 import { KIND } from './request-columns.js'
@@ -20,6 +21,7 @@ export function takeUp(core: QueueCore, words: Int32Array, at: number, slot: num
   const verdict = validateRequest(words, at, core.disk)
   core.generation[slot] = (core.generation[slot] + 1) & 0x7fff
   core.op[slot] = recordOp(words, at)
+  core.entries[slot] = isLong(words, at) ? entriesFor(recordNrSegments(words, at)) : 1
   core.idLow[slot] = words[at + RECORD_ID]
   core.idHigh[slot] = words[at + RECORD_ID + 1]
   core.takenNs[slot] = core.nowNs

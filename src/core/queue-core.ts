@@ -28,7 +28,8 @@ import { obey } from './commands.js'
 import { judgeResult } from './completion.js'
 import { takeUp } from './intake.js'
 import {
-  RECORD_COMMAND, RECORD_COMPLETED, RECORD_INDIRECT, RECORD_INTAKE, RECORD_LENT, RECORD_RECALLED, RECORD_TAKEN,
+  RECORD_COMMAND, RECORD_COMPLETED, RECORD_INDIRECT, RECORD_INTAKE, RECORD_LENT, RECORD_LONG, RECORD_RECALLED,
+  RECORD_TAKEN,
   SHORT_OF_BUFFERS, SHORT_OF_NOTHING, SHORT_OF_SLOTS, SHORT_OF_SPACE, recordWords,
 } from './records.js'
 import { slotOfToken, tokenOf } from './request-columns.js'
@@ -77,6 +78,8 @@ export class QueueCore extends RequestPool implements RequestHost {
   levels = 0
   /** A sync was lost on a buffered medium: none succeeds until it is opened anew. */
   syncLost = false
+  /** Entries of the ring that the batch's answers take. */
+  answeredEntries = 0
   /** Chunks that the gate would need to go on; the shell asks the Worker's arena for them. */
   wantedChunks = 0
   private readonly trace: StepTrace | undefined
@@ -132,7 +135,7 @@ export class QueueCore extends RequestPool implements RequestHost {
     return roomIsWanted && this.restless
   }
 
-  /** How many ring entries may be taken now. */
+  /** How many requests may be taken now. */
   intakeRoom(): number {
     if (this.life.state[0] !== QueueState.Running) return 0
     return this.freeCount < this.settings.batch ? this.freeCount : this.settings.batch
@@ -156,6 +159,7 @@ export class QueueCore extends RequestPool implements RequestHost {
       switch (head & 0xff) {
         case RECORD_TAKEN:
         case RECORD_INDIRECT:
+        case RECORD_LONG:
           this.take(words, at)
           at += takenWords(words, at)
           break
@@ -239,10 +243,11 @@ export class QueueCore extends RequestPool implements RequestHost {
   settle(words: Int32Array, at: number): number {
     const { effects } = this
     if (this.queueState === QueueState.Yielded) effects.submitCount = 0
+    this.answeredEntries = 0
     for (let index = 0; index < effects.answerCount; index++) this.answer(effects.answerSlots[index], index)
     const from = this.trace === undefined ? at : this.trace.write(words, at)
     const end = effects.write(words, from, this.rspProd)
-    this.rspProd = (this.rspProd + effects.answerCount) | 0
+    this.rspProd = (this.rspProd + this.answeredEntries) | 0
     const statistics = this.statistics
     statistics[COUNTER.batches]++
     statistics[COUNTER.inFlight] = this.slots - this.freeCount - this.leavingCount
@@ -309,8 +314,8 @@ export class QueueCore extends RequestPool implements RequestHost {
     assert(this.freeCount > 0 && slot === this.freeSlots[this.freeCount - 1], 'a request goes to the next free slot')
     this.freeCount--
     this.statistics[COUNTER.taken]++
-    this.reqCons = (this.reqCons + 1) | 0
     const verdict = takeUp(this, words, at, slot)
+    this.reqCons = (this.reqCons + this.entries[slot]) | 0
     this.fire(slot, RequestEvent.taken)
     if (verdict === 0) this.gate.arrive(slot)
     else this.fire(slot, RequestEvent.rejected)
@@ -343,6 +348,7 @@ export class QueueCore extends RequestPool implements RequestHost {
     const { answers } = this.effects
     putAnswer(this, slot, answers, index)
     const status = answers[index * ANSWER_WORDS + 3]
+    this.answeredEntries += this.entries[slot]
     recordAnswer(this, slot, status)
     this.fire(slot, RequestEvent.answered)
     this.leaving[this.leavingCount++] = slot

@@ -14,6 +14,7 @@
  *   COMMAND     kind|code · argument                                                           2
  *   INDIRECT    kind|op|nseg · slot|handle · id · sector · descriptors|pages · status · grefs of the pages · segments
  *               8 + pages, made even, + 2 per descriptor
+ *   LONG        kind|op|nseg · slot|handle · id · sector · segments that follow · 0 · segments   8 + 2 per segment
  *   effects (the replay compares them with what it derives itself)
  *   ENTERED     kind|from|to|reason · count of such entries                                    2
  *   ANSWERED    kind|count · rsp_prod before · slot|status, two to a word pair                 2 + count, made even
@@ -21,9 +22,11 @@
  *   STEPPED     kind|event|slot · from|to  (journal = full only)                               2
  *   CHECKPOINT  kind · words in all · the core's state                                         see checkpoint.ts
  */
-import { RECORD_INDIRECT, RECORD_MIN_WORDS, RECORD_TAKEN, recordWords as takenWords } from '../protocol/record.js'
+import {
+  RECORD_INDIRECT, RECORD_LONG, RECORD_MIN_WORDS, RECORD_TAKEN, recordWords as takenWords,
+} from '../protocol/record.js'
 
-export { RECORD_INDIRECT, RECORD_TAKEN }
+export { RECORD_INDIRECT, RECORD_LONG, RECORD_TAKEN }
 export const RECORD_INTAKE = 2
 export const RECORD_COMPLETED = 3
 export const RECORD_COPIED = 4
@@ -48,6 +51,7 @@ export const RECORD_NAMES: { readonly [kind: number]: string } = {
   [RECORD_RECALLED]: 'recalled',
   [RECORD_COMMAND]: 'command',
   [RECORD_INDIRECT]: 'indirect',
+  [RECORD_LONG]: 'long',
   [RECORD_ENTERED]: 'entered',
   [RECORD_ANSWERED]: 'answered',
   [RECORD_RETURNED]: 'returned',
@@ -117,6 +121,7 @@ function sizeOf(words: Int32Array, at: number, available: number): number {
     case RECORD_TAKEN:
       return takenWords(words, at)
     case RECORD_INDIRECT:
+    case RECORD_LONG:
       return available < RECORD_MIN_WORDS ? Infinity : takenWords(words, at)
     case RECORD_INTAKE:
     case RECORD_RECALLED:

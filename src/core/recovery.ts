@@ -34,7 +34,8 @@ export function redoAll(core: QueueCore): void {
   const atWork: number[] = []
   for (let slot = 0; slot < core.slots; slot++) if (core.active[slot] !== 0) atWork.push(slot)
   const owed = (core.reqCons - core.rspProd) >>> 0
-  const known = atWork.length + line.length + core.effects.answerCount
+  const answering = core.effects.answerSlots.subarray(0, core.effects.answerCount)
+  const known = [...atWork, ...line, ...answering].reduce((sum, slot) => sum + core.entries[slot], 0)
   assert(owed === known, 'who was taken and not answered is at work, in the line, or about to be answered')
   atWork.sort((one, other) => core.takenNs[one] - core.takenNs[other])
   core.gate.reset()
@@ -60,7 +61,7 @@ export function statusOf(core: QueueCore, slot: number): number {
   return verdict !== 0 ? REASONS[verdict].status : core.failed[slot] !== 0 ? BLKIF_RSP_ERROR : BLKIF_RSP_OKAY
 }
 
-/** Writes the answer of `slot` as number `index` of `answers` (ports/data-path.ts). */
+/** Writes the answer of `slot` in place `index` of `answers` (ports/data-path.ts). */
 export function putAnswer(core: QueueCore, slot: number, answers: Int32Array, index: number): void {
   const at = index * ANSWER_WORDS
   answers[at] = core.idLow[slot]
@@ -70,14 +71,22 @@ export function putAnswer(core: QueueCore, slot: number, answers: Int32Array, in
 }
 
 /**
- * The answers of the last batch, in their order: those of which a death may have kept the ring from hearing. They are
+ * The answers of the last batch, place by place: those of which a death may have kept the ring from hearing. They are
  * the slots that rest in Answered until the next batch begins. @returns them as ports/data-path.ts has answers.
  */
 export function lastAnswers(core: QueueCore): { readonly answers: Int32Array; readonly count: number } {
   const slots = [...core.lists().leaving].filter((slot) => core.state[slot] === RequestState.Answered)
-  const answers = new Int32Array(slots.length * ANSWER_WORDS)
-  slots.forEach((slot, index) => putAnswer(core, slot, answers, index))
-  return { answers, count: slots.length }
+  const count = slots.reduce((sum, slot) => sum + core.entries[slot], 0)
+  const answers = new Int32Array(count * ANSWER_WORDS)
+  putAnswers(core, slots, answers)
+  return { answers, count }
+}
+
+/** Writes the answers of `slots` with as many places as each has entries: the answer, and then the same again. */
+export function putAnswers(core: QueueCore, slots: ArrayLike<number>, answers: Int32Array, count = slots.length): void {
+  let place = 0
+  for (let index = 0; index < count; index++)
+    for (let more = core.entries[slots[index]]; more > 0; more--) putAnswer(core, slots[index], answers, place++)
 }
 
 /**

@@ -4,8 +4,8 @@
  * it is allocated when the queue is made; nothing is allocated per request.
  *
  *   slot s:  state[s] kind[s] … id[2s], id[2s+1] · sector[s] · page[s] … segments[segmentsAt[s] + 2i ..+1]
- *   segments: eleven of every slot side by side, what most requests have; behind them room for the descriptors of every
- *             slot, which only INDIRECT requests touch
+ *   segments: eleven of every slot side by side, what most requests have; behind them room for the many of every slot
+ *             that only INDIRECT requests and those in several entries touch
  *   a request of more than a chunk of pages lies in pieces of a chunk each: pieces[s * piecesMax + i], in their order
  *
  * Who writes what: `state` only the generated step function; `outstanding`, `failed` and `full` only the actions of
@@ -34,6 +34,8 @@ export class RequestColumns {
   readonly wantsSpace: Uint8Array
   /** 1 from admission to the end of its I/O: what a barrier waits for. */
   readonly active: Uint8Array
+  /** Entries of the ring that it was taken from, and that its answer takes. */
+  readonly entries: Uint8Array
   /** Why it was refused (index into REASONS), 0 if it was not. */
   readonly verdict: Uint8Array
   readonly segmentCount: Uint16Array
@@ -58,13 +60,13 @@ export class RequestColumns {
   /** Bytes that the I/Os of a request in pieces have moved. */
   readonly moved: Float64Array
   readonly piecesMax: number
-  private readonly maxIndirect: number
+  private readonly maxBeyond: number
 
-  /** `maxSegments` of a request whose segments stand in its entry, `maxIndirect` of one with descriptors. */
-  constructor(slots: number, maxSegments: number, maxIndirect = 0) {
+  /** `maxSegments` of a request whose segments stand in its entry, `maxBeyond` of one that has more. */
+  constructor(slots: number, maxSegments: number, maxBeyond = 0) {
     this.slots = slots
     this.maxSegments = maxSegments
-    this.maxIndirect = maxIndirect
+    this.maxBeyond = maxBeyond
     this.state = new Uint8Array(slots)
     this.kind = new Uint8Array(slots)
     this.op = new Uint8Array(slots)
@@ -74,6 +76,7 @@ export class RequestColumns {
     this.full = new Uint8Array(slots)
     this.wantsSpace = new Uint8Array(slots)
     this.active = new Uint8Array(slots)
+    this.entries = new Uint8Array(slots)
     this.verdict = new Uint8Array(slots)
     this.segmentCount = new Uint16Array(slots)
     this.segmentsAt = new Int32Array(slots)
@@ -85,21 +88,21 @@ export class RequestColumns {
     this.bytes = new Float64Array(slots)
     this.sector = new Float64Array(slots)
     this.takenNs = new Float64Array(slots)
-    this.segments = new Int32Array(slots * (maxSegments + maxIndirect) * 2)
-    this.piecesMax = Math.ceil(maxIndirect / PAGES_PER_CHUNK)
+    this.segments = new Int32Array(slots * (maxSegments + maxBeyond) * 2)
+    this.piecesMax = Math.ceil(maxBeyond / PAGES_PER_CHUNK)
     this.pieces = new Int32Array(this.piecesMax > 1 ? slots * this.piecesMax : 0)
     this.moved = new Float64Array(this.piecesMax > 1 ? slots : 0)
   }
 
   /** Whether a request may have so many segments. */
   holdsSegments(count: number): boolean {
-    return count <= Math.max(this.maxSegments, this.maxIndirect)
+    return count <= Math.max(this.maxSegments, this.maxBeyond)
   }
 
   /** Makes room for `count` segments of the request in `slot`. @returns where they begin. */
   placeSegments(slot: number, count: number): number {
-    const { slots, maxSegments, maxIndirect } = this
-    const at = count <= maxSegments ? slot * maxSegments : slots * maxSegments + slot * maxIndirect
+    const { slots, maxSegments, maxBeyond } = this
+    const at = count <= maxSegments ? slot * maxSegments : slots * maxSegments + slot * maxBeyond
     this.segmentCount[slot] = count
     return (this.segmentsAt[slot] = 2 * at)
   }

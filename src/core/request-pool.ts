@@ -9,7 +9,7 @@ import { RequestState } from '../machines/generated/request.js'
 import type { AdmissionGate } from './admission.js'
 import { EffectLists } from './effect-lists.js'
 import { ExtentPool } from './extent-pool.js'
-import type { DiskLimits } from '../protocol/validate.js'
+import { mostSegments, segmentsBeyond, type SegmentLimits } from '../protocol/validate.js'
 import { claimPages, releasePages } from './request-pages.js'
 import { RequestGuards } from './request-guards.js'
 import { COUNTER } from './statistics.js'
@@ -28,14 +28,13 @@ export abstract class RequestPool extends RequestGuards {
   spaceWanted = 0
 
   constructor(
-    slots: number, limits: Pick<DiskLimits, 'maxSegments' | 'maxIndirectSegments'>, arenaChunks: number,
+    slots: number, limits: SegmentLimits, arenaChunks: number,
     statistics: Float64Array,
   ) {
-    const { maxSegments, maxIndirectSegments = 0 } = limits
-    super(slots, maxSegments, maxIndirectSegments)
+    super(slots, limits.maxSegments, segmentsBeyond(limits))
     this.statistics = statistics
     this.extents = new ExtentPool(arenaChunks)
-    this.effects = new EffectLists(slots, Math.max(maxSegments, maxIndirectSegments), arenaChunks)
+    this.effects = new EffectLists(slots, mostSegments(limits), arenaChunks)
     this.freeSlots = new Uint16Array(slots)
     for (let index = 0; index < slots; index++) this.freeSlots[index] = slots - 1 - index
     this.freeCount = slots

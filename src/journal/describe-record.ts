@@ -21,8 +21,8 @@ import {
 import { u64ToString } from '../protocol/u64.js'
 import {
   COMMAND_NAMES, RECORD_ANSWERED, RECORD_CHECKPOINT, RECORD_COMMAND, RECORD_COMPLETED, RECORD_COPIED, RECORD_ENTERED,
-  RECORD_EVENT, RECORD_INDIRECT, RECORD_INTAKE, RECORD_LENT, RECORD_NAMES, RECORD_RECALLED, RECORD_RETURNED,
-  RECORD_STATE, RECORD_STEPPED, RECORD_TAKEN, SHORTAGE_NAMES,
+  RECORD_EVENT, RECORD_INDIRECT, RECORD_INTAKE, RECORD_LENT, RECORD_LONG, RECORD_NAMES, RECORD_RECALLED,
+  RECORD_RETURNED, RECORD_STATE, RECORD_STEPPED, RECORD_TAKEN, SHORTAGE_NAMES,
 } from '../core/records.js'
 
 /** A decoded record: `kind` is its name, the rest depends on it (docs/journal-format.md). Holds JSON values only. */
@@ -58,6 +58,7 @@ export function decodeRecord(words: Int32Array, at: number, names: RecordNames =
   switch (head & 0xff) {
     case RECORD_TAKEN:
     case RECORD_INDIRECT:
+    case RECORD_LONG:
       return { kind, ...takenFields(words, at) }
     case RECORD_INTAKE:
       return { kind, reqProd: words[at + 1] >>> 0 }
@@ -101,7 +102,7 @@ function takenFields(words: Int32Array, at: number) {
     handle: words[at + 1] >>> 16,
     sector: u64ToString(words[at + 4], words[at + 5]),
   }
-  if (!isIndirect(words, at) && op === BLKIF_OP_DISCARD) {
+  if ((words[at] & 0xff) === RECORD_TAKEN && op === BLKIF_OP_DISCARD) {
     const nrSectors = u64ToString(words[at + RECORD_NR_SECTORS], words[at + RECORD_NR_SECTORS + 1])
     return { ...base, nrSectors, flag: recordFlag(words, at) }
   }

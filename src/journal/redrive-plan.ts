@@ -7,13 +7,15 @@
  *   batch 7: took 3, answered 1 and 2      ►  put 3                    batch 8: took 4, 5   ►  await 1, 2 · put 4, 5
  *
  * The runs of one queue follow each other; between two of them everything is awaited. What a checkpoint found in flight
- * at the beginning of a recording is put first.
+ * at the beginning of a recording is put first. Requests that were in several entries of the ring (2010) are sent by
+ * indirect descriptors, which carry as much.
  */
 import type { QueueCore } from '../core/queue-core.js'
 import { RECORD_ANSWERED, RECORD_INDIRECT, RECORD_TAKEN, recordWords } from '../core/records.js'
 import { requestEventNames } from '../machines/generated/request.js'
 import {
-  RECORD_MAX_WORDS, RECORD_MIN_WORDS, isTaken, recordSlot, recordWords as takenWords, recordWordsMax,
+  RECORD_MAX_WORDS, RECORD_MIN_WORDS, isLong, isTaken, recordSlot, recordWords as takenWords, recordWordsMax,
+  recordedSegments, segmentsAt,
 } from '../protocol/record.js'
 import { addDescriptors, pagesOfDescriptors } from '../protocol/indirect.js'
 import { u64High, u64Low } from '../protocol/u64.js'
@@ -91,7 +93,20 @@ function* recordsIn({ words, from, to }: Batch): Generator<number, void> {
 function takenIn(batch: Batch): Int32Array[] {
   const { words } = batch
   const taken = [...recordsIn(batch)].filter((at) => isTaken(words, at))
-  return taken.map((at) => words.slice(at, at + Math.max(RECORD_MAX_WORDS, takenWords(words, at))))
+  return taken.map((at) => {
+    const record = words.slice(at, at + Math.max(RECORD_MAX_WORDS, takenWords(words, at)))
+    return isLong(record, 0) ? asIndirect(record) : record
+  })
+}
+
+function asIndirect(record: Int32Array): Int32Array {
+  const count = recordedSegments(record, 0)
+  const indirect = new Int32Array(Math.max(RECORD_MAX_WORDS, recordWordsMax(count)))
+  indirect.set(record.subarray(0, 6))
+  indirect[0] = (record[0] & ~0xff) | RECORD_INDIRECT
+  const grefs = new Int32Array(pagesOfDescriptors(count))
+  addDescriptors(indirect, 0, { count, grefs, status: 0, from: record, fromAt: segmentsAt(record, 0) })
+  return indirect
 }
 
 function answersIn(batch: Batch, numbers: ReadonlyMap<number, number>): { number: number; status: number }[] {

@@ -4,6 +4,7 @@
  * number is bounded before memory is allocated by it. The bounds are far above what the program itself can write.
  */
 import type { CoreSettings } from '../core/queue-core.js'
+import { BLOCK_SEGMENTS_LIMIT } from '../protocol/blocks.js'
 import { INDIRECT_SEGMENTS_LIMIT } from '../protocol/indirect.js'
 import type { DiskLimits } from '../protocol/validate.js'
 
@@ -25,8 +26,11 @@ const DISK_NUMBERS: Readonly<Record<string, Range>> = {
   sectorSize: { from: 512, to: 4096 },
   maxSegments: { from: 1, to: 256 },
 }
-/** Absent in journals of queues to which no indirect requests were offered. */
-const INDIRECT_SEGMENTS: Range = { from: 0, to: INDIRECT_SEGMENTS_LIMIT }
+/** Absent in journals of queues to which such requests were not offered. */
+const SEGMENTS_BEYOND: Readonly<Record<string, Range>> = {
+  maxIndirectSegments: { from: 0, to: INDIRECT_SEGMENTS_LIMIT },
+  maxBlockSegments: { from: 0, to: BLOCK_SEGMENTS_LIMIT },
+}
 /** Segments of all slots together: what bounds the memory of a fold. */
 const SEGMENTS_IN_ALL = 4096 * 256
 const DISK_FLAGS = ['readOnly', 'offersFlush', 'offersBarrier', 'offersDiscard']
@@ -48,10 +52,11 @@ function faultOf(value: unknown): string | undefined {
   if (!isFields(disk)) return 'the settings in the header describe no disk'
   const number = faultOfNumbers(value, CORE_NUMBERS) ?? faultOfNumbers(disk, DISK_NUMBERS)
   if (number !== undefined) return number
-  const { maxIndirectSegments = 0 } = disk
-  const indirect = faultOfNumbers({ maxIndirectSegments }, { maxIndirectSegments: INDIRECT_SEGMENTS })
-  if (indirect !== undefined) return indirect
-  if ((value.slots as number) * (maxIndirectSegments as number) > SEGMENTS_IN_ALL)
+  const { maxIndirectSegments = 0, maxBlockSegments = 0 } = disk
+  const beyond = faultOfNumbers({ maxIndirectSegments, maxBlockSegments }, SEGMENTS_BEYOND)
+  if (beyond !== undefined) return beyond
+  const most = Math.max(maxIndirectSegments as number, maxBlockSegments as number)
+  if ((value.slots as number) * most > SEGMENTS_IN_ALL)
     return 'the settings in the header have more slots and segments than any queue'
   if (typeof value.buffered !== 'boolean') return 'the setting buffered in the header is neither true nor false'
   const { sectorSize } = disk as unknown as DiskLimits

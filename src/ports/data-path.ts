@@ -45,9 +45,10 @@ export interface BackRing {
   reqProd: number
   /**
    * Reads req_prod once, then copies up to `max` entries from `reqCons` on, each byte read once.
+   * Of each entry only what means something as a request is copied, unless `whole`: then an entry may be part of one.
    * @returns how many were copied, or -1 when req_prod - rspProd exceeds the ring: the producer lies.
    */
-  take(reqCons: number, rspProd: number, max: number): number
+  take(reqCons: number, rspProd: number, max: number, whole?: boolean): number
   /** Reads req_prod: how many entries wait behind `reqCons` (may exceed the ring when the producer lies). */
   peek(reqCons: number): number
   /**

@@ -64,6 +64,10 @@ export interface QueueSettings {
   readonly maxSegments: number
   /** Most segments of an INDIRECT request, as offered; absent or 0 = not offered. */
   readonly maxIndirectSegments?: number
+  /** Most segments of a request in several entries, as negotiated; absent = none is taken. */
+  readonly maxBlockSegments?: number
+  /** Most sectors of a request, where fewer were negotiated than its segments hold. */
+  readonly maxRequestSectors?: number
   /** Entries consumed in one turn, before the Worker goes on to its next queue. */
   readonly batch: number
   readonly readOnly: boolean

@@ -15,8 +15,9 @@
  * are checked against one another (B3), and nothing is demanded that a standard front end does not write (B33).
  * Empty nodes read as absent. Features that are also offered here stand in features.ts.
  */
-import { resolveAbi, ringEntries, type AbiChoice, type BlkifAbiName } from './abi.js'
+import { abiLayout, resolveAbi, ringEntries, type AbiChoice, type BlkifAbiName } from './abi.js'
 import { BLKIF_MAX_SEGMENTS_PER_REQUEST, PAGE_BYTES, SECTOR_BYTES } from './blkif.js'
+import { blockSegmentsLimit } from './blocks.js'
 import { FRONTEND_KEYS as K, queueKey, ringRefKey } from './keys.js'
 import { U32_MAX, parseNumber, parseSwitch, present, type Parsed } from './parse.js'
 
@@ -31,7 +32,7 @@ export interface RingLimits {
   readonly maxRingPageOrder: number
   /** Requests of one ring that are worked on at a time: slots of its pool. */
   readonly maxRequests: number
-  /** 1 to 11. */
+  /** 1 to 11; up to 255 where requests in several entries are taken (blocks.ts). */
   readonly maxRequestSegments: number
   /** Most rings of one device; absent: one. */
   readonly maxQueues?: number
@@ -112,7 +113,7 @@ export function negotiate(keys: FrontendKeys, limits: RingLimits = DEFAULT_RING_
   if (!rings.ok) return rings
   const [{ grefs }, ...others] = rings.value
   const entries = ringEntries(pages.value, abi.abi)
-  const sizes = requestSizes(keys, limits, entries)
+  const sizes = requestSizes(keys, limits, entries, abi.abi)
   if (!sizes.ok) return sizes
   if (abi.assumed) notes.push(`${K.protocol} is absent: the layout ${abi.abi} is assumed`)
   const ring: NegotiatedRing = {
@@ -210,18 +211,26 @@ function manyPages(keys: FrontendKeys, named: Named, pages: number): Parsed<numb
 type RequestSizes = Pick<NegotiatedRing, 'maxRequests' | 'maxRequestSegments' | 'maxRequestSize'>
 
 /**
- * The three limits of 2010. Silence means all that is possible. Bytes and segments must fit each other: every segment
- * holds at least a sector and at most a page, so anything else is a mistake or a trap (B3).
+ * The three limits of 2010. Silence means all that one entry can hold. Bytes and segments must fit each other: every
+ * segment holds at least a sector and at most a page, so anything else is a mistake or a trap (B3).
  */
-function requestSizes(keys: FrontendKeys, limits: RingLimits, entries: number): Parsed<RequestSizes> {
+function requestSizes(
+  keys: FrontendKeys, limits: RingLimits, entries: number, abi: BlkifAbiName,
+): Parsed<RequestSizes> {
   const requests = optional(keys, K.maxRequests, limits.maxRequests, limits.maxRequests, 1)
   if (!requests.ok) return requests
   const most = limits.maxRequestSegments * PAGE_BYTES
   const asked = optional(keys, K.maxRequestSize, most, most, SECTOR_BYTES)
   if (!asked.ok) return asked
-  const fit = Math.min(limits.maxRequestSegments, Math.floor(asked.value / SECTOR_BYTES))
+  const silent = present(keys[K.maxRequestSize]) === undefined ? 0 : Math.ceil(asked.value / PAGE_BYTES)
+  const fit = Math.min(
+    limits.maxRequestSegments, Math.floor(asked.value / SECTOR_BYTES), Math.max(BLKIF_MAX_SEGMENTS_PER_REQUEST, silent),
+  )
   const segments = optional(keys, K.maxRequestSegments, fit, limits.maxRequestSegments, 1)
   if (!segments.ok) return segments
+  const whole = blockSegmentsLimit(abiLayout(abi))
+  if (segments.value > whole)
+    return refuse(`${K.maxRequestSegments} is ${segments.value}, but entries of ${abi} carry ${whole} at most`)
   const size = optional(keys, K.maxRequestSize, segments.value * PAGE_BYTES, most)
   if (!size.ok) return size
   const given = `${K.maxRequestSize} is ${size.value} and ${K.maxRequestSegments} is ${segments.value}`

@@ -18,6 +18,12 @@
  *   w7     0, or the status with which reading them failed (< 0)
  *   …      the reference of each of these pages, made even; then two words per descriptor
  *
+ * A request in several entries of the ring (blocks.ts) is a LONG record:
+ *
+ *   w0     kind (= 9) · op << 8 · nrSegments << 16                   nrSegments as the guest wrote it, 12..255
+ *   w1…w5  as above      w6  segments that follow, 0 when there are more than were negotiated      w7  0
+ *   …      two words per segment
+ *
  * The record is private and immutable: whatever is checked here stays true (B5, B6, B7). It may hold any nonsense that
  * a guest can write; its length follows from its first eight words alone, and every function below bears every value.
  */
@@ -34,6 +40,8 @@ import { u64ToDouble } from './u64.js'
 export const RECORD_TAKEN = 1
 /** The kind byte of an INDIRECT request taken. */
 export const RECORD_INDIRECT = 8
+/** The kind byte of a request taken from several entries. */
+export const RECORD_LONG = 9
 /** Words of the shortest record: 32 bytes. */
 export const RECORD_MIN_WORDS = 8
 /** Words of the longest without descriptors: 11 segments. */
@@ -59,12 +67,22 @@ export function isIndirect(words: Int32Array, at: number): boolean {
   return (words[at] & 0xff) === RECORD_INDIRECT
 }
 
-/** Whether the record is of a request taken, of either kind. */
-export function isTaken(words: Int32Array, at: number): boolean {
-  return (words[at] & 0xff) === RECORD_TAKEN || isIndirect(words, at)
+/** Whether the record is of a request in several entries. */
+export function isLong(words: Int32Array, at: number): boolean {
+  return (words[at] & 0xff) === RECORD_LONG
 }
 
-/** Words of the longest record where up to `maxIndirectSegments` are offered. */
+/** Whether it says itself how many segments follow. */
+function countsSegments(words: Int32Array, at: number): boolean {
+  return isIndirect(words, at) || isLong(words, at)
+}
+
+/** Whether the record is of a request taken, of any kind. */
+export function isTaken(words: Int32Array, at: number): boolean {
+  return (words[at] & 0xff) === RECORD_TAKEN || isIndirect(words, at) || isLong(words, at)
+}
+
+/** Words of the longest record where up to `maxIndirectSegments` are offered, or as many in blocks. */
 export function recordWordsMax(maxIndirectSegments: number): number {
   const pages = Math.ceil(maxIndirectSegments / SEGMENTS_PER_INDIRECT_FRAME)
   return Math.max(RECORD_MAX_WORDS, RECORD_MIN_WORDS + even(pages) + 2 * maxIndirectSegments)
@@ -82,7 +100,7 @@ export function recordNrSegments(words: Int32Array, at: number): number {
 
 /** A discard's flag byte; 0 for every other operation. */
 export function recordFlag(words: Int32Array, at: number): number {
-  return isIndirect(words, at) ? 0 : words[at] >>> 24
+  return countsSegments(words, at) ? 0 : words[at] >>> 24
 }
 
 /** The slot of the request pool. */
@@ -92,7 +110,7 @@ export function recordSlot(words: Int32Array, at: number): number {
 
 /** How many segments stand in the record: never more than 11 in a TAKEN one, none where the operation has none. */
 export function recordedSegments(words: Int32Array, at: number): number {
-  if (isIndirect(words, at)) return words[at + RECORD_DESCRIPTORS] & 0xffff
+  if (countsSegments(words, at)) return words[at + RECORD_DESCRIPTORS] & 0xffff
   if (!opHasSegments(recordOp(words, at))) return 0
   const count = recordNrSegments(words, at)
   return count > BLKIF_MAX_SEGMENTS_PER_REQUEST ? BLKIF_MAX_SEGMENTS_PER_REQUEST : count
@@ -100,14 +118,14 @@ export function recordedSegments(words: Int32Array, at: number): number {
 
 /** Where the first segment stands, in words from the record's beginning. */
 export function segmentsAt(words: Int32Array, at: number): number {
-  if (!isIndirect(words, at)) return RECORD_SEGMENT
+  if (!countsSegments(words, at)) return RECORD_SEGMENT
   return RECORD_DESCRIPTOR_PAGES + even(words[at + RECORD_DESCRIPTORS] >>> 16)
 }
 
-/** Words of the record: 8 to 28, and of an INDIRECT one as many as it says. */
+/** Words of the record: 8 to 28, and of an INDIRECT or LONG one as many as it says. */
 export function recordWords(words: Int32Array, at: number): number {
   const count = recordedSegments(words, at)
-  if (isIndirect(words, at)) return segmentsAt(words, at) + 2 * count
+  if (countsSegments(words, at)) return segmentsAt(words, at) + 2 * count
   return count > 1 ? RECORD_SEGMENT + 2 * count : RECORD_MIN_WORDS
 }
 
@@ -138,7 +156,7 @@ export function segmentBytes(words: Int32Array, at: number, index: number): numb
 
 /** Sectors that the request covers: the sum of its segments, or a discard's nr_sectors. Trust it once validated. */
 export function requestSectors(words: Int32Array, at: number): number {
-  if (!isIndirect(words, at) && recordOp(words, at) === BLKIF_OP_DISCARD)
+  if (!countsSegments(words, at) && recordOp(words, at) === BLKIF_OP_DISCARD)
     return u64ToDouble(words[at + RECORD_NR_SECTORS], words[at + RECORD_NR_SECTORS + 1])
   const count = recordedSegments(words, at)
   const from = at + segmentsAt(words, at)

@@ -6,6 +6,7 @@
  *
  *   operation known ► offered ► allowed on this disk ► count ► each segment ► length ► alignment ► range
  *   an INDIRECT: offered ► inner operation ► allowed on this disk ► count ► descriptors read ► the rest as above
+ *   a LONG one, in several entries: as others, but for the count
  *
  * Choices that the specification leaves open:
  * - A flush or barrier without data has no sectors, so its sector_number is not looked at: Linux sends all ones there.
@@ -30,8 +31,8 @@ import {
 } from './blkif.js'
 import { assert } from './errors.js'
 import {
-  RECORD_DESCRIPTOR_STATUS, RECORD_NR_SECTORS, RECORD_SECTOR, RECORD_SEGMENT, isIndirect, recordNrSegments, recordOp,
-  recordedSegments, segmentsAt,
+  RECORD_DESCRIPTOR_STATUS, RECORD_NR_SECTORS, RECORD_SECTOR, RECORD_SEGMENT, isIndirect, isLong, recordNrSegments,
+  recordOp, recordedSegments, segmentsAt,
 } from './record.js'
 import { u64ToDouble } from './u64.js'
 
@@ -49,10 +50,24 @@ export interface DiskLimits {
   readonly offersDiscard: boolean
   /** Most segments of one request, as negotiated: 1 to 11. */
   readonly maxSegments: number
+  /** Most segments of one request in several entries, as negotiated: 12 to 255; absent = none is taken (2010). */
+  readonly maxBlockSegments?: number
   /** Most segments of one INDIRECT request, as offered; absent or 0 = not offered. */
   readonly maxIndirectSegments?: number
   /** Most sectors of one request with data, where a front end negotiated fewer than its segments can hold (2010). */
   readonly maxRequestSectors?: number
+}
+
+export type SegmentLimits = Pick<DiskLimits, 'maxSegments' | 'maxBlockSegments' | 'maxIndirectSegments'>
+
+/** Most segments of a request that has more than one entry holds; 0 when none may. */
+export function segmentsBeyond({ maxBlockSegments = 0, maxIndirectSegments = 0 }: SegmentLimits): number {
+  return Math.max(maxBlockSegments, maxIndirectSegments)
+}
+
+/** Most segments of any request. */
+export function mostSegments(limits: SegmentLimits): number {
+  return Math.max(limits.maxSegments, segmentsBeyond(limits))
 }
 
 /** 0 = valid, else an index into {@link REASONS}. */
@@ -133,9 +148,16 @@ export function validateRequest(words: Int32Array, at: number, disk: DiskLimits)
 }
 
 function validateData(words: Int32Array, at: number, disk: DiskLimits, count: number): Verdict {
+  if (isLong(words, at)) return validateLong(words, at, disk, count)
   // The record holds eleven segments whatever the guest counted: never look further, whatever was configured.
   if (count > disk.maxSegments || count > BLKIF_MAX_SEGMENTS_PER_REQUEST) return SEGMENTS_TOO_MANY
   return validateSegments(words, at, at + RECORD_SEGMENT, count, disk)
+}
+
+function validateLong(words: Int32Array, at: number, disk: DiskLimits, count: number): Verdict {
+  if (count > (disk.maxBlockSegments ?? 0)) return SEGMENTS_TOO_MANY
+  assert(recordedSegments(words, at) === count, 'as many segments stand in the record as the request counts')
+  return validateSegments(words, at, at + segmentsAt(words, at), count, disk)
 }
 
 /** What the descriptors say was copied before: here it is judged, and nowhere looked up again. */

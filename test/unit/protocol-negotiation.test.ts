@@ -199,3 +199,18 @@ test('S19: grants stay mapped only where both sides agree, and only in the mode 
   expect([agreed(true, '1'), agreed(true, '0'), agreed(true), agreed(false, '1')]).toEqual([true, false, false, false])
   expect(sentence({ ...onePage, 'feature-persistent': 'maybe' })).toContain('feature-persistent is "maybe"')
 })
+
+test('S17: segments beyond an entry are taken where the front end asks for them, as many as its layout carries whole', () => {
+  const limits = { ...DEFAULT_RING_LIMITS, maxRequestSegments: 33 }
+  const base = { 'ring-ref': '8', 'event-channel': '9', protocol: 'x86_64-abi' }
+  const asked = (keys: Record<string, string>) => negotiate({ ...base, ...keys }, limits)
+  expect(asked({})).toMatchObject({ ring: { maxRequestSegments: 11, maxRequestSize: 45_056 } })
+  expect(asked({ 'max-request-segments': '33' })).toMatchObject({ ring: { maxRequestSegments: 33, maxRequestSize: 135_168 } })
+  expect(asked({ 'max-request-size': '131072' })).toMatchObject({ ring: { maxRequestSegments: 32, maxRequestSize: 131_072 } })
+  expect(asked({ 'max-request-segments': '34' })).toMatchObject({ ok: false })
+  const small = { protocol: 'x86_32-abi' }
+  expect(asked({ ...small, 'max-request-segments': '24' })).toMatchObject({ ok: true })
+  expect(asked({ ...small, 'max-request-segments': '25' })).toEqual({
+    ok: false, sentence: 'max-request-segments is 25, but entries of x86_32 carry 24 at most',
+  })
+})

@@ -12,6 +12,7 @@ import type { CoreSettings } from '../../core/queue-core.js'
 import type { JournalChain } from '../../journal/chain.js'
 import { SECTOR_BYTES } from '../../protocol/blkif.js'
 import { XbbdError } from '../../protocol/errors.js'
+import { segmentsBeyond } from '../../protocol/validate.js'
 import type { RedriveReport } from '../redrive/drive.js'
 import { withProgress } from '../progress.js'
 import { formatCount } from '../units.js'
@@ -95,11 +96,12 @@ async function withStage(
   try {
     const work = async () => {
       await stage.startHost()
-      const { readOnly, maxSegments, maxIndirectSegments = 0 } = settings.disk
-      const { daemon, control } = await stage.startDaemon(['--requests-indirect-segments', String(maxIndirectSegments)])
+      const { readOnly, maxSegments } = settings.disk
+      const beyond = segmentsBeyond(settings.disk)
+      const { daemon, control } = await stage.startDaemon(['--requests-indirect-segments', String(beyond)])
       const onProgress = (count: number) => void (requests = count)
       const { slots } = settings
-      const segments = Math.max(maxSegments, maxIndirectSegments)
+      const segments = Math.max(maxSegments, beyond)
       const report = await drive({ chains, image: onto, readOnly, slots, segments, stage, control, onProgress })
       await control.call('stop', { mode: 'close' })
       const status = await daemon.ended

@@ -11,6 +11,8 @@
  *
  * A setting that no code reads must not stand here, and no limit or pool of the daemon may live outside of it.
  */
+import { BLKIF_MAX_SEGMENTS_PER_REQUEST } from '../../protocol/blkif.js'
+import { BLOCK_SEGMENTS_LIMIT } from '../../protocol/blocks.js'
 import { INDIRECT_SEGMENTS_LIMIT } from '../../protocol/indirect.js'
 import { DOMID_MAX, QUEUES_LIMIT } from '../../protocol/keys.js'
 import type { Kind, ValueOf } from './kinds.js'
@@ -121,6 +123,12 @@ export const schema = {
     kind: { type: 'integer', min: 0, max: INDIRECT_SEGMENTS_LIMIT },
     fallback: '32',
     doc: 'Most pages of a request by indirect descriptors, 0 offers none; each queue has so many in reserve.',
+  },
+  'requests.block-segments': {
+    ...live,
+    kind: { type: 'integer', min: BLKIF_MAX_SEGMENTS_PER_REQUEST, max: BLOCK_SEGMENTS_LIMIT },
+    fallback: '11',
+    doc: 'Most pages of a request in several ring entries, as front ends of 2010 ask for; 11 offers none.',
   },
   'requests.slots-max': {
     ...live,

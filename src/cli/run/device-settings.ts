@@ -16,6 +16,7 @@ export function deviceSettings(settings: Settings): (device: string) => DeviceSe
     ring: {
       ...DEFAULT_RING_LIMITS,
       maxRingPageOrder: settings['ring.max-page-order'],
+      maxRequestSegments: settings['requests.block-segments'],
       maxIndirectSegments: settings['requests.indirect-segments'],
       maxQueues: Math.min(QUEUES_LIMIT, settings['ring.max-queues'] || settings.workers),
       abiFallback: settings['abi.default'],

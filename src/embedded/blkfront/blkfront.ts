@@ -23,9 +23,9 @@ import { openTransport, type FrontQueue, type Transport, type TransportOptions }
 /**
  * `frontend` is the directory that the toolstack made, `/local/domain/5/device/vbd/51712`. Defaults: `abi` x86_64,
  * `ringPages` 16 (as far as the back end offers them), `scheme` ring-page-order, `grants` standing, `requests` the
- * ring's entries, `segments` 32 (as Linux; as far as the back end and the guest's memory go), `queues` 1, `timeoutMs`
- * 30 000 for each step of connecting and closing. With several queues calls go to them in turn; a barrier then orders
- * its own queue alone.
+ * ring's entries, `segments` 32 (as Linux; as far as the back end and the guest's memory go), `inBlocks` false,
+ * `queues` 1, `timeoutMs` 30 000 for each step of connecting and closing. With several queues calls go to them in
+ * turn; a barrier then orders its own queue alone.
  */
 export interface BlkfrontOptions extends TransportOptions {
   /** Look for answers in every turn of the event loop while any are due, instead of sleeping until notified. */
@@ -104,7 +104,7 @@ export class Blkfront implements BlockDevice {
   get ringPages(): number {
     return this.#transport.pages
   }
-  /** The most segments of one read or write: more than eleven go by indirect descriptors. */
+  /** The most segments of one read or write: more than eleven go by indirect descriptors, or in blocks. */
   get segments(): number {
     return this.#transport.slots.segments
   }
@@ -166,8 +166,9 @@ export class Blkfront implements BlockDevice {
   }
 
   #single(op: number, offset: number, data: Uint8Array | undefined): Promise<void> {
-    if ((data?.length ?? 0) > DIRECT_BYTES)
-      return Promise.reject(failure('EINVAL', `a ${blkif.opName(op)} carries at most ${DIRECT_BYTES} bytes`))
+    const most = this.#options.inBlocks === true ? this.#transport.slots.requestBytes : DIRECT_BYTES
+    if ((data?.length ?? 0) > most)
+      return Promise.reject(failure('EINVAL', `a ${blkif.opName(op)} carries at most ${most} bytes`))
     return this.#job(op, offset, data?.length ?? 0, data)
   }
 

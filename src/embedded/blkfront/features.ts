@@ -13,7 +13,7 @@
 import type { BlkifAbiName } from '../../ports/host.js'
 import type { XenStoreOps } from '../../ports/xenstore.js'
 import {
-  BLKIF_MAX_SEGMENTS_PER_REQUEST, SECTOR_LIMIT, VDISK_CDROM, VDISK_READONLY,
+  BLKIF_MAX_SEGMENTS_PER_REQUEST, PAGE_BYTES, SECTOR_LIMIT, VDISK_CDROM, VDISK_READONLY,
 } from '../../protocol/blkif.js'
 import { QUEUES_LIMIT, queueKey } from '../../protocol/keys.js'
 import type { Guest } from '../guest/guest.js'
@@ -28,6 +28,8 @@ export type RingScheme = 'ring-page-order' | 'num-ring-pages' | '2010'
 export interface TransportOffer {
   readonly maxRingPageOrder: number
   readonly maxRingPages: number
+  /** 11, or more where requests in several entries are taken (2010). */
+  readonly maxRequestSegments: number
   /** 0 when indirect descriptors are not offered. */
   readonly maxIndirectSegments: number
   readonly maxQueues: number
@@ -57,6 +59,7 @@ export async function readTransportOffer(store: XenStoreOps, backend: string): P
   return {
     maxRingPageOrder: await readNumber(store, `${backend}/max-ring-page-order`, 0),
     maxRingPages: await readNumber(store, `${backend}/max-ring-pages`, 1),
+    maxRequestSegments: await readNumber(store, `${backend}/max-request-segments`, BLKIF_MAX_SEGMENTS_PER_REQUEST),
     maxQueues: await readNumber(store, `${backend}/multi-queue-max-queues`, 1),
     maxIndirectSegments: await readNumber(store, `${backend}/feature-max-indirect-segments`, 0),
   }
@@ -92,11 +95,16 @@ export function choosePages(offer: TransportOffer, scheme: RingScheme, wanted: n
   return 2 ** Math.floor(Math.log2(most))
 }
 
-/** As many segments for each of `count` requests as were offered and are wanted, and as the guest has room for. */
-export function chooseSegments(offer: TransportOffer, guest: Guest, count: number, wanted: number): number {
+/**
+ * As many segments for each of `count` requests as were offered and are wanted, and as the guest has room for.
+ * `inBlocks`: not by indirect descriptors, but in several entries.
+ */
+export function chooseSegments(
+  offer: TransportOffer, guest: Guest, count: number, wanted: number, inBlocks = false,
+): number {
   const direct = BLKIF_MAX_SEGMENTS_PER_REQUEST
   const room = Math.floor(Math.min(guest.memory.freePages, guest.grants.free) / count)
-  let most = Math.min(offer.maxIndirectSegments, wanted)
+  let most = Math.min(inBlocks ? offer.maxRequestSegments : offer.maxIndirectSegments, wanted)
   while (most > direct && pagesOfSlot(most) > room) most--
   return Math.max(most, direct)
 }
@@ -107,11 +115,18 @@ export interface QueueTransport {
   readonly port: number
 }
 
-/** The transport keys, to be written below the front end's directory in one transaction. All rings have one size. */
+/**
+ * The transport keys, to be written below the front end's directory in one transaction. All rings have one size.
+ * `blockSegments`: most segments of a request in several entries, 0 when there will be none.
+ */
 export function transportKeys(
-  scheme: RingScheme, queues: readonly QueueTransport[], abi: BlkifAbiName,
+  scheme: RingScheme, queues: readonly QueueTransport[], abi: BlkifAbiName, blockSegments = 0,
 ): Map<string, string> {
   const keys = new Map([['protocol', `${abi}-abi`]])
+  if (blockSegments > 0) {
+    keys.set('max-request-segments', String(blockSegments))
+    keys.set('max-request-size', String(blockSegments * PAGE_BYTES))
+  }
   const pages = queues[0].grefs.length
   const many = pages > 1
   if (many && scheme === 'ring-page-order') keys.set('ring-page-order', String(Math.log2(pages)))
@@ -131,6 +146,7 @@ export function transportKeys(
 /** Everything that {@link transportKeys} may ever have written. */
 export const TRANSPORT_KEYS: readonly string[] = [
   'event-channel', 'protocol', 'ring-page-order', 'num-ring-pages', 'ring-pages', 'ring-ref',
+  'max-request-segments', 'max-request-size',
   ...Array.from({ length: MAX_RING_PAGES }, (_, page) => `ring-ref${page}`), 'multi-queue-num-queues',
   ...Array.from({ length: QUEUES_LIMIT }, (_, queue) => `queue-${queue}`),
 ]

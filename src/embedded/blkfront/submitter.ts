@@ -13,6 +13,7 @@
  */
 import type { AbiLayout } from '../../protocol/abi.js'
 import * as blkif from '../../protocol/blkif.js'
+import { SEGMENTS_PER_BLOCK, entriesFor } from '../../protocol/blocks.js'
 import { u64High, u64Low } from '../../protocol/u64.js'
 import { TAKEN_WORDS, type FrontRing } from './front-ring.js'
 import { DIRECT_BYTES, type RequestSlots } from './slots.js'
@@ -20,6 +21,7 @@ import { DIRECT_BYTES, type RequestSlots } from './slots.js'
 /** Jobs that may wait for slots; more are refused with EAGAIN. */
 const MAX_JOBS = 65_536
 const TAKE = 64
+const DIRECT_SEGMENTS = blkif.BLKIF_MAX_SEGMENTS_PER_REQUEST
 
 /** One call of a user. `sector` and `sectors` are 512-byte units. */
 export interface Job {
@@ -43,6 +45,8 @@ export interface BlkfrontCounters {
   requests: number
   /** Of the requests, those whose segments stood in pages of descriptors. */
   indirect: number
+  /** Of the requests, those in several entries. */
+  inBlocks: number
   answers: number
   errors: number
   unsupported: number
@@ -58,7 +62,8 @@ export const JOB_CLOSED = -1001
 
 export class Submitter {
   readonly counters: BlkfrontCounters = {
-    requests: 0, indirect: 0, answers: 0, errors: 0, unsupported: 0, notificationsSent: 0, wakeUps: 0, violations: 0,
+    requests: 0, indirect: 0, inBlocks: 0, answers: 0, errors: 0, unsupported: 0, notificationsSent: 0, wakeUps: 0,
+    violations: 0,
   }
   /** One sentence, once the back end has broken the protocol. */
   broken: string | undefined
@@ -73,9 +78,14 @@ export class Submitter {
   readonly #partAt: Float64Array
   readonly #partBytes: Int32Array
   readonly #taken = new Int32Array(TAKE * TAKEN_WORDS)
+  readonly #inBlocks: boolean
+  /** Places of the ring that belong to the answer before them. */
+  #skip = 0
 
-  constructor(ring: FrontRing, slots: RequestSlots, layout: AbiLayout, handle: number) {
+  /** `inBlocks`: more than eleven segments go in several entries, and not by indirect descriptors. */
+  constructor(ring: FrontRing, slots: RequestSlots, layout: AbiLayout, handle: number, inBlocks = false) {
     this.#ring = ring
+    this.#inBlocks = inBlocks
     this.#slots = slots
     this.#layout = layout
     this.#handle = handle
@@ -86,7 +96,7 @@ export class Submitter {
 
   /** Requests in the ring that are not answered. */
   get inFlight(): number {
-    return this.#ring.outstanding
+    return this.#slots.count - this.#slots.free
   }
 
   /** Whether any job waits or is in flight. */
@@ -103,8 +113,9 @@ export class Submitter {
 
   /** Turns waiting jobs into ring entries as far as slots go, and publishes them. @returns whether to notify. */
   submit(): boolean {
-    while (this.#head < this.#jobs.length && this.#ring.free > 0 && this.#slots.free > 0) {
+    while (this.#head < this.#jobs.length && this.#slots.free > 0) {
       const job = this.#jobs[this.#head]
+      if (this.#ring.free < this.#entriesOf(this.#nextBytes(job))) break
       this.#startPart(job)
       if (job.bare || job.started === (job.buffer?.length ?? 0)) this.#head++
     }
@@ -144,13 +155,21 @@ export class Submitter {
     for (const job of jobs) job.settle(status)
   }
 
+  /** Of the job's next request. Only reads and writes can have indirect descriptors. */
+  #nextBytes({ op, buffer, started }: Job): number {
+    const long = this.#inBlocks || op === blkif.BLKIF_OP_READ || op === blkif.BLKIF_OP_WRITE
+    return buffer ? Math.min(long ? this.#slots.requestBytes : DIRECT_BYTES, buffer.length - started) : 0
+  }
+
+  #entriesOf(bytes: number): number {
+    return this.#inBlocks ? entriesFor(Math.ceil(bytes / blkif.PAGE_BYTES)) : 1
+  }
+
   #startPart(job: Job): void {
     const { op, buffer } = job
-    // Only reads and writes can have more segments than an entry holds.
-    const most = op === blkif.BLKIF_OP_READ || op === blkif.BLKIF_OP_WRITE ? this.#slots.requestBytes : DIRECT_BYTES
-    const bytes = buffer ? Math.min(most, buffer.length - job.started) : 0
+    const bytes = this.#nextBytes(job)
     const pages = Math.ceil(bytes / blkif.PAGE_BYTES)
-    const slot = this.#slots.take(op, pages, bytes > DIRECT_BYTES)
+    const slot = this.#slots.take(op, pages, bytes > DIRECT_BYTES && !this.#inBlocks)
     if (buffer && op !== blkif.BLKIF_OP_READ)
       this.#slots.bytes.set(buffer.subarray(job.started, job.started + bytes), this.#slots.offset(slot))
     this.#writeEntry(job, slot, bytes, pages)
@@ -168,7 +187,7 @@ export class Submitter {
     const at = this.#ring.nextEntry()
     const layout = this.#layout
     const sector = job.sector + job.started / blkif.SECTOR_BYTES
-    const indirect = bytes > DIRECT_BYTES
+    const indirect = bytes > DIRECT_BYTES && !this.#inBlocks
     words[at] = indirect
       ? blkif.BLKIF_OP_INDIRECT | (job.op << 8) | (pages << 16)
       : job.op | (pages << 8) | (this.#handle << 16)
@@ -188,19 +207,32 @@ export class Submitter {
           page < this.#slots.descriptorPages ? this.#slots.descriptorGref(slot, page) : 0
       this.#writeSegments(this.#slots.words, this.#slots.descriptorsAt(slot), slot, bytes)
       this.counters.indirect++
-    } else this.#writeSegments(words, at + layout.segmentWord, slot, bytes)
+    } else this.#writeSegments(words, at + layout.segmentWord, slot, bytes, 0, DIRECT_SEGMENTS)
     this.#ring.wrote()
+    if (bytes > DIRECT_BYTES && !indirect) this.#writeBlocks(slot, bytes)
   }
 
-  #writeSegments(words: Int32Array, at: number, slot: number, bytes: number): void {
-    for (let page = 0; page * blkif.PAGE_BYTES < bytes; page++) {
+  #writeBlocks(slot: number, bytes: number): void {
+    const pages = Math.ceil(bytes / blkif.PAGE_BYTES)
+    for (let page = DIRECT_SEGMENTS; page < pages; page += SEGMENTS_PER_BLOCK) {
+      this.#writeSegments(this.#ring.words, this.#ring.nextEntry(), slot, bytes, page, SEGMENTS_PER_BLOCK)
+      this.#ring.wrote()
+    }
+    this.counters.inBlocks++
+  }
+
+  /** At most `count` segments, from that of page `first` on. */
+  #writeSegments(words: Int32Array, at: number, slot: number, bytes: number, first = 0, count = Infinity): void {
+    const pages = Math.min(Math.ceil(bytes / blkif.PAGE_BYTES), first + count)
+    for (let page = first; page < pages; page++) {
       const sectors = Math.min(blkif.SECTORS_PER_PAGE, (bytes - page * blkif.PAGE_BYTES) / blkif.SECTOR_BYTES)
-      words[at + 2 * page] = this.#slots.gref(slot, page)
-      words[at + 2 * page + 1] = (sectors - 1) << 8
+      words[at + 2 * (page - first)] = this.#slots.gref(slot, page)
+      words[at + 2 * (page - first) + 1] = (sectors - 1) << 8
     }
   }
 
   #answer(at: number): void {
+    if (this.#skip > 0) return void this.#skip--
     const slot = this.#taken[at]
     const op = this.#taken[at + 2]
     const status = this.#taken[at + 3]
@@ -211,6 +243,7 @@ export class Submitter {
     if (status !== blkif.BLKIF_RSP_OKAY && status !== blkif.BLKIF_RSP_ERROR && status !== blkif.BLKIF_RSP_EOPNOTSUPP)
       return this.#break(`an answer has status ${status}`)
     this.counters.answers++
+    this.#skip = this.#inBlocks ? entriesFor(this.#slots.pages[slot]) - 1 : 0
     if (status === blkif.BLKIF_RSP_ERROR) this.counters.errors++
     if (status === blkif.BLKIF_RSP_EOPNOTSUPP) this.counters.unsupported++
     const job = this.#jobOf[slot]

@@ -13,6 +13,7 @@ import type { BlkifAbiName } from '../../ports/host.js'
 import type { XenStore } from '../../ports/xenstore.js'
 import { abiLayout, ringEntries } from '../../protocol/abi.js'
 import type { AbiLayout } from '../../protocol/abi.js'
+import { blockSegmentsLimit } from '../../protocol/blocks.js'
 import { XbbdError } from '../../protocol/errors.js'
 import type { Guest, GuestPort } from '../guest/guest.js'
 import * as features from './features.js'
@@ -33,6 +34,8 @@ export interface TransportOptions {
   readonly grants?: GrantMode
   readonly requests?: number
   readonly segments?: number
+  /** Long requests in several entries of the ring, as in 2010, and not by indirect descriptors. */
+  readonly inBlocks?: boolean
   readonly queues?: number
   readonly timeoutMs?: number
 }
@@ -175,8 +178,9 @@ async function dance(options: TransportOptions, undo: Undo) {
   }
   undo.push(() => removeKeys(store, frontend))
   const named = made.map(({ grefs, port }) => ({ grefs, port: port.port }))
+  const blockSegments = options.inBlocks === true ? made[0].slots.segments : 0
   await store.transaction(async (ops) => {
-    for (const [key, value] of features.transportKeys(scheme, named, abi))
+    for (const [key, value] of features.transportKeys(scheme, named, abi, blockSegments))
       await ops.write(`${frontend}/${key}`, value)
     await ops.write(`${frontend}/state`, String(STATE.Initialised))
   })
@@ -209,14 +213,15 @@ async function allocate(
   })
   const ring = new FrontRing(run.words, entries, layout)
   const count = Math.min(options.requests ?? entries, entries)
-  const wanted = options.segments ?? SEGMENTS_WANTED
-  const segments = features.chooseSegments(offer, guest, count * offer.maxQueues, wanted)
+  const { inBlocks = false, segments: wanted = SEGMENTS_WANTED } = options
+  const most = inBlocks ? Math.min(wanted, blockSegmentsLimit(layout)) : wanted
+  const segments = features.chooseSegments(offer, guest, count * offer.maxQueues, most, inBlocks)
   const slots = new RequestSlots(guest, backendId, count, options.grants ?? 'standing', segments)
   undo.push(() => slots.close())
   const port = await guest.allocatePort(backendId)
   undo.push(() => port.close())
   const grefs = Array.from({ length: pages }, (_, page) => firstGref + page)
-  return { slots, port, grefs, ring, submitter: new Submitter(ring, slots, layout, handle) }
+  return { slots, port, grefs, ring, submitter: new Submitter(ring, slots, layout, handle, inBlocks) }
 }
 
 /** A back end that closes instead, or does nothing in time, is an error with its own words. */

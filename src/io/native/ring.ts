@@ -25,7 +25,7 @@ interface RingAddon {
   ringOpen(mapping: number, pages: number, stride: number): OpenedRing
   ringClose(id: number): void
   ringInit(id: number): void
-  ringTake(id: number, reqCons: number, rspProd: number, max: number): number
+  ringTake(id: number, reqCons: number, rspProd: number, max: number, whole: boolean): number
   ringPeek(id: number, reqCons: number): number
   ringAnswer(id: number, answers: Int32Array, count: number, rspProd: number): boolean
   ringWrite(id: number, answers: Int32Array, count: number, rspProd: number): void
@@ -61,8 +61,8 @@ export class NativeBackRing implements BackRing {
     markAsUntransferable(opened.entries)
   }
 
-  take(reqCons: number, rspProd: number, max: number): number {
-    const count = addon.ringTake(this.#id, reqCons, rspProd, max)
+  take(reqCons: number, rspProd: number, max: number, whole = false): number {
+    const count = addon.ringTake(this.#id, reqCons, rspProd, max, whole)
     this.reqProd = this.#control[0] >>> 0
     return count
   }

@@ -3,6 +3,7 @@
  * What the device chart decides by: its named guards, and the judgements that guards and actions share. All are pure
  * functions of context and event, so that a replay decides the same.
  */
+import { BLOCK_SEGMENTS_LIMIT } from '../../protocol/blocks.js'
 import { QUEUES_LIMIT } from '../../protocol/keys.js'
 import { DEFAULT_RING_LIMITS, negotiate, queuesOffered, type Negotiation } from '../../protocol/negotiation.js'
 import type { XenbusState } from '../../protocol/xenbus-state.js'
@@ -36,7 +37,8 @@ function judgedAgain({ legacies, input: { settings: { ring } } }: DeviceContext,
   const known = legacies.map((legacy) => (legacy.kind === 'recoverable' ? legacy.connection : undefined))
   const abi = known.find((connection) => connection !== undefined)?.abi
   const { maxRingPageOrder } = DEFAULT_RING_LIMITS
-  const limits = { ...ring, maxRingPageOrder, maxQueues: QUEUES_LIMIT, ...(abi && { abiFallback: abi }) }
+  const widest = { maxRingPageOrder, maxQueues: QUEUES_LIMIT, maxRequestSegments: BLOCK_SEGMENTS_LIMIT }
+  const limits = { ...ring, ...widest, ...(abi && { abiFallback: abi }) }
   const verdict = negotiate(nodes, limits)
   if (!verdict.ok) return verdict
   const { grefs, evtchn, others = [] } = verdict.ring

@@ -6,6 +6,7 @@
  */
 import type { MediumPlan } from '../../ports/medium.js'
 import type { QueueSettings } from '../../ports/queues.js'
+import { BLKIF_MAX_SEGMENTS_PER_REQUEST, PAGE_BYTES, SECTOR_BYTES } from '../../protocol/blkif.js'
 import { assert } from '../../protocol/errors.js'
 import { BACKEND_KEYS as K } from '../../protocol/keys.js'
 import {
@@ -73,10 +74,10 @@ function offeredIndirect({ resuming, rejoins, nodes, input: { settings } }: Devi
 /** More are never in flight on one queue: all of them, two words each, must fit a checkpoint, and that a segment. */
 const DESCRIPTORS_IN_FLIGHT = 16_384
 
-/** Slots for requests of which each may have so many segments. */
-function slotsFor(connection: NegotiatedRing, settings: DeviceSettings, indirect: number): number {
+/** Slots for requests of which each may have so many segments beyond its entry. */
+function slotsFor(connection: NegotiatedRing, settings: DeviceSettings, beyond: number): number {
   const most = Math.min(connection.maxRequests, settings.slots === 0 ? Infinity : settings.slots)
-  return indirect === 0 ? most : Math.min(most, Math.floor(DESCRIPTORS_IN_FLIGHT / indirect))
+  return beyond === 0 ? most : Math.min(most, Math.floor(DESCRIPTORS_IN_FLIGHT / beyond))
 }
 
 /** The settings of the queues beyond the first: the same, on rings of their own. */
@@ -95,10 +96,14 @@ export function queueSettings(context: DeviceContext): QueueSettings {
   assert(connection !== null, 'a queue needs a connection')
   const offers = offersOf(medium.geometry, vetoes)
   const indirect = Math.min(offeredIndirect(context), INDIRECT_SEGMENTS_LIMIT)
+  const { maxRequestSegments: most, maxRequestSize } = connection
+  const blocks = most > BLKIF_MAX_SEGMENTS_PER_REQUEST ? most : 0
   return {
     name: queueName(context),
-    slots: slotsFor(connection, settings, indirect),
-    maxSegments: connection.maxRequestSegments,
+    slots: slotsFor(connection, settings, Math.max(indirect, blocks)),
+    maxSegments: Math.min(most, BLKIF_MAX_SEGMENTS_PER_REQUEST),
+    ...(blocks > 0 && { maxBlockSegments: blocks }),
+    ...(maxRequestSize < most * PAGE_BYTES && { maxRequestSectors: maxRequestSize / SECTOR_BYTES }),
     maxIndirectSegments: indirect,
     batch: settings.batch,
     readOnly: offers.readOnly,
