@@ -22,6 +22,10 @@ async function longRequests(t: Toolbox, { mode, offered, taken, append }: Case):
   await t.daemon.start()
   const image = t.image('long', 64 * MIB)
   const guest = await t.guest({ fio: true, disks: [t.disk('xvdb', image)], append })
+  // Linux's own words of what was agreed.
+  const agreed = (await guest.dmesg()).split('\n').find((line) => line.includes('blkfront: xvdb'))
+  expect(agreed).toMatch(mode === 'persistent' ? /persistent grants: enabled/ : /persistent grants: disabled/)
+  expect(agreed).toMatch(taken > 11 ? /indirect descriptors: enabled/ : /indirect descriptors: disabled/)
   const queue = async (name: string) => Number(await guest.succeed(`cat /sys/block/xvdb/queue/${name}`))
   expect(await queue('max_segments')).toBe(taken)
   t.log(`max_segments ${taken}, max_hw_sectors_kb ${await queue('max_hw_sectors_kb')}`)
