@@ -100,22 +100,23 @@ napi_value FileMeasure(napi_env env, napi_callback_info info) {
   return Undefined(env);
 }
 
-/// fileTryDirect(handle, sectorSize) → whether one sector can be read directly into memory aligned to a sector
+/// fileTryDirect(handle, bytes, memoryOffset) → whether the first `bytes` (at most 4096) can be read directly into memory
+/// that begins so far behind a page's begin
 napi_value FileTryDirect(napi_env env, napi_callback_info info) {
   Args args(env, info);
   uint32_t handle;
-  uint64_t sectorSize;
-  if (!args.Handle(0, &handle) || !args.Whole(1, 4096, &sectorSize) || sectorSize < 512)
-    return ThrowInvalid(env, "fileTryDirect takes a handle and a sector size");
+  uint64_t bytes, memoryOffset;
+  if (!args.Handle(0, &handle) || !args.Whole(1, 4096, &bytes) || bytes < 512 || !args.Whole(2, 4096, &memoryOffset))
+    return ThrowInvalid(env, "fileTryDirect takes a handle, a length and an offset in memory");
   Borrow borrow;
   const int fd = borrow.TakeFd(handle);
   if (fd < 0) return ThrowUnknown(env);
   void* page = nullptr;
   if (posix_memalign(&page, 4096, 8192)) return Throw(env, ENOMEM, "ENOMEM: no memory for a page");
-  // One sector behind the page's begin: aligned to a sector and to nothing more, as a guest's segment may be.
-  const ssize_t got = pread(fd, static_cast<uint8_t*>(page) + sectorSize % 4096, sectorSize, 0);
+  // A sector behind the page's begin: aligned to a sector and to nothing more, as a guest's segment may be.
+  const ssize_t got = pread(fd, static_cast<uint8_t*>(page) + memoryOffset, bytes, 0);
   free(page);
-  return Boolean(env, got == static_cast<ssize_t>(sectorSize));
+  return Boolean(env, got == static_cast<ssize_t>(bytes));
 }
 
 /// fileLock(handle, exclusive) → whether the lock is ours now; never waits

@@ -42,14 +42,14 @@ export class DescriptorReader {
 
   /** `batch`: most entries that are read at a time. */
   constructor(grants: GrantCopier, layout: AbiLayout, arena: BufferArena, offered: number, batch: number) {
-    const { bytes, dataBytes = bytes.length } = arena
-    const room = bytes.length - dataBytes
+    const { bytes, dataBytes = bytes.length, bounceAt = bytes.length } = arena
+    const room = bounceAt - dataBytes
     assert(batch * offered * DESCRIPTOR_BYTES <= room, 'a batch of descriptors has room behind the data')
     this.grants = grants
     this.layout = layout
     this.offered = offered
     this.areaAt = dataBytes
-    this.area = new Int32Array(bytes.buffer, bytes.byteOffset + dataBytes, (bytes.length - dataBytes) >>> 2)
+    this.area = new Int32Array(bytes.buffer, bytes.byteOffset + dataBytes, room >>> 2)
     const pages = pagesOfDescriptors(offered)
     this.copies = new Int32Array(batch * pages * COPY_WORDS)
     this.found = { count: 0, grefs: new Int32Array(pages), status: 0, from: this.area, fromAt: 0 }

@@ -12,7 +12,8 @@ import { Subject } from 'rxjs'
 import { ArenaLender } from '../core/arena-lender.js'
 import {
   COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED, COMMAND_MEDIUM_RESIZED,
-  COMMAND_MEDIUM_SIZE_HIGH, COMMAND_RECOVERED, COMMAND_RETRY, COMMAND_YIELD, DRAIN_WITHOUT_SPACE,
+  COMMAND_MEDIUM_SECTOR_SIZE, COMMAND_MEDIUM_SIZE_HIGH, COMMAND_RECOVERED, COMMAND_RETRY, COMMAND_YIELD,
+  DRAIN_WITHOUT_SPACE,
 } from '../core/records.js'
 import { COUNTER } from '../core/statistics.js'
 import { QueueState } from '../machines/generated/queue.js'
@@ -224,7 +225,9 @@ export class QueueWorker {
     const queue = this.queues.get(name)
     if (!queue) return
     queue.reopenMedium(plan, () => this.tell({ kind: 'mediumRenewed', name, renewal }))
-    const { sectorCount } = plan.geometry
+    const { sectorCount, sectorSize } = plan.geometry
+    if (sectorSize !== queue.medium.geometry.sectorSize)
+      queue.plane.command(COMMAND_MEDIUM_SECTOR_SIZE, sectorSize)
     queue.plane.command(COMMAND_MEDIUM_SIZE_HIGH, u64High(sectorCount))
     // Of another size only: what it lost stays lost.
     const same = handleOf(plan) !== undefined && handleOf(plan) === handleOf(queue.medium)

@@ -6,7 +6,8 @@
  *   0 kind · 1 words in all · 2 queue state · 3 digest · 4 queue digest · 5 req_cons · 6 rsp_prod · 7 req_prod seen ·
  *   8 levels · 9 flags (1 sync lost, 2 waits for space) · 10 short of · 11 chunks · 12 free slots · 13 leaving ·
  *   14 line · 15 requests ·
- *   16 sectors of the medium (double, 2) · 18 digest of effects · 19 0 · 20 short since (double, 2);
+ *   16 sectors of the medium (double, 2) · 18 digest of effects · 19 bytes of a sector (0 = as in
+ *   the settings) · 20 short since (double, 2);
  *   then chunks, free slots (in order, slot|generation), leaving (in order), line (in order), one word each, made even;
  *   then per request: slot|state|kind · op|parts|outstanding|failed · active|verdict|segments|pages ·
  *   generation|entries beyond one ·
@@ -65,7 +66,8 @@ export function writeCheckpoint(core: QueueCore, words: Int32Array, at: number):
   words.set(fixed, at)
   putDouble(words, at + 16, core.disk.sectorCount)
   words[at + 18] = core.effects.digest
-  words[at + 19] = 0
+  const { sectorSize } = core.disk
+  words[at + 19] = sectorSize === core.settings.disk.sectorSize ? 0 : sectorSize
   putDouble(words, at + 20, core.shortSinceNs)
   at += FIXED_WORDS
   const free = Array.from(lists.free, (slot) => slot | (core.generation[slot] << 16))

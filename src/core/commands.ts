@@ -11,7 +11,8 @@ import { u64ToDouble } from '../protocol/u64.js'
 import type { QueueCore } from './queue-core.js'
 import {
   COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED, COMMAND_MEDIUM_RESIZED,
-  COMMAND_MEDIUM_SIZE_HIGH, COMMAND_RECOVERED, COMMAND_RETRY, COMMAND_RING_BROKEN, COMMAND_YIELD, DRAIN_WITHOUT_SPACE,
+  COMMAND_MEDIUM_SECTOR_SIZE, COMMAND_MEDIUM_SIZE_HIGH, COMMAND_RECOVERED, COMMAND_RETRY, COMMAND_RING_BROKEN,
+  COMMAND_YIELD, DRAIN_WITHOUT_SPACE,
 } from './records.js'
 import { redoAll } from './recovery.js'
 
@@ -39,6 +40,9 @@ export function obey(core: QueueCore, code: number, argument: number): void {
       return core.turn(QueueEvent.yielded)
     case COMMAND_MEDIUM_SIZE_HIGH:
       core.sizeHigh = argument
+      return
+    case COMMAND_MEDIUM_SECTOR_SIZE:
+      core.disk = { ...core.disk, sectorSize: argument }
       return
     case COMMAND_MEDIUM_OPENED:
       core.syncLost = false

@@ -93,7 +93,7 @@ export class QueueCore extends RequestPool implements RequestHost {
   private abandonDue = false
   /** High word of the size that the next COMMAND_MEDIUM_OPENED brings. */
   sizeHigh = 0
-  /** What requests are judged by; the size changes when the medium's does. */
+  /** What requests are judged by; size and sectors change when the medium's do. */
   disk: DiskLimits
 
   constructor(settings: CoreSettings, steppers: Steppers, statistics?: Float64Array) {
@@ -284,7 +284,8 @@ export class QueueCore extends RequestPool implements RequestHost {
     this.syncLost = (words[at + 9] & 1) !== 0
     this.waitsForSpace = (words[at + 9] & 2) !== 0
     this.shortOf = words[at + 10]
-    this.disk = { ...this.disk, sectorCount: getDouble(words, at + 16) }
+    const sectorSize = words[at + 19] || this.settings.disk.sectorSize
+    this.disk = { ...this.disk, sectorCount: getDouble(words, at + 16), sectorSize }
     this.effects.digest = words[at + 18]
   }
 

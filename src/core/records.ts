@@ -80,6 +80,8 @@ export const COMMAND_RETRY = 9
 export const COMMAND_YIELD = 10
 /** The medium that is open has another size: nothing is forgiven. The argument as with MEDIUM_OPENED. */
 export const COMMAND_MEDIUM_RESIZED = 11
+/** Stands before MEDIUM_OPENED when that has other sectors than the medium before it: bytes of one. */
+export const COMMAND_MEDIUM_SECTOR_SIZE = 12
 
 /** Argument of DRAIN: what waits for space is answered with an error, now and from now on. */
 export const DRAIN_WITHOUT_SPACE = 1
@@ -96,6 +98,7 @@ export const COMMAND_NAMES: { readonly [code: number]: string } = {
   [COMMAND_RETRY]: 'retry',
   [COMMAND_YIELD]: 'yield',
   [COMMAND_MEDIUM_RESIZED]: 'mediumResized',
+  [COMMAND_MEDIUM_SECTOR_SIZE]: 'mediumSectorSize',
 }
 
 /** Why a queue is in Shortage: the fourth byte of ENTERED. */

@@ -155,11 +155,12 @@ export function inherit(
   const { slots, disk, batch } = dead.settings
   if (slots > ringEntries)
     return { ok: false, sentence: `it is about a ring of at least ${slots} entries, and this one has ${ringEntries}` }
-  if (disk.sectorSize !== fresh.disk.sectorSize)
+  if (dead.disk.sectorSize !== fresh.disk.sectorSize)
     return { ok: false, sentence: `the medium has other sectors now: ${fresh.disk.sectorSize} bytes each` }
   forgetBuffers(dead)
   const readOnly = disk.readOnly || fresh.disk.readOnly
-  const settings = { ...fresh, slots, batch, disk: { ...disk, readOnly, sectorCount: fresh.disk.sectorCount } }
+  const { sectorCount, sectorSize } = fresh.disk
+  const settings = { ...fresh, slots, batch, disk: { ...disk, readOnly, sectorCount, sectorSize } }
   const words = new Int32Array(checkpointWordsMax(dead))
   writeCheckpoint(dead, words, 0)
   const core = new QueueCore(settings, steppers, statistics)

@@ -10,6 +10,8 @@
  *   changed$ · alive         for whoever follows the daemon's life and reports it
  */
 import type { Observable } from 'rxjs'
+import type { Vetoable } from '../protocol/keys.js'
+import type { SectorFormat } from '../protocol/sector-format.js'
 import type { RingLook } from './host.js'
 
 /** A device to be made, as `xbbd attach` takes it. Attaching what stands already, with the same words, is no error. */
@@ -21,6 +23,10 @@ export interface AttachSpec {
   readonly target: string
   readonly mode: 'r' | 'w'
   readonly deviceType?: 'disk' | 'cdrom'
+  /** Sectors that the guest is to see; absent = the medium's own. */
+  readonly sectorFormat?: SectorFormat
+  /** Features that are not to be offered, though they could be. */
+  readonly without?: readonly Vetoable[]
   /** Pre-written to the front end's directory as libxl does for guests that say nothing; default `x86_64-abi`. */
   readonly protocol?: string
   /** How long to wait for InitWait (or failure), milliseconds; default 10 000, as libxl. 0 = do not wait. */

@@ -116,6 +116,8 @@ export interface BufferArena {
    * round's taking to its records. Absent: all are, and no descriptors can be read.
    */
   readonly dataBytes?: number
+  /** From here on they are pages for media that emulate sectors. Absent: there are none. */
+  readonly bounceAt?: number
   /** The owner's handle, for native calls that address the arena; 0 in the simulated world. */
   readonly handle: number
 }

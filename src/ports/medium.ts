@@ -8,6 +8,7 @@
  *   MediumSpec (what the operator wrote) ── openMedium ──► Medium { geometry, plan } ── openMediumPort ──► MediumPort
  */
 import type { BufferArena, MediumPort } from './data-path.js'
+import type { SectorFormat } from '../protocol/sector-format.js'
 
 /** What the medium is and can; sizes in 512-byte sectors as blkif counts them, the rest in bytes. */
 export interface MediumGeometry {
@@ -16,6 +17,8 @@ export interface MediumGeometry {
   /** Logical block size in bytes: a power of two from 512 to 4096. */
   readonly sectorSize: number
   readonly physicalSectorSize: number
+  /** What reaches the medium in one piece where its guest may write less: sectors are emulated. Absent = sectorSize. */
+  readonly wholeSectorSize?: number
   readonly readOnly: boolean
   readonly canFlush: boolean
   readonly canDiscard: boolean
@@ -38,6 +41,8 @@ export type MediumLayer =
   | ({ readonly kind: 'delay'; readonly milliseconds: number } & FaultScope)
   | ({ readonly kind: 'error'; readonly errno: number; readonly times?: number } & FaultScope)
   | ({ readonly kind: 'short'; readonly times?: number } & FaultScope)
+  /** Emulates sectors smaller than those of `bytes`, which alone reach what lies below: reads, changes, writes back. */
+  | { readonly kind: 'whole-sectors'; readonly bytes: number }
   /** Flips one bit of what a read returns: a disk that lies, for tests of everything that should notice. */
   | ({ readonly kind: 'corrupt'; readonly times?: number } & FaultScope)
 
@@ -69,6 +74,8 @@ export interface MediumSpec {
   readonly direct?: boolean
   readonly engine?: IoEngineKind | 'auto'
   readonly depth?: number
+  /** Sectors that the guest is to see; absent = the medium's own. */
+  readonly sectorFormat?: SectorFormat
   readonly layers?: readonly MediumLayer[]
 }
 

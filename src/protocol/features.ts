@@ -26,6 +26,8 @@ export interface DiskProperties {
   readonly discardAlignment: number
   /** What was written may be lost at a sync that fails, and only one queue is told of it. */
   readonly buffered?: boolean
+  /** Sectors are emulated in whole ones of so many bytes, which one port alone puts in order. */
+  readonly wholeSectorSize?: number
 }
 
 /** The operator's vetoes and what the toolstack says of the device; absent = the medium decides. */
@@ -34,7 +36,6 @@ export interface OfferSettings {
   readonly readOnly?: boolean
   readonly barrier?: boolean
   readonly flush?: boolean
-  /** The node `discard-enable`. */
   readonly discard?: boolean
   /** `device-type` is cdrom. */
   readonly cdrom?: boolean
@@ -70,10 +71,11 @@ export function offersOf(disk: DiskProperties, settings: OfferSettings = {}): Of
 
 /**
  * How many queues are offered. One on a buffered medium: a sync that is lost is told to one of them alone, and the
- * others would go on to promise what is no more.
+ * others would go on to promise what is no more. One where sectors are emulated: the changes of two queues to parts of
+ * one whole sector would undo each other.
  */
 export function queuesOffered(disk: DiskProperties, limits: RingLimits): number {
-  return disk.buffered === true ? 1 : Math.max(1, limits.maxQueues ?? 1)
+  return disk.buffered === true || disk.wholeSectorSize !== undefined ? 1 : Math.max(1, limits.maxQueues ?? 1)
 }
 
 /** Granularity and alignment always go together (note 4 of the header), in bytes. */

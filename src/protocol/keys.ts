@@ -22,7 +22,7 @@ export const BACKEND_KEYS = {
   deviceType: 'device-type',
   removable: 'removable',
   dev: 'dev',
-  discardEnable: 'discard-enable',
+  sectorFormat: 'sector-format',
   hotplugStatus: 'hotplug-status',
   hotplugError: 'hotplug-error',
   physicalDevicePath: 'physical-device-path',
@@ -62,6 +62,16 @@ export const FRONTEND_KEYS = {
   numQueues: 'multi-queue-num-queues',
   featurePersistent: 'feature-persistent',
 } as const
+
+/** What a toolstack may forbid for one device, by the node `…-enable` = 0 beside those of {@link BACKEND_KEYS}. */
+export const VETOABLE = ['flush', 'barrier', 'discard', 'persistent', 'indirect', 'multi-queue'] as const
+
+export type Vetoable = (typeof VETOABLE)[number]
+
+/** `discard-enable`, which libxl writes, and its like. */
+export function enableKey(feature: Vetoable): string {
+  return `${feature}-enable`
+}
 
 /** `ring-ref0` to `ring-ref15`. */
 export function ringRefKey(page: number): string {

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { BOUNCE_AREA_BYTES } from '../../src/io/media/bounce-pool.js'
 import { mediumOpener } from '../../src/io/media/open-medium.js'
 import { createOpenMediumPort } from '../../src/io/media/open-port.js'
 import { mapMemory, owned, unmap, view } from '../../src/io/native/owners.js'
@@ -36,12 +37,14 @@ function opened(spec: MediumSpec): Medium {
 /** Medium, arena and port of this thread. `dispose` after the port's close. */
 function underTest(spec: MediumSpec): MediumUnderTest {
   const medium = opened(spec)
-  const handle = mapMemory(CONTRACT_ARENA)
-  const arena = { bytes: new Uint8Array(view(handle)), handle }
+  const handle = mapMemory(CONTRACT_ARENA + (spec.sectorFormat === '512e' ? BOUNCE_AREA_BYTES : 0))
+  const whole = view(handle)
+  const arena = { bytes: new Uint8Array(whole), bounceAt: CONTRACT_ARENA, handle }
   const port = createOpenMediumPort(clock)(medium.plan, arena)
   return {
     port,
-    arena,
+    // What requests may use, and what a test looks at.
+    arena: { ...arena, bytes: new Uint8Array(whole, 0, CONTRACT_ARENA) },
     geometry: medium.geometry,
     dispose() {
       medium.close()
@@ -108,9 +111,29 @@ if (device === undefined) {
   }
 }
 
+mediumContract(
+  'file, sectors of 512 emulated (512e)',
+  openImage({ sectorFormat: '512e' }),
+  { unit: 1, discardUnit: 8 },
+)
+
 const large = loopDevice('--sector-size', '4096')
 const testLarge = large === undefined ? test.skip : test
-if (large !== undefined) afterAll(() => execFileSync('losetup', ['--detach', large]))
+if (large === undefined) {
+  process.stderr.write('skipped: media of 4096-byte sectors: losetup needs root and a free loop device\n')
+} else {
+  afterAll(() => execFileSync('losetup', ['--detach', large]))
+  for (const engine of ['io_uring', 'threads'] as const) {
+    mediumContract(
+      `block device of 4096-byte sectors, ${engine}, 512 emulated (512e)`,
+      ({ readOnly }) => {
+        execFileSync('blkdiscard', ['--zeroout', large])
+        return underTest({ target: large, readOnly, engine, depth: 64, sectorFormat: '512e' })
+      },
+      { zeroesAfterDiscard: false, unit: 1, discardUnit: 8 },
+    )
+  }
+}
 
 testLarge('a device of 4096-byte sectors says so, and less than a sector is refused', async () => {
   const driver = new MediumDriver(underTest({ target: large ?? '', readOnly: false }))
@@ -122,10 +145,14 @@ testLarge('a device of 4096-byte sectors says so, and less than a sector is refu
 
 testLarge('a read-only device is refused to a writer, with the cure, and given to a reader', () => {
   execFileSync('blockdev', ['--setro', large ?? ''])
-  const refused = mediumOpener.open({ target: large ?? '', readOnly: false })
-  expect(refused).toMatchObject({ ok: false, error: { code: 'denied' } })
-  expect(opened({ target: large ?? '', readOnly: true }).close()).toBeUndefined()
-  execFileSync('blockdev', ['--setrw', large ?? ''])
+  try {
+    const refused = mediumOpener.open({ target: large ?? '', readOnly: false })
+    expect(refused).toMatchObject({ ok: false, error: { code: 'denied' } })
+    expect(opened({ target: large ?? '', readOnly: true }).close()).toBeUndefined()
+  } finally {
+    // The next device of this number would be read-only as well.
+    execFileSync('blockdev', ['--setrw', large ?? ''])
+  }
 })
 
 describe.each(['io_uring', 'threads', 'inline'] as const)('files, %s', (engine) => {

@@ -23,6 +23,10 @@ export interface ContractRules {
   readonly keepsData?: boolean
   /** Discarded ranges read as zeroes; otherwise as anything. */
   readonly zeroesAfterDiscard?: boolean
+  /** Requests are made of so many sectors and begin at a multiple of them; 8 unless the medium takes less. */
+  readonly unit?: number
+  /** A discard gives up whole ones of so many sectors only. */
+  readonly discardUnit?: number
 }
 
 type Open = (options: { readOnly: boolean }) => MediumUnderTest
@@ -75,13 +79,16 @@ interface ModelStep {
 }
 
 const SLOT = 32768
-const modelStep = fc.record({
-  op: fc.constantFrom(IO_READ, IO_WRITE, IO_WRITE, IO_SYNC, IO_DISCARD, IO_WRITE_ZEROES),
-  sector: fc.nat({ max: CONTRACT_SECTORS / 8 - 1 }).map((unit) => unit * 8),
-  sectors: fc.integer({ min: 1, max: SLOT / 4096 }).map((units) => units * 8),
-  fill: fc.integer({ min: 1, max: 255 }),
-})
-const modelRun = fc.array(fc.array(modelStep, { minLength: 1, maxLength: 32 }), { minLength: 1, maxLength: 12 })
+/** Small units lie in one corner of the medium, where they are neighbours. */
+const modelRun = (unit: number) => {
+  const step = fc.record({
+    op: fc.constantFrom(IO_READ, IO_WRITE, IO_WRITE, IO_SYNC, IO_DISCARD, IO_WRITE_ZEROES),
+    sector: fc.nat({ max: CONTRACT_SECTORS / 8 - 1 }).map((place) => place * unit),
+    sectors: fc.integer({ min: 1, max: SLOT / 4096 }).map((units) => units * unit),
+    fill: fc.integer({ min: 1, max: 255 }),
+  })
+  return fc.array(fc.array(step, { minLength: 1, maxLength: 32 }), { minLength: 1, maxLength: 12 })
+}
 
 /** What the medium must hold by now; sectors that may hold anything are not `known`. */
 class Model {
@@ -94,9 +101,16 @@ class Model {
     if (step.op === IO_WRITE && rules.keepsData !== false) {
       for (let at = from; at < to; at++) this.bytes[at] = step.fill ^ ((at >>> 9) & 0xff)
     }
-    if (step.op === IO_DISCARD || step.op === IO_WRITE_ZEROES) this.bytes.fill(0, from, to)
+    if (step.op === IO_DISCARD) return this.discard(sector, sectors, rules)
+    if (step.op === IO_WRITE_ZEROES) this.bytes.fill(0, from, to)
     if (step.op === IO_WRITE || step.op === IO_WRITE_ZEROES) this.known.fill(1, sector, sector + sectors)
-    if (step.op === IO_DISCARD && rules.zeroesAfterDiscard === false) this.known.fill(0, sector, sector + sectors)
+  }
+
+  private discard(sector: number, sectors: number, { zeroesAfterDiscard, discardUnit = 1 }: ContractRules): void {
+    const from = Math.ceil(sector / discardUnit) * discardUnit
+    const to = Math.max(from, Math.floor((sector + sectors) / discardUnit) * discardUnit)
+    this.bytes.fill(0, from * 512, to * 512)
+    if (zeroesAfterDiscard === false) this.known.fill(0, from, to)
   }
 }
 
@@ -112,7 +126,7 @@ function disjoint(batch: readonly ModelStep[]): ModelStep[] {
 }
 
 function agreesWithModel(open: Open, rules: ContractRules): Promise<void> {
-  const property = fc.asyncProperty(modelRun, (batches) =>
+  const property = fc.asyncProperty(modelRun(rules.unit ?? 8), (batches) =>
     withMedium(open, false, async (driver) => {
       const model = new Model()
       for (const batch of batches) await compareBatch(driver, model, disjoint(batch), rules)

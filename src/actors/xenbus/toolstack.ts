@@ -10,7 +10,7 @@
 import type { AttachSpec } from '../../ports/daemon-api.js'
 import type { XenStore, XenStoreOps } from '../../ports/xenstore.js'
 import { XbbdError } from '../../protocol/errors.js'
-import { BACKEND_KEYS as K, DOMID_MAX, backendPath, frontendPath } from '../../protocol/keys.js'
+import { BACKEND_KEYS as K, DOMID_MAX, VETOABLE, backendPath, enableKey, frontendPath } from '../../protocol/keys.js'
 import { parseVdev, vdevName } from '../../protocol/vdev.js'
 
 /** In the front end's directory: whose disk it is. */
@@ -78,10 +78,25 @@ async function refuseOthers(ops: XenStoreOps, place: DevicePlace, spec: AttachSp
 async function existing(ops: XenStoreOps, place: DevicePlace, spec: AttachSpec): Promise<false> {
   const read = (key: string) => ops.read(`${place.backend}/${key}`)
   const [target, mode, online] = [await read(K.params), await read(K.mode), await read(K.online)]
-  if ((target ?? '') === spec.target && mode === spec.mode && online === '1') return false
-  const how = online === '1' ? `is attached with ${target ?? 'nothing'} (mode ${mode ?? 'r'})` : 'is being detached'
+  const same = (target ?? '') === spec.target && mode === spec.mode
+  const otherwise = !(await hasWishes(ops, place, spec))
+  if (same && !otherwise && online === '1') return false
+  const more = same && otherwise ? ', other sectors or features' : ''
+  const what = `${target ?? 'nothing'} (mode ${mode ?? 'r'}${more})`
+  const how = online === '1' ? `is attached with ${what}` : 'is being detached'
   const sentence = `${spec.vdev} of domain ${place.domid} ${how}: detach it first`
   throw new XbbdError('XBBD_DEVICE_EXISTS', sentence, { exitCode: 73 })
+}
+
+async function hasWishes(
+  ops: XenStoreOps, place: DevicePlace, { sectorFormat, without = [] }: AttachSpec,
+): Promise<boolean> {
+  if (((await ops.read(`${place.backend}/${K.sectorFormat}`)) ?? '') !== (sectorFormat ?? '')) return false
+  for (const feature of VETOABLE) {
+    const vetoed = (await ops.read(`${place.backend}/${enableKey(feature)}`)) === '0'
+    if (vetoed !== without.includes(feature)) return false
+  }
+  return true
 }
 
 function backendNodes(place: DevicePlace, spec: AttachSpec): Record<string, string> {
@@ -89,9 +104,15 @@ function backendNodes(place: DevicePlace, spec: AttachSpec): Record<string, stri
   return {
     [K.frontend]: place.frontend, [K.frontendId]: String(place.domid), [K.online]: '1',
     [K.removable]: cdrom ? '1' : '0', bootable: '1', [K.dev]: vdevName(place.devid) ?? String(place.devid),
-    type: 'phy', [K.mode]: spec.mode, [K.deviceType]: spec.deviceType ?? 'disk', [K.discardEnable]: '1',
-    specification: 'xen', [K.params]: spec.target, [K.state]: '1',
+    type: 'phy', [K.mode]: spec.mode, [K.deviceType]: spec.deviceType ?? 'disk', [enableKey('discard')]: '1',
+    specification: 'xen', [K.params]: spec.target, ...wishesOf(spec), [K.state]: '1',
   }
+}
+
+/** What of a device is only for this back end to read. */
+function wishesOf({ sectorFormat, without = [] }: AttachSpec): Record<string, string> {
+  const vetoes = without.map((feature) => [enableKey(feature), '0'] as const)
+  return { ...(sectorFormat && { [K.sectorFormat]: sectorFormat }), ...Object.fromEntries(vetoes) }
 }
 
 function frontendNodes(place: DevicePlace, spec: AttachSpec, backendDomid: number): Record<string, string> {

@@ -21,7 +21,8 @@ import type {
   AttachSpec, DaemonApi, DetachSpec, DiscSpec, HeldMappings, PendingDevice, StopMode, StopOutcome,
 } from '../../ports/daemon-api.js'
 import type { ReloadPlan } from '../config/reload.js'
-import { DOMID_MAX } from '../../protocol/keys.js'
+import { DOMID_MAX, VETOABLE } from '../../protocol/keys.js'
+import { SECTOR_FORMATS } from '../../protocol/sector-format.js'
 import type { Origins } from '../config/load.js'
 import type { Settings } from '../config/schema.js'
 import type { UpgradeOutcome } from '../upgrade/handover.js'
@@ -123,6 +124,8 @@ function readAttach(params: Params): AttachSpec {
   const deviceType = params.optionalChoice('deviceType', ['disk', 'cdrom'])
   const protocol = params.optionalText('protocol', 64)
   const waitMs = params.optionalInteger('waitMs', 0, WAIT_MS_MAX)
+  const sectorFormat = params.optionalChoice('sectorFormat', SECTOR_FORMATS)
+  const without = params.choices('without', VETOABLE)
   const spec: AttachSpec = {
     domid: params.integer('domid', 0, DOMID_MAX),
     vdev: params.text('vdev', 64),
@@ -130,6 +133,8 @@ function readAttach(params: Params): AttachSpec {
     mode: params.optionalChoice('mode', ['r', 'w']) ?? 'w',
     ...(deviceType === undefined ? {} : { deviceType }),
     ...(protocol === undefined ? {} : { protocol }),
+    ...(sectorFormat === undefined ? {} : { sectorFormat }),
+    ...(without.length === 0 ? {} : { without }),
     ...(waitMs === undefined ? {} : { waitMs }),
   }
   params.done()

@@ -67,6 +67,15 @@ export class Params {
     return found
   }
 
+  /** Some of `choices`, each at most once; empty when it is absent. */
+  choices<V extends string>(name: string, choices: readonly V[]): readonly V[] {
+    const value = this.take(name) ?? []
+    const found = choices.filter((choice) => Array.isArray(value) && value.includes(choice))
+    if (!Array.isArray(value) || found.length !== value.length)
+      throw bad(`${name} must be a list of some of ${choices.join(', ')}`)
+    return found
+  }
+
   /** Refuses what was not asked for. */
   done(): void {
     for (const name of Object.keys(this.values)) {

@@ -33,6 +33,7 @@ export function deviceSettings(settings: Settings): (device: string) => DeviceSe
       depth: settings['medium.depth'],
     },
     onEnospc: settings['medium.on-enospc'],
+    discard: settings['discard.enable'],
     closePatienceMs: 10_000,
     rejoin: { max: settings['restart.max'], periodMs: settings['restart.period'] },
   }

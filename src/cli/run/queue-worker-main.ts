@@ -23,6 +23,7 @@ import { populate, view } from '../../io/native/owners.js'
 import type { JournalOrigin } from '../../journal/format.js'
 import { assert } from '../../protocol/errors.js'
 import { systemClock } from '../../io/native/system-clock.js'
+import { arenaOver } from './arena.js'
 import { WarmUp } from './warm-up.js'
 
 /** What the main thread gives a Worker at its start. */
@@ -60,7 +61,7 @@ const steppers: () => Steppers =
 const worker = new QueueWorker({
   dataPath: data.world === 'xen' ? xenDataPath() : embeddedDataPath(data.backendDomid),
   openMedium: createOpenMediumPort(systemClock),
-  arena: { bytes: new Uint8Array(view(data.arenaHandle)), dataBytes: data.arenaBytes, handle: data.arenaHandle },
+  arena: arenaOver(view(data.arenaHandle), data.arenaBytes, data.arenaHandle),
   arenaChunks: Math.floor(data.arenaBytes / CHUNK_BYTES),
   nowNs,
   crcOfWords,

@@ -7,7 +7,7 @@
  *   succeeding  pool, as the living one writes it ─► Workers ─► … it lets go … ─► what it left is read ─► begin
  */
 import type { Worker } from 'node:worker_threads'
-import { DESCRIPTOR_AREA_BYTES } from '../../actors/descriptor-reader.js'
+import { arenaLength } from './arena.js'
 import { Legacies } from '../../actors/legacies.js'
 import { WorkerQueuePool } from '../../actors/worker-queue-pool.js'
 import type { WorkerHandle } from '../../actors/worker-queue-pool.js'
@@ -75,8 +75,7 @@ export function startWorkers(
   const { ledger, recoveriesMax: attemptsMax, origin: { boot } } = settings
   const legacies = new Legacies({ boot, ledger, attemptsMax })
   // Each Worker populates its own, while this thread goes on.
-  const arenaBytes = settings.arenaBytes + DESCRIPTOR_AREA_BYTES
-  const arenas = Array.from({ length: settings.workers }, () => reserveMemory(arenaBytes))
+  const arenas = Array.from({ length: settings.workers }, () => reserveMemory(arenaLength(settings.arenaBytes)))
   const queues = new WorkerQueuePool({
     workers: settings.workers,
     table: pool.table,

@@ -28,7 +28,7 @@ export interface MediaAddon {
   engineReapOrphans(): number
   fileOpen(path: string, readOnly: boolean, direct: boolean): number
   fileMeasure(handle: number, out: Float64Array): void
-  fileTryDirect(handle: number, sectorSize: number): boolean
+  fileTryDirect(handle: number, bytes: number, memoryOffset: number): boolean
   fileLock(handle: number, exclusive: boolean): boolean
 }
 

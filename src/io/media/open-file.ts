@@ -18,6 +18,7 @@ import { chooseEngine } from './choose-engine.js'
 import { findLockHolder } from './lock-holder.js'
 import { mediaAddon } from './native-engine.js'
 import { tooSmall } from './parse-target.js'
+import { layersOf, leastTransfer, sectorsFor, wholeSectors, type Sectors } from './sectors.js'
 
 type Opened = ReturnType<MediumOpener['open']>
 type Failure = { readonly ok: false; readonly error: MediumError }
@@ -69,7 +70,7 @@ export function openFileMedium(paths: readonly string[], spec: MediumSpec): Open
   for (const path of paths) {
     try {
       const status = statSync(path)
-      if (status.isFile() || status.isBlockDevice()) return openPath(path, spec)
+      if (status.isFile() || status.isBlockDevice()) return openPath(path, { ...spec, target: path })
       if (status.isDirectory()) return failure('directory', `${path} is a directory: give a file or a block device`)
       return failure('special', `${path} is neither a file nor a block device: give one of these`)
     } catch (error) {
@@ -125,19 +126,29 @@ function openDescriptor(path: string, spec: MediumSpec, notes: string[]): Opened
   try {
     const handle = mediaAddon.fileOpen(path, spec.readOnly, true)
     const found = measure(handle)
-    const align = Math.max(found.directMemoryAlign > 512 ? found.directMemoryAlign : 0, found.directOffsetAlign)
-    const tiny = found.bytes < found.sectorSize
-    if (align <= found.sectorSize && (tiny || mediaAddon.fileTryDirect(handle, found.sectorSize))) {
+    const judged = sectorsFor(spec, found)
+    // What it is refused for is said when it is described.
+    if (!judged.ok) return { handle, direct: true }
+    const { sectors: { sectorSize }, sectors } = judged
+    const least = leastTransfer(sectors)
+    const fits = found.directMemoryAlign <= Math.max(512, sectorSize) && found.directOffsetAlign <= least
+    if (fits && (found.bytes < least || mediaAddon.fileTryDirect(handle, least, sectorSize))) {
       return { handle, direct: true }
     }
     closeDescriptor(handle)
-    reason = `O_DIRECT needs an alignment of ${align > found.sectorSize ? align : 'more than a sector'}`
+    const align = Math.max(found.directMemoryAlign, found.directOffsetAlign)
+    reason = `O_DIRECT needs an alignment of ${fits ? 'more than a sector' : align}${cureOf(spec, align)}`
   } catch (error) {
     // Refused for being O_DIRECT: EINVAL. Everything else would fail without it as well.
     if (codeOf(error) !== 'EINVAL') throw error
   }
   notes.push(`${path} is used through the page cache: ${reason}`)
   return { handle: mediaAddon.fileOpen(path, spec.readOnly, false), direct: false }
+}
+
+/** Whoever asked for no sectors may have asked for those with which it would work. */
+function cureOf({ sectorFormat }: MediumSpec, align: number): string {
+  return sectorFormat === undefined && align > 512 && align <= 4096 ? ' (sectors of 4096 bytes, or 512e, have it)' : ''
 }
 
 function describe(path: string, spec: MediumSpec, { handle, direct }: OpenedDescriptor, notes: string[]): Opened {
@@ -148,17 +159,20 @@ function describe(path: string, spec: MediumSpec, { handle, direct }: OpenedDesc
   if (found.deviceReadOnly && !spec.readOnly) {
     return failure('denied', `${path} is a read-only device: attach it read-only`)
   }
-  const { sectorSize } = found
-  if (sectorSize > 4096) {
-    return failure('io', `${path} has sectors of ${sectorSize} bytes, more than the 4096 that a guest's page holds`)
+  if (found.sectorSize > 4096) {
+    const sentence = `${path} has sectors of ${found.sectorSize} bytes, more than the 4096 that a guest's page holds`
+    return failure('io', sentence)
   }
-  const sectorCount = Math.floor(found.bytes / sectorSize) * (sectorSize / 512)
-  if (sectorCount === 0) return { ok: false, error: tooSmall(path, sectorSize) }
+  const judged = sectorsFor(spec, found)
+  if (!judged.ok) return judged
+  const { sectors } = judged
+  const sectorCount = wholeSectors(found.bytes, sectors)
+  if (sectorCount === 0) return { ok: false, error: tooSmall(path, leastTransfer(sectors)) }
   if (sectorCount >= 2 ** 44) return failure('io', `${path} is larger than the 8 PiB that a disk can have`)
-  const odd = found.bytes % sectorSize
+  const odd = found.bytes - sectorCount * 512
   if (odd > 0) notes.push(`${path} ends ${odd} bytes behind its last whole sector: these are not part of the disk`)
   if (!mediaAddon.fileLock(handle, !spec.readOnly)) return locked(path, found.inode, spec.readOnly)
-  const geometry = geometryOf(found, sectorCount, spec.readOnly, direct)
+  const geometry = geometryOf(found, sectors, sectorCount, spec.readOnly, direct)
   return { ok: true, medium: mediumOf(handle, geometry, found, spec, notes) }
 }
 
@@ -171,21 +185,22 @@ function locked(path: string, inode: number, readOnly: boolean): Failure {
   return failure('locked', `${path} is in use by ${who}: ${cure}`)
 }
 
-function geometryOf(found: Measure, sectorCount: number, readOnly: boolean, direct: boolean): MediumGeometry {
-  const { sectorSize, physicalSectorSize } = found
+function geometryOf(
+  found: Measure, sectors: Sectors, sectorCount: number, readOnly: boolean, direct: boolean,
+): MediumGeometry {
+  const least = leastTransfer(sectors)
   const discard =
     found.kind === 'block'
       ? blockDiscard(found.major, found.minor)
-      : { possible: true, granularity: sectorSize, alignment: 0 }
+      : { possible: true, granularity: least, alignment: 0 }
   return {
     sectorCount,
-    sectorSize,
-    physicalSectorSize: Math.max(sectorSize, physicalSectorSize),
+    ...sectors,
     readOnly,
     canFlush: true,
     canDiscard: discard.possible,
     canSecureDiscard: false,
-    discardGranularity: Math.max(sectorSize, discard.granularity),
+    discardGranularity: Math.max(least, discard.granularity),
     discardAlignment: discard.alignment,
     buffered: !direct,
   }
@@ -203,18 +218,18 @@ function mediumOf(
   const blockDevice = found.kind === 'block'
   return {
     geometry,
-    plan: { kind: 'file', geometry, layers: spec.layers ?? [], handle, engine, depth, blockDevice },
+    plan: { kind: 'file', geometry, layers: layersOf(spec, geometry), handle, engine, depth, blockDevice },
     notes,
-    currentSectorCount: () => currentSectorCount(handle, geometry.sectorSize),
+    currentSectorCount: () => currentSectorCount(handle, geometry),
     close: () => closeDescriptor(handle),
   }
 }
 
 /** Undefined when the device no longer answers. */
-function currentSectorCount(handle: number, sectorSize: number): number | undefined {
+function currentSectorCount(handle: number, sectors: Sectors): number | undefined {
   try {
     const { bytes } = measure(handle)
-    return bytes === 0 ? undefined : Math.floor(bytes / sectorSize) * (sectorSize / 512)
+    return bytes === 0 ? undefined : wholeSectors(bytes, sectors)
   } catch {
     // ENXIO, ENODEV, ENOMEDIUM: whatever the reason, the medium is gone.
     return undefined

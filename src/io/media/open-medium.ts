@@ -10,12 +10,13 @@
  */
 import { closeDescriptor, map, unmap } from '../native/owners.js'
 import { memfdCreate } from '../native/shm.js'
-import type { Medium, MediumError, MediumOpener, MediumSpec } from '../../ports/medium.js'
+import type { Medium, MediumError, MediumGeometry, MediumOpener, MediumSpec } from '../../ports/medium.js'
 import { codeOf, sentenceOf } from '../../protocol/errors.js'
 import { memoryGeometry } from './memory-port.js'
 import { nullGeometry } from './null-port.js'
 import { openFileMedium } from './open-file.js'
-import { parseTarget } from './parse-target.js'
+import { parseTarget, tooSmall } from './parse-target.js'
+import { layersOf, leastTransfer, sectorsFor, wholeSectors } from './sectors.js'
 
 type Opened = ReturnType<MediumOpener['open']>
 
@@ -24,35 +25,44 @@ export const mediumOpener: MediumOpener = { open: openMedium }
 
 function openMedium(spec: MediumSpec): Opened {
   // A CD-ROM drive without a disc: whoever reads gets an error.
-  if (spec.target === '' && spec.readOnly) return { ok: true, medium: nullMedium(0, spec) }
+  if (spec.target === '' && spec.readOnly) return { ok: true, medium: nullMedium(nullGeometry(0, true), spec) }
   const target = parseTarget(spec.target)
   switch (target.kind) {
     case 'error':
       return { ok: false, error: target.error }
     case 'null':
-      return { ok: true, medium: nullMedium(target.sectorCount, spec) }
+      return withSectors(target.sectorCount, spec, (geometry) => ({ ok: true, medium: nullMedium(geometry, spec) }))
     case 'memory':
-      return memoryMedium(target.sectorCount, spec)
+      return withSectors(target.sectorCount, spec, (geometry) => memoryMedium(geometry, spec))
     case 'path':
       return openFileMedium(target.paths, spec)
   }
 }
 
-function nullMedium(sectorCount: number, spec: MediumSpec): Medium {
-  const geometry = nullGeometry(sectorCount, spec.readOnly)
+/** Memory takes any sectors, and so does nothing. */
+function withSectors(sectorCount: number, spec: MediumSpec, open: (geometry: MediumGeometry) => Opened): Opened {
+  const plain = memoryGeometry(sectorCount, spec.readOnly)
+  const judged = sectorsFor(spec, plain)
+  if (!judged.ok) return judged
+  const least = leastTransfer(judged.sectors)
+  const whole = wholeSectors(sectorCount * 512, judged.sectors)
+  if (whole === 0) return { ok: false, error: tooSmall(spec.target, least) }
+  return open({ ...plain, ...judged.sectors, sectorCount: whole, discardGranularity: least })
+}
+
+function nullMedium(geometry: MediumGeometry, spec: MediumSpec): Medium {
   return {
     geometry,
-    plan: { kind: 'null', geometry, layers: spec.layers ?? [] },
+    plan: { kind: 'null', geometry, layers: layersOf(spec, geometry) },
     notes: [],
-    currentSectorCount: () => sectorCount,
+    currentSectorCount: () => geometry.sectorCount,
     close: () => undefined,
   }
 }
 
 /** Shared memory without a name: it takes its memory now, so that a full machine shows here and not under I/O. */
-function memoryMedium(sectorCount: number, spec: MediumSpec): Opened {
-  const geometry = memoryGeometry(sectorCount, spec.readOnly)
-  const bytes = sectorCount * 512
+function memoryMedium(geometry: MediumGeometry, spec: MediumSpec): Opened {
+  const bytes = geometry.sectorCount * 512
   let handle: number
   try {
     const memfd = memfdCreate('xbbd-medium', bytes, { allocate: true })
@@ -64,9 +74,9 @@ function memoryMedium(sectorCount: number, spec: MediumSpec): Opened {
   }
   const medium: Medium = {
     geometry,
-    plan: { kind: 'memory', geometry, layers: spec.layers ?? [], handle },
+    plan: { kind: 'memory', geometry, layers: layersOf(spec, geometry), handle },
     notes: [],
-    currentSectorCount: () => sectorCount,
+    currentSectorCount: () => geometry.sectorCount,
     close: () => unmap(handle),
   }
   return { ok: true, medium }

@@ -11,13 +11,17 @@ import type { Clock } from '../../ports/clock.js'
 import type { BufferArena, MediumPort } from '../../ports/data-path.js'
 import type { MediumPlan, OpenMediumPort } from '../../ports/medium.js'
 import { FilePort } from './file-port.js'
-import { withLayers } from './layers.js'
+import { geometryBelow, withLayers } from './layers.js'
 import { createMemoryPort } from './memory-port.js'
 import { createNullPort } from './null-port.js'
 
 /** @returns what opens every kind of medium that {@link MediumPlan} knows. */
 export function createOpenMediumPort(clock: Clock): OpenMediumPort {
-  return (plan, arena) => withLayers(openBare(plan, arena), plan.layers, { geometry: plan.geometry, arena, clock })
+  return (plan, arena) => {
+    const { geometry, layers } = plan
+    const bare = openBare({ ...plan, geometry: geometryBelow(layers, geometry) }, arena)
+    return withLayers(bare, layers, { geometry, arena, clock })
+  }
 }
 
 function openBare(plan: MediumPlan, arena: BufferArena): MediumPort {

@@ -9,6 +9,7 @@ import { setup } from 'xstate'
 import { assert } from '../../protocol/errors.js'
 import { parseXenbusState, XENBUS_STATES, type XenbusState } from '../../protocol/xenbus-state.js'
 import { vdevName } from '../../protocol/vdev.js'
+import type { MediumSpec } from '../../ports/medium.js'
 import type { QueueTakeover } from '../../ports/queues.js'
 import { judgeNodes, parseOnline, targetOf } from './nodes.js'
 import { guards, judged, outside, recentRejoins, timeOf } from './guards.js'
@@ -249,19 +250,19 @@ function othersOnRings(context: DeviceContext): readonly QueueOnRing[] {
 /** Of a device with one queue there is nothing more to say. */
 const besides = <T>(others: readonly T[]): { readonly others?: readonly T[] } => (others.length > 0 ? { others } : {})
 
+/** What the toolstack named, opened as the configuration says. */
+function mediumSpec(context: DeviceContext): MediumSpec {
+  const { target, readOnly, sectorFormat } = sure(context.nodes, 'nodes')
+  return { ...context.input.settings.medium, target, readOnly, ...(sectorFormat && { sectorFormat }) }
+}
+
 const stateSwitch = (state: XenbusState) => emit({ type: 'switchState', state })
 
 const effects = {
   readNodes: emit({ type: 'readNodes' }),
   watchFrontend: emit(({ context }) => ({ type: 'watchFrontend', path: sure(context.nodes, 'nodes').frontend })),
-  openMedium: emit(({ context }) => {
-    const { target, readOnly } = sure(context.nodes, 'nodes')
-    return { type: 'openMedium', spec: { ...context.input.settings.medium, target, readOnly } }
-  }),
-  openMediumPatiently: emit(({ context }) => {
-    const { target, readOnly } = sure(context.nodes, 'nodes')
-    return { type: 'openMedium', spec: { ...context.input.settings.medium, target, readOnly }, patient: true }
-  }),
+  openMedium: emit(({ context }) => ({ type: 'openMedium', spec: mediumSpec(context) })),
+  openMediumPatiently: emit(({ context }) => ({ type: 'openMedium', spec: mediumSpec(context), patient: true })),
   readJournal: emit(({ context }) => ({ type: 'readJournal', queue: queueName(context) })),
   closeMedium: emit({ type: 'closeMedium' }),
   publishFeatures: emit(({ context }) => ({

@@ -8,6 +8,7 @@ import { QUEUES_LIMIT } from '../../protocol/keys.js'
 import { DEFAULT_RING_LIMITS, negotiate, queuesOffered, type Negotiation } from '../../protocol/negotiation.js'
 import type { XenbusState } from '../../protocol/xenbus-state.js'
 import { judgeNodes } from './nodes.js'
+import { ringLimits } from './offers.js'
 import type { DeviceContext, DeviceEvent, RawNodes } from './types.js'
 
 /** Outside of a connection: a front end seen here has let go of the ring it had. */
@@ -27,7 +28,8 @@ function wantsConnection(state: XenbusState): boolean {
 /** The keys of the guest, judged; the same for guard and action, since it is a pure function of the event. */
 export function judged(context: DeviceContext, event: DeviceEvent): Negotiation | undefined {
   if (event.type !== 'xenstore.frontendRead') return undefined
-  const { resuming, medium, input: { settings: { ring } } } = context
+  const { resuming, medium } = context
+  const ring = ringLimits(context)
   if (resuming) return judgedAgain(context, event.nodes)
   return negotiate(event.nodes, { ...ring, maxQueues: medium === null ? 1 : queuesOffered(medium.geometry, ring) })
 }

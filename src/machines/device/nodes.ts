@@ -4,14 +4,16 @@
  * from our side: the front end's directory belongs to the guest, who may write `mode` and `device-type` there as it
  * likes. Keys that are empty count as absent.
  */
-import { BACKEND_KEYS as K } from '../../protocol/keys.js'
+import { BACKEND_KEYS as K, VETOABLE, enableKey } from '../../protocol/keys.js'
+import { present } from '../../protocol/parse.js'
+import { parseSectorFormat } from '../../protocol/sector-format.js'
 import { vdevName } from '../../protocol/vdev.js'
 import type { BackendNodes, RawNodes } from './types.js'
 
 /** The keys of our own directory that are read. */
 export const READ_KEYS = [
-  K.frontend, K.frontendId, K.online, K.state, K.mode, K.params, K.deviceType, K.dev, K.removable, K.discardEnable,
-  K.sectors, K.maxIndirectSegments,
+  K.frontend, K.frontendId, K.online, K.state, K.mode, K.params, K.deviceType, K.dev, K.removable, K.sectors,
+  K.sectorFormat, K.maxIndirectSegments, ...VETOABLE.map(enableKey),
 ] as const
 
 export type JudgedNodes =
@@ -31,6 +33,9 @@ export function judgeNodes(raw: RawNodes, domid: number, devid: number): JudgedN
   const cdrom = raw[K.deviceType] === 'cdrom'
   const named = targetOf(raw[K.params], cdrom)
   if (!named.ok) return refused(named.sentence)
+  const wished = present(raw[K.sectorFormat])
+  const format = wished === undefined ? undefined : parseSectorFormat(wished)
+  if (format?.ok === false) return refused(`${K.sectorFormat} says ${format.sentence}`)
   return {
     kind: 'complete',
     nodes: {
@@ -41,7 +46,8 @@ export function judgeNodes(raw: RawNodes, domid: number, devid: number): JudgedN
       readOnly: cdrom || !(raw[K.mode] ?? '').includes('w'),
       cdrom,
       removable: raw[K.removable] === '1' || cdrom,
-      discardEnabled: raw[K.discardEnable] !== '0',
+      vetoes: VETOABLE.filter((feature) => raw[enableKey(feature)] === '0'),
+      ...(format === undefined ? {} : { sectorFormat: format.value }),
       ...(raw[K.sectors] ? { published: raw[K.sectors] } : {}),
       ...(/^\d{1,4}$/.test(raw[K.maxIndirectSegments] ?? '')
         ? { offeredIndirect: Number(raw[K.maxIndirectSegments]) } : {}),

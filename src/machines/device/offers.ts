@@ -13,7 +13,7 @@ import {
   backendFeatures, deviceProperties, offersOf, withheldFeatures, type OfferSettings,
 } from '../../protocol/negotiation.js'
 import { INDIRECT_SEGMENTS_LIMIT } from '../../protocol/indirect.js'
-import type { NegotiatedRing } from '../../protocol/negotiation.js'
+import type { NegotiatedRing, RingLimits } from '../../protocol/negotiation.js'
 import type { BackendNodes, DeviceContext, DeviceSettings, RawNodes } from './types.js'
 
 /** `vbd/5/51712/q0` */
@@ -21,26 +21,42 @@ export function queueName(context: DeviceContext, queue = 0): string {
   return `${context.input.name}/q${queue}`
 }
 
-function offersFrom(nodes: BackendNodes): OfferSettings {
-  return { readOnly: nodes.readOnly, discard: nodes.discardEnabled, cdrom: nodes.cdrom, removable: nodes.removable }
+function offersFrom({ readOnly, cdrom, removable, vetoes }: BackendNodes, { discard }: DeviceSettings): OfferSettings {
+  return {
+    readOnly, cdrom, removable,
+    flush: !vetoes.includes('flush'),
+    barrier: !vetoes.includes('barrier'),
+    discard: discard !== false && !vetoes.includes('discard'),
+  }
+}
+
+/** What the configuration allows, less what the toolstack forbids for this device. */
+export function ringLimits({ nodes, input: { settings: { ring } } }: DeviceContext): RingLimits {
+  const vetoes = nodes?.vetoes ?? []
+  return {
+    ...ring,
+    ...(vetoes.includes('persistent') && { persistent: false }),
+    ...(vetoes.includes('indirect') && { maxIndirectSegments: 0 }),
+    ...(vetoes.includes('multi-queue') && { maxQueues: 1 }),
+  }
 }
 
 function open(context: DeviceContext) {
   const { medium, nodes } = context
   assert(medium !== null && nodes !== null, 'only a device with an open medium has something to offer')
-  return { medium, nodes, offers: offersFrom(nodes) }
+  return { medium, nodes, offers: offersFrom(nodes, context.input.settings) }
 }
 
 /** Nodes written before InitWait; `hotplug-status=connected` says that the medium is open (S6). */
 export function featureNodes(context: DeviceContext): RawNodes {
   const { medium, offers } = open(context)
-  const features = backendFeatures(medium.geometry, context.input.settings.ring, offers)
+  const features = backendFeatures(medium.geometry, ringLimits(context), offers)
   return { ...Object.fromEntries(features), [K.hotplugStatus]: 'connected' }
 }
 
 /** Nodes of an earlier process that must go with it: what is not offered must not stand there. */
 export function withheldNodes(context: DeviceContext): readonly string[] {
-  return withheldFeatures(open(context).medium.geometry, context.input.settings.ring)
+  return withheldFeatures(open(context).medium.geometry, ringLimits(context))
 }
 
 /** Nodes written before Connected (S11). */
@@ -66,9 +82,10 @@ export const EMPTY_DRIVE: MediumPlan = {
 }
 
 /** What a front end that holds on to its ring was offered when it connected, perhaps by another process, stands. */
-function offeredIndirect({ resuming, rejoins, nodes, input: { settings } }: DeviceContext): number {
+function offeredIndirect(context: DeviceContext): number {
+  const { resuming, rejoins, nodes } = context
   const published = resuming && rejoins.length === 0
-  return (published ? nodes?.offeredIndirect : settings.ring.maxIndirectSegments) ?? 0
+  return (published ? nodes?.offeredIndirect : ringLimits(context).maxIndirectSegments) ?? 0
 }
 
 /** More are never in flight on one queue: all of them, two words each, must fit a checkpoint, and that a segment. */

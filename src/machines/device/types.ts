@@ -10,7 +10,9 @@
 import type { ChannelPlan, GrantMode, GrantPlan, RingPlan, RingRequest } from '../../ports/host.js'
 import type { MediumPlan, MediumSpec } from '../../ports/medium.js'
 import type { QueueLegacy, QueueSettings, QueueTakeover } from '../../ports/queues.js'
+import type { Vetoable } from '../../protocol/keys.js'
 import type { NegotiatedRing, RingLimits } from '../../protocol/negotiation.js'
+import type { SectorFormat } from '../../protocol/sector-format.js'
 import type { XenbusState } from '../../protocol/xenbus-state.js'
 
 /** What the operator's configuration says about every device. */
@@ -28,6 +30,8 @@ export interface DeviceSettings {
   readonly kill?: QueueSettings['kill']
   readonly medium: Pick<MediumSpec, 'direct' | 'engine' | 'depth' | 'layers'>
   readonly onEnospc: QueueSettings['onEnospc']
+  /** Discard is offered where the medium can; absent = yes. */
+  readonly discard?: boolean
   /** How long a front end may take to close after it was asked, before the queue is drained without it. */
   readonly closePatienceMs: number
   /** How often within a period a queue that died is gone on with; absent = never. */
@@ -51,7 +55,10 @@ export interface BackendNodes {
   readonly readOnly: boolean
   readonly cdrom: boolean
   readonly removable: boolean
-  readonly discardEnabled: boolean
+  /** What may not be offered, though medium and settings could. */
+  readonly vetoes: readonly Vetoable[]
+  /** Sectors that the guest is to see; absent = the medium's own. */
+  readonly sectorFormat?: SectorFormat
   /** `sectors`, as an earlier process published it. */
   readonly published?: string
   /** `feature-max-indirect-segments`, as an earlier process published it. */
