@@ -33,6 +33,7 @@ export interface TransportOffer {
   /** 0 when indirect descriptors are not offered. */
   readonly maxIndirectSegments: number
   readonly maxQueues: number
+  readonly persistent: boolean
 }
 
 /** Read at Connected: what the disk is and can. Sizes in bytes, `sectorCount` in sectors of 512. */
@@ -60,6 +61,7 @@ export async function readTransportOffer(store: XenStoreOps, backend: string): P
     maxRingPageOrder: await readNumber(store, `${backend}/max-ring-page-order`, 0),
     maxRingPages: await readNumber(store, `${backend}/max-ring-pages`, 1),
     maxRequestSegments: await readNumber(store, `${backend}/max-request-segments`, BLKIF_MAX_SEGMENTS_PER_REQUEST),
+    persistent: (await readNumber(store, `${backend}/feature-persistent`, 0)) === 1,
     maxQueues: await readNumber(store, `${backend}/multi-queue-max-queues`, 1),
     maxIndirectSegments: await readNumber(store, `${backend}/feature-max-indirect-segments`, 0),
   }
@@ -115,14 +117,21 @@ export interface QueueTransport {
   readonly port: number
 }
 
-/**
- * The transport keys, to be written below the front end's directory in one transaction. All rings have one size.
- * `blockSegments`: most segments of a request in several entries, 0 when there will be none.
- */
+/** What else a front end asks for. */
+export interface TransportWishes {
+  /** Most segments of a request in several entries, 0 when there will be none. */
+  readonly blockSegments?: number
+  readonly persistent?: boolean
+  readonly protocol?: string | undefined
+}
+
+/** The transport keys, to be written below the front end's directory in one transaction. All rings have one size. */
 export function transportKeys(
-  scheme: RingScheme, queues: readonly QueueTransport[], abi: BlkifAbiName, blockSegments = 0,
+  scheme: RingScheme, queues: readonly QueueTransport[], abi: BlkifAbiName, wishes: TransportWishes = {},
 ): Map<string, string> {
-  const keys = new Map([['protocol', `${abi}-abi`]])
+  const { blockSegments = 0, persistent = false, protocol = `${abi}-abi` } = wishes
+  const keys = new Map([['protocol', protocol]])
+  if (persistent) keys.set('feature-persistent', '1')
   if (blockSegments > 0) {
     keys.set('max-request-segments', String(blockSegments))
     keys.set('max-request-size', String(blockSegments * PAGE_BYTES))
@@ -146,7 +155,7 @@ export function transportKeys(
 /** Everything that {@link transportKeys} may ever have written. */
 export const TRANSPORT_KEYS: readonly string[] = [
   'event-channel', 'protocol', 'ring-page-order', 'num-ring-pages', 'ring-pages', 'ring-ref',
-  'max-request-segments', 'max-request-size',
+  'max-request-segments', 'max-request-size', 'feature-persistent',
   ...Array.from({ length: MAX_RING_PAGES }, (_, page) => `ring-ref${page}`), 'multi-queue-num-queues',
   ...Array.from({ length: QUEUES_LIMIT }, (_, queue) => `queue-${queue}`),
 ]

@@ -29,6 +29,10 @@ export interface TransportOptions {
   readonly frontend: string
   readonly clock: Clock
   readonly abi?: BlkifAbiName
+  /** What the layout is called, where it has another name than `…-abi`. */
+  readonly protocol?: string
+  /** Agrees to grants that stay mapped, as far as they are offered; only with `standing` ones. */
+  readonly persistent?: boolean
   readonly ringPages?: number
   readonly scheme?: features.RingScheme
   readonly grants?: GrantMode
@@ -178,9 +182,13 @@ async function dance(options: TransportOptions, undo: Undo) {
   }
   undo.push(() => removeKeys(store, frontend))
   const named = made.map(({ grefs, port }) => ({ grefs, port: port.port }))
-  const blockSegments = options.inBlocks === true ? made[0].slots.segments : 0
+  const wishes = {
+    blockSegments: options.inBlocks === true ? made[0].slots.segments : 0,
+    persistent: options.persistent === true && offer.persistent,
+    protocol: options.protocol,
+  }
   await store.transaction(async (ops) => {
-    for (const [key, value] of features.transportKeys(scheme, named, abi, blockSegments))
+    for (const [key, value] of features.transportKeys(scheme, named, abi, wishes))
       await ops.write(`${frontend}/${key}`, value)
     await ops.write(`${frontend}/state`, String(STATE.Initialised))
   })
