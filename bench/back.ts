@@ -25,6 +25,8 @@ import type { Medium } from '../src/ports/medium.js'
 import type { QueueEvent } from '../src/ports/queues.js'
 
 export interface BackOptions {
+  /** Default 1. */
+  readonly workers?: number
   readonly spinMaxNs?: number
   readonly arenaBytes?: number
   readonly journalBytes?: number
@@ -38,6 +40,8 @@ export interface AttachOptions {
   readonly batch?: number
   /** Most segments of an indirect request. */
   readonly indirect?: number
+  /** Open already, for several queues; it stays the caller's. */
+  readonly medium?: Medium
 }
 
 export interface Attached {
@@ -71,15 +75,15 @@ export class Back {
     this.#journalDir = mkdtempSync('/dev/shm/xbbd-bench-')
     this.#workers = startWorkersAlone({
       world: 'embedded',
-      workers: 1,
+      workers: options.workers ?? 1,
       arenaBytes: options.arenaBytes ?? 16 * MiB,
       spinMaxNs: options.spinMaxNs ?? 50_000,
       journalDir: this.#journalDir,
       journalBytes: options.journalBytes ?? 64 * MiB,
       requests: 'compiled',
       backendDomid: 0,
-    ledger: noLedger,
-    recoveriesMax: 1,
+      ledger: noLedger,
+      recoveriesMax: 1,
       origin: { program: 'xbbd bench', boot: 'bench', pid: process.pid, wallMs: Date.now(), monotonicNs: nowNs() },
     })
   }
@@ -95,16 +99,14 @@ export class Back {
     const ring = plan(await host.mapRing({ domid, grefs, abi: 'x86_64' }))
     const channel = plan(await host.bindChannel(domid, port))
     const grants = plan(await host.openGrants(domid, 'copy'))
-    const opened = mediumOpener.open({ target: options.target, readOnly: false })
-    if (!opened.ok) throw new Error(opened.error.sentence)
-    const { medium } = opened
+    const medium = options.medium ?? open(options.target)
     const name = `vbd/${domid}/51712/q${this.#attached++}`
     const { queues } = this.#workers
     const outcome = this.#next(name, 'attached')
     queues.attach({
       settings: {
-        name, slots: options.slots, maxSegments: 11, maxIndirectSegments: options.indirect ?? 0, batch: options.batch ?? 64, readOnly: false, offersFlush: true,
-        offersBarrier: false, offersDiscard: true, onEnospc: 'error', requests: 'compiled',
+        name, slots: options.slots, maxSegments: 11, maxIndirectSegments: options.indirect ?? 0,
+        batch: options.batch ?? 64, readOnly: false, offersFlush: true, offersBarrier: false, offersDiscard: true, onEnospc: 'error', requests: 'compiled',
         journal: options.journal ?? 'inputs',
       },
       ring, channel, grants, medium: medium.plan,
@@ -123,7 +125,7 @@ export class Back {
         await host.unmapRing(ring)
         await host.unbindChannel(channel)
         await host.closeGrants(grants)
-        medium.close()
+        if (options.medium === undefined) medium.close()
       },
     }
   }
@@ -148,6 +150,13 @@ export class Back {
     const event = await firstValueFrom(this.#workers.queues.event$.pipe(ofQueue))
     if (event.kind !== kind) throw new Error(`${name} was to be ${kind}: ${JSON.stringify(event)}`)
   }
+}
+
+/** Throws with the sentence of what is wrong with it. */
+export function open(target: string): Medium {
+  const opened = mediumOpener.open({ target, readOnly: false })
+  if (!opened.ok) throw new Error(opened.error.sentence)
+  return opened.medium
 }
 
 function plan<Plan>(outcome: { ok: true; plan: Plan } | { ok: false; sentence: string }): Plan {

@@ -17,10 +17,10 @@ export class Front {
     this.address = address
   }
 
-  /** Starts the process and its guest. Rejects when the guest cannot be made. */
-  static async start(options: FrontLoadOptions): Promise<Front> {
+  /** Starts the process and its guest, on the front ends' processor unless told otherwise. Rejects without a guest. */
+  static async start({ pinned = true, ...options }: FrontLoadOptions & { readonly pinned?: boolean }): Promise<Front> {
     const child = fork(new URL('./front-process.js', import.meta.url))
-    if (child.pid !== undefined) pin(child.pid, 'front')
+    if (pinned && child.pid !== undefined) pin(child.pid, 'front')
     const reply = await ask(child, { kind: 'create', options })
     if (reply.kind !== 'created') throw new Error('the front end answered with something else')
     return new Front(child, reply.address)

@@ -14,6 +14,7 @@ import { USAGE, parseOptions } from './options.js'
 import { FULL, QUICK } from './pace.js'
 import { planeSection } from './plane-section.js'
 import type { PlaneLoad } from './plane.js'
+import { queuesSection } from './queues-section.js'
 import { replaySection } from './replay.js'
 import type { Section } from './report.js'
 
@@ -36,6 +37,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (only.has('c')) add(await journalSection(pace, say))
   if (only.has('d')) add(await footprintSection(pace, say))
   if (only.has('i')) add(await indirectSection(pace, say))
+  if (only.has('q')) add(await queuesSection(pace, say))
   if (only.has('replay')) add(replaySection((journalMiB ?? (quick ? 32 : 256)) * 2 ** 20, say))
   const after = machine()
   const steal = (after.stealTicks - before.stealTicks) / 100

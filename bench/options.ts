@@ -4,7 +4,7 @@
  */
 import { XbbdError } from '../src/protocol/errors.js'
 
-const NAMES = ['a0', 'a1', 'a11', 'b', 'c', 'd', 'i', 'replay'] as const
+const NAMES = ['a0', 'a1', 'a11', 'b', 'c', 'd', 'i', 'q', 'replay'] as const
 export type BenchName = (typeof NAMES)[number]
 
 export interface BenchOptions {
@@ -22,6 +22,7 @@ export const USAGE = `npm run bench -- [--json FILE] [--only ${NAMES.join(',')}]
   c          the journal on against off
   d          memory and idle CPU with 1, 16 and 64 devices
   i          long requests: indirect descriptors against entries of eleven segments
+  q          random reads on one queue, on four, and on four of two Workers
   replay     folding a fabricated journal of --journal MiB (256; quick: 32); through XState at most 32 of them
 `
 
