@@ -17,6 +17,7 @@ import type { PlaneLoad } from './plane.js'
 import { queuesSection } from './queues-section.js'
 import { replaySection } from './replay.js'
 import type { Section } from './report.js'
+import { viewSection } from './view.js'
 
 async function main(args: readonly string[]): Promise<void> {
   if (args.includes('--help')) return void process.stdout.write(USAGE)
@@ -39,6 +40,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (only.has('i')) add(await indirectSection(pace, say))
   if (only.has('q')) add(await queuesSection(pace, say))
   if (only.has('replay')) add(replaySection((journalMiB ?? (quick ? 32 : 256)) * 2 ** 20, say))
+  if (only.has('v')) add(await viewSection(quick ? 1e5 : 1e6, say))
   const after = machine()
   const steal = (after.stealTicks - before.stealTicks) / 100
   process.stdout.write(`\nload at the end ${after.load[0].toFixed(2)}, ${steal.toFixed(1)} s stolen by the hypervisor\n`)

@@ -7,7 +7,12 @@ import type { DeviceRow, DeviceView, Verdict, View } from '../../src/observe/pag
 import { duration, many } from './format.js'
 
 export const WORDS: Readonly<Record<Verdict, string>> = {
-  idle: 'idle', working: 'working', waiting: 'waits', recovering: 'recovers', 'not serving': 'not serving', failed: 'failed',
+  idle: 'idle',
+  working: 'working',
+  waiting: 'waits',
+  recovering: 'recovers',
+  'not serving': 'not serving',
+  failed: 'failed',
 }
 
 /** The class that colours a verdict. */
@@ -29,18 +34,22 @@ export function Answer({ view, device, go }: Props) {
   const short = view.devices.filter((row) => row.shortOf !== undefined && !needing.includes(row))
   const quiet = view.devices.length - needing.length - short.length
   return (
-    <section class="answer" aria-label="Where is my I/O?">
+    <section class={`answer ${needing.length > 0 ? 'waiting' : ''}`} aria-label="Where is my I/O?">
       <h2>Where is my I/O?</h2>
       {view.devices.length === 0 && <p>No disk is here at this moment.</p>}
       {[...needing, ...short].slice(0, 8).map((row) => (
         <p key={row.name}>
-          <Badge verdict={row.verdict} /> <button class="link" onClick={() => go(row.name)}>{nameOf(row)}</button>{' '}
+          <Badge verdict={row.verdict} />{' '}
+          <button class="link" onClick={() => go(row.name)}>
+            {nameOf(row)}
+          </button>{' '}
           {sentenceOf(row)}
         </p>
       ))}
       {quiet > 0 && (
         <p class="quiet">
-          {needing.length + short.length === 0 ? `${many(quiet, 'disk')}: nothing waits longer than it should.`
+          {needing.length + short.length === 0
+            ? `${many(quiet, 'disk')}: nothing waits longer than it should.`
             : `${many(quiet, 'other disk')} without trouble.`}
         </p>
       )}
@@ -51,7 +60,7 @@ export function Answer({ view, device, go }: Props) {
 export const nameOf = ({ name, vdev }: DeviceRow) => (vdev === undefined ? name : `${name} (${vdev})`)
 
 function sentenceOf({ oldestNs, shortOf, headline, verdict }: DeviceRow): string {
-  const oldest = oldestNs === undefined ? '' : ` Nothing answered for ${duration(oldestNs)}.`
+  const oldest = oldestNs === undefined ? '' : ` It was taken ${duration(oldestNs)} ago.`
   const short = shortOf === undefined ? '' : ` It is short of ${shortOf}.`
   return `${headline.replace(/\.?$/, '.')}${short}${verdict === 'waiting' ? oldest : ''}`
 }
@@ -60,10 +69,19 @@ function OfDevice({ device: { name, verdict, sentences } }: { readonly device: D
   const [first, second, ...rest] = sentences
   return (
     <section class={`answer ${toneOf(verdict)}`} aria-label={`Where is the I/O of ${name}?`}>
-      <h2>{name} <Badge verdict={verdict} /></h2>
+      <h2>
+        {name} <Badge verdict={verdict} />
+      </h2>
       <p class="first">{first}</p>
       {second !== undefined && <p>{second}</p>}
-      {rest.length > 0 && <details><summary>everything that is known</summary>{rest.map((text) => <p key={text}>{text}</p>)}</details>}
+      {rest.length > 0 && (
+        <details>
+          <summary>everything that is known</summary>
+          {rest.map((text) => (
+            <p key={text}>{text}</p>
+          ))}
+        </details>
+      )}
     </section>
   )
 }

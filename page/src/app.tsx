@@ -93,25 +93,52 @@ export function App() {
   return (
     <>
       <header class="top">
-        <h1><a href="#" onClick={() => go(without(place, 'device', 'queue', 'slot', 'chart'))}>xbbd</a></h1>
-        <span class={`mode ${view.live ? 'live' : ''}`}>{view.live ? 'now' : view.canLive ? 'the past' : 'a recording'}</span>
-        <span class="source" title={`xbbd ${view.version}`}>{view.title}</span>
-        <button class="plain" aria-pressed={isHelp} onClick={() => setHelp(!isHelp)}>keys</button>
+        <h1>
+          <a href="#" onClick={() => go(without(place, 'device', 'queue', 'slot', 'chart'))}>
+            xbbd
+          </a>
+        </h1>
+        <span class={`mode ${view.live ? 'live' : ''}`}>
+          {view.live ? 'now' : view.canLive ? 'the past' : 'a recording'}
+        </span>
+        <span class="source" title={`xbbd ${view.version}`}>
+          {view.title}
+        </span>
+        <button class="plain" aria-pressed={isHelp} onClick={() => setHelp(!isHelp)}>
+          keys
+        </button>
       </header>
       {isHelp && <Help />}
-      {error !== undefined && <p class="trouble" role="alert">{error}</p>}
+      {error !== undefined && (
+        <p class="trouble" role="alert">
+          {error}
+        </p>
+      )}
       <TimeBar view={view} place={place} go={go} />
       <main>
-        <Answer view={view} device={device} go={(name) => go({ ...without(place, 'slot', 'queue', 'chart'), device: name })} />
-        {place.device === undefined
-          ? <DeviceTable rows={view.devices} go={(name) => go({ ...place, device: name })} />
-          : device === undefined
-            ? <p class="empty">At this moment there was no device {place.device}.</p>
-            : <DevicePage view={view} device={device} place={place} go={go} />}
+        <Answer
+          view={view}
+          device={device}
+          go={(name) => go({ ...without(place, 'slot', 'queue', 'chart'), device: name })}
+        />
+        {place.device === undefined ? (
+          <DeviceTable rows={view.devices} go={(name) => go({ ...place, device: name })} />
+        ) : device === undefined ? (
+          <p class="empty">At this moment there was no device {place.device}.</p>
+        ) : (
+          <DevicePage view={view} device={device} place={place} go={go} />
+        )}
         <HistoryPanel view={view} place={place} go={go} />
         <EventStream view={view} place={place} go={go} />
         {view.problems.length > 0 && (
-          <section><h2>What could not be read</h2><ul>{view.problems.map((text) => <li key={text}>{text}</li>)}</ul></section>
+          <section>
+            <h2>What could not be read</h2>
+            <ul>
+              {view.problems.map((text) => (
+                <li key={text}>{text}</li>
+              ))}
+            </ul>
+          </section>
         )}
       </main>
     </>
@@ -119,19 +146,33 @@ export function App() {
 }
 
 export function isTyping({ target }: Event): boolean {
-  return target instanceof HTMLSelectElement || target instanceof HTMLTextAreaElement ||
+  return (
+    target instanceof HTMLSelectElement ||
+    target instanceof HTMLTextAreaElement ||
     (target instanceof HTMLInputElement && target.type !== 'range' && target.type !== 'checkbox')
+  )
 }
 
 const KEYS = [
-  ['← →', 'one event back, one further'], ['space', 'play, pause'], ['Home End', 'the beginning; now, or the end'],
-  ['/', 'filter the events'], ['Esc', 'all disks'], ['?', 'this list'],
+  ['← →', 'one event back, one further'],
+  ['space', 'play, pause'],
+  ['Home End', 'the beginning; now, or the end'],
+  ['/', 'filter the events'],
+  ['Esc', 'all disks'],
+  ['?', 'this list'],
 ] as const
 
 function Help() {
   return (
     <dl class="help">
-      {KEYS.map(([key, what]) => <div key={key}><dt><kbd>{key}</kbd></dt><dd>{what}</dd></div>)}
+      {KEYS.map(([key, what]) => (
+        <div key={key}>
+          <dt>
+            <kbd>{key}</kbd>
+          </dt>
+          <dd>{what}</dd>
+        </div>
+      ))}
     </dl>
   )
 }

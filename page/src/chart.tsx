@@ -61,8 +61,16 @@ export function Chart({ chart, name, states, counts, trail }: Props) {
   }, [isWhole, loaded, active])
   return (
     <div class="chart">
-      <button class="plain size" onClick={() => setWhole(!isWhole)}>{isWhole ? 'larger' : 'whole'}</button>
-      <div ref={holder} class={isWhole ? 'picture whole' : 'picture'} tabIndex={0} role="region" aria-label={`chart ${name}`} />
+      <button class="plain size" onClick={() => setWhole(!isWhole)}>
+        {isWhole ? 'larger' : 'whole'}
+      </button>
+      <div
+        ref={holder}
+        class={isWhole ? 'picture whole' : 'picture'}
+        tabIndex={0}
+        role="region"
+        aria-label={`chart ${name}`}
+      />
     </div>
   )
 }
@@ -78,14 +86,18 @@ function centre(holder: HTMLElement): void {
 }
 
 function light(
-  root: SVGSVGElement, chart: string, states: readonly string[], counts: Readonly<Record<string, number>>,
+  root: SVGSVGElement,
+  chart: string,
+  states: readonly string[],
+  counts: Readonly<Record<string, number>>,
   trail: readonly TrailStep[],
 ): void {
   for (const lit of root.querySelectorAll('.active, .taken')) lit.classList.remove('active', 'taken', 'latest')
   for (const badge of root.querySelectorAll('.count')) badge.remove()
   const leaves = [...states.flatMap((state) => state.split(' ')), ...Object.keys(counts)]
   for (const leaf of leaves)
-    for (const path of upwards(leaf)) root.querySelector(`[id="${CSS.escape(`${chart}.${path}`)}"]`)?.classList.add('active')
+    for (const path of upwards(leaf))
+      root.querySelector(`[id="${CSS.escape(`${chart}.${path}`)}"]`)?.classList.add('active')
   for (const [state, number] of Object.entries(counts)) badge(root, `${chart}.${state}`, number)
   const steps = trail.slice(-8)
   steps.forEach((step, at) => {
@@ -112,7 +124,9 @@ function arrowsOf(root: SVGSVGElement, chart: string, { event, from, to }: Trail
     }),
   )
   const targets = to.split(' ').flatMap(upwards)
-  const exact = found.filter(({ id }) => targets.some((target) => id === `${chart}.${from}--${target}` || id.endsWith(`--${target}`)))
+  const exact = found.filter(({ id }) =>
+    targets.some((target) => id === `${chart}.${from}--${target}` || id.endsWith(`--${target}`)),
+  )
   return exact.length > 0 ? exact : found
 }
 
@@ -126,7 +140,13 @@ function badge(root: SVGSVGElement, id: string, number: number): void {
   const text = document.createElementNS(SVG, 'text')
   const circle = document.createElementNS(SVG, 'rect')
   const width = 14 + 9 * String(number).length
-  for (const [name, value] of [['x', x - width + 6], ['y', y - 12], ['width', width], ['height', 24], ['rx', 12]] as const)
+  for (const [name, value] of [
+    ['x', x - width + 6],
+    ['y', y - 12],
+    ['width', width],
+    ['height', 24],
+    ['rx', 12],
+  ] as const)
     circle.setAttribute(name, String(value))
   text.setAttribute('x', String(x - width / 2 + 6))
   text.setAttribute('y', String(y + 5))

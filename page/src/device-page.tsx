@@ -1,12 +1,12 @@
 /**
  * @packageDocumentation
- * One disk: its rings, its requests in flight with where each stands, and its charts with what is active lit and the way
- * that led there. A request that is chosen is shown alone in the chart.
+ * One disk: its rings, its requests in flight with where each stands, and its charts with what is active lit and the
+ * way that led there. Of several queues one is looked at: the one that was chosen, else one that has something to do.
  */
-import type { ActorView, DeviceView, QueueView, TrailStep, View } from '../../src/observe/page/types.js'
-import { Chart } from './chart.js'
-import { bytes, clock, duration } from './format.js'
-import { CHARTS, without, type ChartName, type Place } from './place.js'
+import type { DeviceView, View } from '../../src/observe/page/types.js'
+import { Charts } from './device-charts.js'
+import { without, type Place } from './place.js'
+import { Requests } from './request-table.js'
 import { Ring } from './ring.js'
 
 interface Props {
@@ -16,21 +16,30 @@ interface Props {
   readonly go: (next: Place, quietly?: boolean) => void
 }
 
-/** Charts that have a picture for each state that holds states. */
-const PARTS: Readonly<Record<string, readonly string[]>> = {
-  device: ['Closed', 'Closing', 'Connected', 'Connecting', 'InitWait', 'Initialising', 'Parking', 'Recovering'],
-}
-
 export function DevicePage({ view, device, place, go }: Props) {
-  const queue = device.queues.find(({ journal }) => journal === place.queue) ?? device.queues.find(({ requests }) => requests.length > 0) ?? device.queues.at(0)
+  const queue =
+    device.queues.find(({ journal }) => journal === place.queue) ??
+    device.queues.find(({ requests }) => requests.length > 0) ??
+    device.queues.at(0)
   return (
     <>
-      <nav class="trail"><button class="link" onClick={() => go(without(place, 'device', 'queue', 'slot', 'chart'))}>← all disks</button></nav>
+      <nav class="trail">
+        <button class="link" onClick={() => go(without(place, 'device', 'queue', 'slot', 'chart'))}>
+          ← all disks
+        </button>
+      </nav>
       <div class="columns">
         <section aria-label="Rings" class="rings">
           <h2>{device.queues.length === 1 ? 'Ring' : 'Rings'}</h2>
-          {device.queues.map((one) => <Ring key={one.journal} queue={one} />)}
-          {device.queues.length === 0 && <p class="empty">No ring is mapped: the disk is {device.actors.find(({ chart }) => chart === 'device')?.state ?? 'not there'}.</p>}
+          {device.queues.map((one) => (
+            <Ring key={one.journal} queue={one} />
+          ))}
+          {device.queues.length === 0 && (
+            <p class="empty">
+              No ring is mapped: the disk is{' '}
+              {device.actors.find(({ chart }) => chart === 'device')?.state ?? 'not there'}.
+            </p>
+          )}
         </section>
         {queue !== undefined && <Requests queue={queue} queues={device.queues} place={place} go={go} />}
       </div>
@@ -38,130 +47,3 @@ export function DevicePage({ view, device, place, go }: Props) {
     </>
   )
 }
-
-function Requests({ queue, queues, place, go }: { readonly queue: QueueView; readonly queues: readonly QueueView[] } & Pick<Props, 'place' | 'go'>) {
-  const { requests, inFlight } = queue
-  return (
-    <section aria-label="Requests in flight" class="requests">
-      <h2>Requests in flight <small>{inFlight} of {queue.slots} slots, oldest first</small></h2>
-      {queues.length > 1 && (
-        <p class="tabs">{queues.map(({ journal }) => (
-          <button key={journal} aria-pressed={journal === queue.journal} onClick={() => go({ ...without(place, 'slot'), queue: journal }, true)}>{journal.split('/').at(-1)}</button>
-        ))}</p>
-      )}
-      <p class="places">{Object.entries(queue.counts).map(([state, number]) => <span key={state} class="chip"><b>{number}</b> {state}</span>)}</p>
-      {requests.length === 0 ? <p class="empty">No request is in flight.</p> : (
-        <div class="scroll" tabIndex={0} role="region" aria-label="table of requests">
-          <table>
-            <thead><tr><th scope="col">slot</th><th scope="col">what</th><th scope="col" class="number">sector</th><th scope="col" class="number">size</th>
-              <th scope="col">stands in</th><th scope="col" class="number">for</th><th scope="col" class="number">age</th><th scope="col">waits for</th></tr></thead>
-            <tbody>
-              {requests.map((request) => (
-                <tr key={request.slot} class={`${request.slot === place.slot ? 'chosen' : ''}${request.ageNs > 1e9 && request.state !== 'Answered' ? ' old' : ''}`}
-                  onClick={() => go({ ...place, queue: queue.journal, slot: request.slot, chart: 'request' }, true)}>
-                  <td><button class="link" onClick={() => go({ ...place, queue: queue.journal, slot: request.slot, chart: 'request' }, true)}>{request.slot}</button></td>
-                  <td>{request.what}{request.refused !== undefined && <em> refused: {request.refused}</em>}</td>
-                  <td class="number">{request.sector}</td><td class="number">{bytes(request.bytes)}</td>
-                  <td title={request.description}>{request.state}</td>
-                  <td class="number">{request.inStateNs === undefined ? '–' : duration(request.inStateNs)}</td>
-                  <td class="number age">{duration(request.ageNs)}</td><td>{request.waitsFor}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
-      {inFlight > requests.length && <p class="quiet">The {requests.length} oldest are shown.</p>}
-    </section>
-  )
-}
-
-function Charts({ view, device, queue, place, go }: Props & { readonly queue: QueueView | undefined }) {
-  const actorOf = (chart: string) => device.actors.findLast((actor) => actor.chart === chart)
-  const known = CHARTS.filter((chart) => (chart === 'request' || chart === 'queue' ? queue !== undefined : actorOf(chart) !== undefined))
-  const chart = known.find((name) => name === place.chart) ?? firstOf(known, queue)
-  if (chart === undefined) return null
-  const what = chart === 'request' || chart === 'queue' ? ofQueue(chart, queue, place.slot) : ofActor(actorOf(chart))
-  return (
-    <section aria-label="Charts" class="charts">
-      <h2>Charts <small>where everyone stands, and how he came there</small></h2>
-      <div class="tabs" role="tablist">
-        {known.map((name) => <button key={name} role="tab" aria-selected={name === chart} onClick={() => go({ ...place, chart: name }, true)}>{name}</button>)}
-        {place.slot !== undefined && chart === 'request' && <button class="plain" onClick={() => go(without(place, 'slot'), true)}>slot {place.slot} alone · show all</button>}
-      </div>
-      <p class="standing">{what.standing}</p>
-      <div class="columns">
-        <div class="pictures">
-          {picturesOf(chart, what.states).map((name) => (
-            <Chart key={name} chart={chart} name={name} states={what.states} trail={what.trail} {...(what.counts === undefined ? {} : { counts: what.counts })} />
-          ))}
-        </div>
-        <Steps steps={what.trail} view={view} place={place} go={go} />
-      </div>
-    </section>
-  )
-}
-
-/** What there is to see first: requests, while there are any. */
-function firstOf(known: readonly ChartName[], queue: QueueView | undefined): ChartName | undefined {
-  if (queue !== undefined && queue.inFlight > 0) return 'request'
-  return known.find((name) => name === 'device') ?? known.at(0)
-}
-
-interface Shown {
-  readonly states: readonly string[]
-  readonly counts?: Readonly<Record<string, number>>
-  readonly trail: readonly TrailStep[]
-  readonly standing: string
-}
-
-function ofQueue(chart: 'request' | 'queue', queue: QueueView | undefined, slot: number | undefined): Shown {
-  if (queue === undefined) return { states: [], trail: [], standing: '' }
-  if (chart === 'queue') {
-    const since = queue.inStateNs === undefined ? '' : ` for ${duration(queue.inStateNs)}`
-    return { states: [queue.state], trail: queue.queueTrail, standing: `${queue.journal} is in ${queue.state}${since}: ${queue.description}.` }
-  }
-  const request = queue.requests.find((one) => one.slot === slot)
-  if (slot === undefined || request === undefined) {
-    const gone = slot === undefined ? '' : `The request in slot ${slot} has ended. `
-    return { states: [], counts: queue.counts, trail: queue.requestTrail.slice(-40), standing: `${gone}All requests of ${queue.journal}, by where they stand.` }
-  }
-  const trail = queue.requestTrail.filter((step) => step.slot === slot)
-  const last = trail.findLastIndex(({ event }) => event === 'taken')
-  return {
-    states: [request.state], trail: trail.slice(Math.max(0, last)),
-    standing: `Slot ${slot}, ${request.what} at sector ${request.sector}: ${request.state}, ${request.description}. It waits for ${request.waitsFor}.`,
-  }
-}
-
-function ofActor(actor: ActorView | undefined): Shown {
-  if (actor === undefined) return { states: [], trail: [], standing: '' }
-  const { state, trail, inStateNs, description, crashed } = actor
-  const end = crashed ? ' It crashed there.' : ''
-  return { states: [state], trail, standing: `${actor.actor} is in ${state} for ${duration(inStateNs)}: ${description}${end}` }
-}
-
-function picturesOf(chart: string, states: readonly string[]): string[] {
-  const tops = new Set(states.flatMap((state) => state.split(' ')).map((leaf) => leaf.split('.')[0]))
-  const parts = (PARTS[chart] ?? []).filter((part) => tops.has(part)).map((part) => `${chart}.${part}`)
-  return [...parts, chart]
-}
-
-function Steps({ steps, view, place, go }: { readonly steps: readonly TrailStep[] } & Pick<Props, 'view' | 'place' | 'go'>) {
-  if (steps.length === 0) return <p class="empty steps">No step is known here.</p>
-  const time = (ns: number) => clock(view.epochMs + (ns - view.span.fromNs) / 1e6, 6)
-  return (
-    <ol class="steps" aria-label="latest steps, newest first">
-      {[...steps].reverse().slice(0, 24).map((step, at) => (
-        <li key={`${step.timeNs} ${at}`} class={at === 0 ? 'latest' : ''}>
-          <button class="plain" onClick={() => go({ ...place, atNs: step.timeNs })} title="to this moment"><time>{time(step.timeNs)}</time></button>
-          {step.slot !== undefined && place.slot === undefined && <small> slot {step.slot}</small>}
-          <b> {step.event}</b>
-          {step.from !== step.to && <span> {shortened(step.from)} → {shortened(step.to)}</span>}
-        </li>
-      ))}
-    </ol>
-  )
-}
-
-const shortened = (state: string) => state.split(' ').map((leaf) => leaf.split('.').slice(-2).join('.')).join(' ') || '(begun)'

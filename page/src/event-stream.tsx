@@ -32,7 +32,14 @@ export function EventStream({ view, place, go }: Props) {
   useEffect(() => {
     latest.current.run(async () => {
       const after = view.live ? 0 : AFTER
-      const seen = await ask('events', { at: atNs, device, kinds: wanted || 'none', text, before: count, after }).catch(() => undefined)
+      const seen = await ask('events', {
+        at: atNs,
+        device,
+        kinds: wanted || 'none',
+        text,
+        before: count,
+        after,
+      }).catch(() => undefined)
       if (seen !== undefined) setEvents(seen)
     })
   }, [atNs, device, wanted, text, count])
@@ -40,28 +47,51 @@ export function EventStream({ view, place, go }: Props) {
   const time = (ns: number) => clock(view.epochMs + (ns - view.span.fromNs) / 1e6, 6)
   return (
     <section aria-label="Events" class="events">
-      <h2>Events <small>{device ?? 'of all devices'}, newest first</small></h2>
+      <h2>
+        Events <small>{device ?? 'of all devices'}, newest first</small>
+      </h2>
       <div class="filters">
-        {device !== undefined && EVENT_KINDS.map((kind) => (
-          <label key={kind}>
-            <input type="checkbox" checked={kinds.includes(kind)}
-              onChange={() => setKinds(kinds.includes(kind) ? kinds.filter((one) => one !== kind) : [...kinds, kind])} /> {kind}
-          </label>
-        ))}
-        <input id="event-filter" type="search" placeholder="a word: slot 5, answered, medium …" value={text}
-          aria-label="filter events" onInput={(event) => setText(event.currentTarget.value)} />
+        {device !== undefined &&
+          EVENT_KINDS.map((kind) => (
+            <label key={kind}>
+              <input
+                type="checkbox"
+                checked={kinds.includes(kind)}
+                onChange={() =>
+                  setKinds(kinds.includes(kind) ? kinds.filter((one) => one !== kind) : [...kinds, kind])
+                }
+              />{' '}
+              {kind}
+            </label>
+          ))}
+        <input
+          id="event-filter"
+          type="search"
+          placeholder="a word: slot 5, answered, medium …"
+          value={text}
+          aria-label="filter events"
+          onInput={(event) => setText(event.currentTarget.value)}
+        />
       </div>
       <ol>
         {rows.map(({ timeNs, journal, batch, kind, text: line }, at) => (
           <li key={`${journal} ${batch} ${at}`} class={`${kind}${timeNs > atNs ? ' to-come' : ''}`}>
             <button class="plain" onClick={() => go({ ...place, atNs: timeNs })} title="to this moment">
-              <time>{time(timeNs)}</time> <span class="journal">{device === undefined ? journal : journal.slice(device.length + 1) || 'device'}</span> <span>{line}</span>
+              <time>{time(timeNs)}</time>{' '}
+              <span class="journal">
+                {device === undefined ? journal : journal.slice(device.length + 1) || 'device'}
+              </span>{' '}
+              <span>{line}</span>
             </button>
           </li>
         ))}
       </ol>
       {rows.length === 0 && <p class="empty">Nothing of that kind up to this moment.</p>}
-      {events?.more === true && <button onClick={() => setCount(Math.min(500, count * 2))} disabled={count >= 500}>older</button>}
+      {events?.more === true && (
+        <button onClick={() => setCount(Math.min(500, count * 2))} disabled={count >= 500}>
+          older
+        </button>
+      )}
     </section>
   )
 }

@@ -1,7 +1,7 @@
 /**
  * @packageDocumentation
- * Numbers and times as people read them, in the words of the command line: `850 ns`, `1.46 GiB`, `12.3k`. Dates are UTC,
- * as everywhere in xbbd.
+ * Numbers and times as people read them, in the words of the command line: `850 ns`, `1.46 GiB`, `12.3k`. Dates are
+ * UTC, as everywhere in xbbd.
  */
 function scaled(value: number, base: number, units: readonly string[]): string {
   if (!Number.isFinite(value)) return '–'
@@ -16,7 +16,8 @@ function scaled(value: number, base: number, units: readonly string[]): string {
 }
 
 export const bytes = (count: number) => scaled(count, 1024, ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'])
-export const count = (value: number) => scaled(Math.round(value * 10) / 10, 1000, ['', 'k', 'M', 'G']).replace(' ', '')
+export const count = (value: number) =>
+  scaled(Math.round(value * 10) / 10, 1000, ['', 'k', 'M', 'G']).replace(' ', '')
 
 /** `850 ns`, `12.3 µs`, `78.9 s`, `12 min`. */
 export function duration(ns: number): string {

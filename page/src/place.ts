@@ -26,8 +26,10 @@ export function readPlace(hash: string): Place {
   const [device, queue, atNs, slot] = [query.get('device'), query.get('queue'), number('at'), number('slot')]
   const chart = CHARTS.find((name) => name === query.get('chart'))
   return {
-    ...(device === null ? {} : { device }), ...(queue === null ? {} : { queue }),
-    ...(atNs === undefined ? {} : { atNs }), ...(slot === undefined ? {} : { slot }),
+    ...(device === null ? {} : { device }),
+    ...(queue === null ? {} : { queue }),
+    ...(atNs === undefined ? {} : { atNs }),
+    ...(slot === undefined ? {} : { slot }),
     ...(chart === undefined ? {} : { chart }),
   }
 }

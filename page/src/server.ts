@@ -1,8 +1,8 @@
 /**
  * @packageDocumentation
  * Asks the server. Everything is a GET of this page's own origin; what goes wrong is a sentence. `Latest` keeps one
- * question under way and forgets all but the newest of those that wait, so that a slider that is dragged asks as fast as
- * it is answered and no faster.
+ * question under way and forgets all but the newest of those that wait, so that a slider that is dragged asks as fast
+ * as it is answered and no faster.
  */
 import type { Events, History, Step, View } from '../../src/observe/page/types.js'
 
@@ -20,7 +20,8 @@ export async function ask<Q extends keyof Answers>(question: Q, query: Query = {
   const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== '')
   const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)]))
   const response = await fetch(`/api/${question}?${search}`).catch(() => undefined)
-  if (response === undefined) throw new Error('the server does not answer: does `xbbd view`, or the daemon, still run?')
+  if (response === undefined)
+    throw new Error('the server does not answer: does `xbbd view`, or the daemon, still run?')
   if (!response.ok) throw new Error((await response.text()).trim())
   return (await response.json()) as Answers[Q]
 }

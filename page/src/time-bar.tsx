@@ -14,12 +14,22 @@ import { ask, Latest } from './server.js'
 import { useHistory } from './use-history.js'
 
 const ICONS = {
-  begin: 'M2 3h2v10H2zM14 3v10L5 8z', back: 'M11 3v10L4 8zM12 3h2v10h-2z', play: 'M4 2v12l9-6z', pause: 'M3 2h4v12H3zM9 2h4v12H9z',
-  next: 'M5 3v10l7-5zM2 3h2v10H2z', end: 'M12 3h2v10h-2zM2 3v10l9-5z', narrower: 'M7 2h2v5h5v2H9v5H7V9H2V7h5z', wider: 'M2 7h12v2H2z',
+  begin: 'M2 3h2v10H2zM14 3v10L5 8z',
+  back: 'M11 3v10L4 8zM12 3h2v10h-2z',
+  play: 'M4 2v12l9-6z',
+  pause: 'M3 2h4v12H3zM9 2h4v12H9z',
+  next: 'M5 3v10l7-5zM2 3h2v10H2z',
+  end: 'M12 3h2v10h-2zM2 3v10l9-5z',
+  narrower: 'M7 2h2v5h5v2H9v5H7V9H2V7h5z',
+  wider: 'M2 7h12v2H2z',
 } as const
 
 function Icon({ name }: { readonly name: keyof typeof ICONS }) {
-  return <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true"><path d={ICONS[name]} /></svg>
+  return (
+    <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+      <path d={ICONS[name]} />
+    </svg>
+  )
 }
 
 const SPEEDS = [0.0001, 0.001, 0.01, 0.1, 1, 10, 100] as const
@@ -50,34 +60,72 @@ export function TimeBar({ view, place, go }: Props) {
   return (
     <section class="time" aria-label="Time">
       <div class="controls">
-        <button onClick={() => goTo(view.span.fromNs)} title="the beginning (Home)" aria-label="to the beginning"><Icon name="begin" /></button>
-        <button onClick={() => step(-1)} title="one event back (←)" aria-label="one event back"><Icon name="back" /></button>
-        <button onClick={() => setPlaying(!isPlaying)} title="play (space)" aria-label={isPlaying ? 'pause' : 'play'}><Icon name={isPlaying ? 'pause' : 'play'} /></button>
-        <button onClick={() => step(1)} title="one event further (→)" aria-label="one event further"><Icon name="next" /></button>
-        <button onClick={goEnd} title="now, or the end (End)" aria-pressed={place.atNs === undefined}>{view.canLive ? 'now' : <Icon name="end" />}</button>
-        <label>speed <select value={speed} onChange={(event) => setSpeed(Number(event.currentTarget.value))}>
-          {SPEEDS.map((one) => <option key={one} value={one}>{one < 1 ? `1/${Math.round(1 / one)}` : `${one}`}×</option>)}
-        </select></label>
-        <button onClick={() => scale(1 / 4)} aria-label="narrower window" title="narrower"><Icon name="narrower" /></button>
-        <button onClick={() => scale(4)} aria-label="wider window" title="wider"><Icon name="wider" /></button>
+        <button onClick={() => goTo(view.span.fromNs)} title="the beginning (Home)" aria-label="to the beginning">
+          <Icon name="begin" />
+        </button>
+        <button onClick={() => step(-1)} title="one event back (←)" aria-label="one event back">
+          <Icon name="back" />
+        </button>
+        <button onClick={() => setPlaying(!isPlaying)} title="play (space)" aria-label={isPlaying ? 'pause' : 'play'}>
+          <Icon name={isPlaying ? 'pause' : 'play'} />
+        </button>
+        <button onClick={() => step(1)} title="one event further (→)" aria-label="one event further">
+          <Icon name="next" />
+        </button>
+        <button onClick={goEnd} title="now, or the end (End)" aria-pressed={place.atNs === undefined}>
+          {view.canLive ? 'now' : <Icon name="end" />}
+        </button>
+        <label>
+          speed{' '}
+          <select value={speed} onChange={(event) => setSpeed(Number(event.currentTarget.value))}>
+            {SPEEDS.map((one) => (
+              <option key={one} value={one}>
+                {one < 1 ? `1/${Math.round(1 / one)}` : `${one}`}×
+              </option>
+            ))}
+          </select>
+        </label>
+        <button onClick={() => scale(1 / 4)} aria-label="narrower window" title="narrower">
+          <Icon name="narrower" />
+        </button>
+        <button onClick={() => scale(4)} aria-label="wider window" title="wider">
+          <Icon name="wider" />
+        </button>
         {zoom !== undefined && <button onClick={() => setZoom(undefined)}>all</button>}
-        <output class="moment"><b>{clock(epoch(atNs), 6)}</b> <small>{day(epoch(atNs))} UTC · +{duration(atNs - view.span.fromNs)}</small></output>
+        <output class="moment">
+          <b>{clock(epoch(atNs), 6)}</b>{' '}
+          <small>
+            {day(epoch(atNs))} UTC · +{duration(atNs - view.span.fromNs)}
+          </small>
+        </output>
       </div>
-      <div class="track" onWheel={(event) => {
-        event.preventDefault()
-        const share = event.offsetX / Math.max(1, event.currentTarget.clientWidth)
-        scale(event.deltaY > 0 ? 2 : 0.5, window_.fromNs + share * width)
-      }}>
+      <div
+        class="track"
+        onWheel={(event) => {
+          event.preventDefault()
+          const share = event.offsetX / Math.max(1, event.currentTarget.clientWidth)
+          scale(event.deltaY > 0 ? 2 : 0.5, window_.fromNs + share * width)
+        }}
+      >
         <Silhouette history={history} window={window_} atNs={atNs} />
         <input
-          type="range" min={0} max={STEPS} step={1} aria-label="moment" aria-valuetext={clock(epoch(atNs), 6)}
+          type="range"
+          min={0}
+          max={STEPS}
+          step={1}
+          aria-label="moment"
+          aria-valuetext={clock(epoch(atNs), 6)}
           value={Math.round(((atNs - window_.fromNs) / width) * STEPS)}
           onInput={(event) => goTo(window_.fromNs + (Number(event.currentTarget.value) / STEPS) * width)}
         />
       </div>
       <div class="ends">
         <small>{clock(epoch(window_.fromNs))}</small>
-        <small>{history !== undefined && history.done < 1 ? `${Math.floor(history.done * 100)} % looked at` : `window ${duration(width)}`}</small>
+        <small>
+          {history !== undefined && history.done < 1
+            ? `${Math.floor(history.done * 100)} % looked at`
+            : `window ${duration(width)}`}
+        </small>
         <small>{clock(epoch(window_.toNs))}</small>
       </div>
     </section>
@@ -146,9 +194,14 @@ function useKeys(actions: KeyActions): void {
     const pressed = (event: KeyboardEvent) => {
       if (isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return
       const { step, toggle, begin, end } = latest.current
-      const isButton = event.target instanceof HTMLButtonElement || event.target instanceof HTMLElement && event.target.tagName === 'SUMMARY'
+      const isButton =
+        event.target instanceof HTMLButtonElement ||
+        (event.target instanceof HTMLElement && event.target.tagName === 'SUMMARY')
       const doing = {
-        ArrowLeft: () => step(-1), ArrowRight: () => step(1), Home: begin, End: end,
+        ArrowLeft: () => step(-1),
+        ArrowRight: () => step(1),
+        Home: begin,
+        End: end,
         ...(isButton ? {} : { ' ': toggle }),
       }[event.key]
       if (doing === undefined) return
@@ -162,7 +215,15 @@ function useKeys(actions: KeyActions): void {
 
 const HEIGHT = 44
 
-function Silhouette({ history, window: { fromNs, toNs }, atNs }: { readonly history: History | undefined; readonly window: Span; readonly atNs: number }) {
+function Silhouette({
+  history,
+  window: { fromNs, toNs },
+  atNs,
+}: {
+  readonly history: History | undefined
+  readonly window: Span
+  readonly atNs: number
+}) {
   const shape = useMemo(() => (history === undefined ? undefined : outline(history)), [history])
   const width = Math.max(1, toNs - fromNs)
   const x = (ns: number) => ((ns - fromNs) / width) * 1000
@@ -170,7 +231,14 @@ function Silhouette({ history, window: { fromNs, toNs }, atNs }: { readonly hist
     <svg class="silhouette" viewBox={`0 0 1000 ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
       {shape !== undefined && <path class="load" d={shape} />}
       {history?.marks.map(({ timeNs, journal, text, isFailure }) => (
-        <line key={`${timeNs} ${journal} ${text}`} class={isFailure ? 'mark failure' : 'mark'} x1={x(timeNs)} x2={x(timeNs)} y1={isFailure ? 0 : HEIGHT - 12} y2={HEIGHT}>
+        <line
+          key={`${timeNs} ${journal} ${text}`}
+          class={isFailure ? 'mark failure' : 'mark'}
+          x1={x(timeNs)}
+          x2={x(timeNs)}
+          y1={isFailure ? 0 : HEIGHT - 12}
+          y2={HEIGHT}
+        >
           <title>{text}</title>
         </line>
       ))}

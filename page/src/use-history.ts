@@ -16,6 +16,8 @@ export interface HistoryWish {
 
 const AGAIN_MS = 60
 const LIVE_MS = 3000
+/** Of a daemon that runs: while its past is not known yet. */
+const FILLING_MS = 300
 
 /** Undefined until the first answer. */
 export function useHistory(view: View, wish: HistoryWish): History | undefined {
@@ -35,7 +37,8 @@ export function useHistory(view: View, wish: HistoryWish): History | undefined {
         if (isOver) return
         if (answer !== undefined) setHistory(answer)
         const hidden = document.hidden ? 5 : 1
-        if (isMoving) timer = window.setTimeout(look, LIVE_MS * hidden)
+        if (isMoving)
+          timer = window.setTimeout(look, (answer !== undefined && answer.done < 0.9 ? FILLING_MS : LIVE_MS) * hidden)
         else if (answer !== undefined && answer.done < 1) timer = window.setTimeout(look, AGAIN_MS * hidden)
       })
     look()

@@ -4,6 +4,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { View } from '../../src/observe/page/types.js'
 import { startXbbd, xbbd } from '../support/xbbd-process.js'
 
 const QUICK = ['demo', '--seconds', '0.3']
@@ -46,6 +47,26 @@ test('the demo serves NBD clients until a signal comes, and then ends as cleanly
   } finally {
     rmSync(dir, { recursive: true, force: true })
   }
+}, 60_000)
+
+test('the demo stays at work under its page until a signal comes, and then ends as cleanly', async () => {
+  const demo = startXbbd('demo', '--page', '--seconds', '0.3')
+  let said = ''
+  await new Promise<void>((resolve) =>
+    demo.child.stdout?.on('data', (chunk) => {
+      said += String(chunk)
+      if (said.includes('depth  32')) resolve()
+    }),
+  )
+  const { origin, searchParams } = new URL(/http:\S+/.exec(said)?.[0] ?? '')
+  const headers = { authorization: `Bearer ${searchParams.get('token')}` }
+  const view = (await (await fetch(`${origin}/api/view`, { headers })).json()) as View
+  expect(view).toMatchObject({ live: true, devices: [{ name: 'vbd/1/51712', vdev: 'xvda' }] })
+  expect((await fetch(`${origin}/api/view`)).status).toBe(401)
+  demo.child.kill('SIGINT')
+  const { status, stdout } = await demo.ended
+  expect(stdout).toContain('every byte and every transition agreed')
+  expect(status).toBe(0)
 }, 60_000)
 
 test('a signal in the midst of the demo ends all its processes', async () => {

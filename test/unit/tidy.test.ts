@@ -5,14 +5,17 @@ import { packageRoot } from '../../src/io/native/load.js'
 import { bannedCalls, errorCodes, essayOf, forbiddenImports, longFunctions, wideLines } from '../support/tidy.js'
 
 const root = join(packageRoot(), 'src')
-const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
-  .filter((name) => name.endsWith('.ts') && !name.startsWith('machines/generated/'))
-  .sort()
+const filesIn = (folder: string) =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.tsx?$/.test(name) && !name.startsWith('machines/generated/'))
+    .sort()
+const files = filesIn(root)
+const pageRoot = join(packageRoot(), 'page/src')
 
 /** Each finding as `file:line what`, so that a failure is a list to work through. */
-function findings(check: (source: ts.SourceFile, path: string) => string[]): string[] {
-  return files.flatMap((name) => {
-    const text = readFileSync(join(root, name), 'utf8')
+function findings(check: (source: ts.SourceFile, path: string) => string[], folder = root): string[] {
+  return (folder === root ? files : filesIn(folder)).flatMap((name) => {
+    const text = readFileSync(join(folder, name), 'utf8')
     const source = ts.createSourceFile(name, text, ts.ScriptTarget.ES2023, true)
     return check(source, name).map((finding) => `${name}:${finding}`)
   })
@@ -44,6 +47,11 @@ test('imports point downwards only', () => {
 
 test('codes of our own errors have one prefix', () => {
   expect(findings(errorCodes)).toEqual([])
+})
+
+test('the page is as tidy, whose clocks and timers are the browser’s own', () => {
+  expect(filesIn(pageRoot).length).toBeGreaterThan(10)
+  for (const check of [essayOf, wideLines, longFunctions]) expect(findings(check, pageRoot)).toEqual([])
 })
 
 describe('the checks themselves find what they are for', () => {

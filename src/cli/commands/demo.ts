@@ -11,6 +11,7 @@ import type { CommandContext } from './context.js'
 interface Options {
   readonly break?: DemoBreak
   readonly nbd?: string
+  readonly page?: boolean
   readonly record?: string
   readonly seconds: string
 }
@@ -22,6 +23,7 @@ Examples:
   xbbd demo                          a guest's disk from image to replay
   xbbd demo --break answer           the same with a planted fault, which must be found: ends with 1
   xbbd demo --record /tmp/run        the same, and image and journal are kept
+  xbbd demo --page                   stays at work: the page shows it in a browser
   xbbd demo --nbd /tmp/disk.sock     stays up: any NBD client may be the guest
 `
 
@@ -33,7 +35,10 @@ export function addDemo(program: Command, context: CommandContext): void {
     .description('show the main job without Xen: host, daemon and guest on this machine')
     .addOption(new Option('--break <what>', 'plant a fault, which must be found').choices(breaks))
     .option('--nbd <socket>', "serve the guest's disk to NBD clients until a signal comes")
-    .addOption(new Option('--record <dir>', 'keep image and journal, for replay and redrive').conflicts('nbd'))
+    .addOption(new Option('--page', 'stay at work and show it in a browser until a signal comes').conflicts('nbd'))
+    .addOption(
+      new Option('--record <dir>', 'keep image and journal, for replay and redrive').conflicts(['nbd', 'page']),
+    )
     .option('--seconds <n>', 'seconds of each of the three loads', '3')
     .addHelpText('after', EXAMPLES)
     .action(async ({ seconds, ...options }: Options) => {

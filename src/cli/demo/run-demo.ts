@@ -16,6 +16,8 @@ import { openJournals } from '../../journal/journal-files.js'
 import { replayJournals } from '../../journal/replay.js'
 import { XbbdError, sentenceOf } from '../../protocol/errors.js'
 import type { ControlClient } from '../control/client.js'
+import { forwarding } from '../page/forward.js'
+import { listenForPage, newToken } from '../page/http.js'
 import type { Terminal } from '../terminal.js'
 import { formatBytes, formatCount } from '../units.js'
 import { runNbdClient } from './nbd-client.js'
@@ -29,6 +31,8 @@ export interface DemoOptions {
   readonly break?: DemoBreak
   /** Stay up and serve the disk at this path until a signal comes. */
   readonly nbd?: string
+  /** Stay at work and show the daemon's page until a signal comes. */
+  readonly page?: boolean
   /** Keep image, whole journal and the daemon's statistics in this new folder. */
   readonly record?: string
   /** Seconds of each of the three loads. */
@@ -85,6 +89,7 @@ class Demo {
     const connected = await front.ask({ do: 'connect' }, 'connected')
     this.tell(`attached as ${VDEV}: connected over a ring of ${String(connected.ringPages)} pages`)
     if (options.nbd !== undefined) await this.serve(front, options.nbd)
+    else if (options.page) await this.show(front)
     else await this.work(front)
     await front.ask({ do: 'close' }, 'closed')
     if (options.record !== undefined) {
@@ -150,6 +155,23 @@ class Demo {
     const killAll = this.onSignal
     await new Promise<void>((resolve) => void (this.onSignal = resolve))
     this.onSignal = killAll
+  }
+
+  /** `--page`: the loads turn by turn, and the page over them, until a signal comes. */
+  private async show(front: FrontChild): Promise<void> {
+    const token = newToken()
+    const handler = forwarding(join(this.stage.dir, 'run/control'), token)
+    const page = await listenForPage('127.0.0.1:0', token, handler, '--page')
+    this.tell('the page, for a browser of this machine:')
+    this.tell(`  ${page.url}`)
+    this.tell('Ctrl-C ends it')
+    const killAll = this.onSignal
+    let isOver = false
+    this.onSignal = () => void (isOver = true)
+    for (let turn = 0; !isOver && this.findings.length === 0; turn++)
+      await this.load(front, DEPTHS[turn % DEPTHS.length])
+    this.onSignal = killAll
+    await page.close()
   }
 
   private tellRecord(dir: string): void {

@@ -105,7 +105,7 @@ function placesIn(library: Library, span: Span, device: string | undefined): Pla
         if (fromNs === undefined) continue
         if (fromNs > span.toNs) break
         const next = index + 1 < chain.segments.length ? library.firstNs(chain, index + 1) : undefined
-        places.push({ chain, index, fromNs, toNs: next ?? library.lastNs(chain) ?? fromNs })
+        places.push({ chain, index, fromNs, toNs: Math.max(fromNs, next ?? library.lastNs(chain) ?? fromNs) })
       }
       return places
     }),

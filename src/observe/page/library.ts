@@ -23,6 +23,9 @@ const SEGMENTS_KEPT = 24
 /** A cursor goes forward by this many batches rather than beginning anew. */
 const FORWARD_MAX = 2000
 
+/** Times that are handed on to the next look; segments are recycled, their names are not. */
+const INDEX_MAX = 65536
+
 /** Everything of one segment. */
 export interface SegmentBatches {
   readonly batches: readonly Batch[]
@@ -36,21 +39,23 @@ export class Library {
   readonly problems: readonly string[]
   /** Names of all journals that tell of a device, sorted: `vbd/1/51712`. */
   readonly devices: readonly string[]
-  readonly span: Span
   private readonly runs = new Map<string, JournalChain[]>()
-  private readonly firsts = new Map<SegmentView, number | undefined>()
-  private readonly lasts = new Map<JournalChain, number>()
+  /** By journal, run and number of the segment: times of the chain's own clock. */
+  private readonly firsts: Map<string, number>
+  private readonly lasts = new Map<JournalChain, number | undefined>()
+  private measured: Span | undefined
   private readonly kept = new Map<SegmentView, SegmentBatches>()
   private readonly cursors = new Map<JournalChain, ChainCursor>()
   private readonly stepsOf: StepsOf | undefined
 
-  constructor({ chains, problems }: JournalFiles, stepsOf?: StepsOf) {
+  /** `before`: an earlier look at the same files, whose index still holds. */
+  constructor({ chains, problems }: JournalFiles, stepsOf?: StepsOf, before?: Library) {
     this.chains = chains
     this.stepsOf = stepsOf
     this.problems = problems.slice(0, 20).map(({ file, sentence }) => `${file}: ${sentence}`)
     for (const chain of chains) this.runs.set(chain.journal, [...(this.runs.get(chain.journal) ?? []), chain])
     this.devices = [...new Set(chains.map(({ journal }) => journal.replace(/\/q\d+$/, '')))].sort(byNumbers)
-    this.span = this.measure()
+    this.firsts = new Map(before === undefined || before.firsts.size > INDEX_MAX ? [] : before.firsts)
   }
 
   /** Milliseconds since 1970 at that time. */
@@ -77,16 +82,41 @@ export class Library {
   /** When the segment's first batch was sealed, by this library's clock; undefined when it has none. */
   firstNs(chain: JournalChain, index: number): number | undefined {
     const segment = chain.segments[index]
-    if (!this.firsts.has(segment)) {
+    const key = `${chain.journal} ${chain.run} ${segment.header.sequence}`
+    let own = this.firsts.get(key)
+    if (own === undefined) {
       const first = readBatches(segment.words(), segment.header).next()
-      this.firsts.set(segment, first.done === true ? undefined : first.value.timeNs + this.offsetNs(chain))
+      own = first.done === true ? undefined : first.value.timeNs
+      if (own !== undefined) this.firsts.set(key, own)
     }
-    return this.firsts.get(segment)
+    return own === undefined ? undefined : own + this.offsetNs(chain)
   }
 
   /** When its last batch was sealed. */
   lastNs(chain: JournalChain): number | undefined {
+    if (!this.lasts.has(chain)) {
+      let last: Batch | undefined
+      for (let index = chain.segments.length - 1; index >= 0 && last === undefined; index--)
+        last = this.batchesOf(chain, index).batches.at(-1)
+      this.lasts.set(chain, last && last.timeNs + this.offsetNs(chain))
+    }
     return this.lasts.get(chain)
+  }
+
+  /** When the first batch of all was sealed; 0 when there is none. */
+  get fromNs(): number {
+    const firsts = this.chains.flatMap((chain) => this.firstNs(chain, 0) ?? [])
+    return firsts.length === 0 ? 0 : Math.min(...firsts)
+  }
+
+  /** From the first batch to the last. */
+  get span(): Span {
+    if (this.measured === undefined) {
+      const { fromNs } = this
+      const toNs = this.chains.reduce((latest, chain) => Math.max(latest, this.lastNs(chain) ?? latest), fromNs)
+      this.measured = { fromNs, toNs }
+    }
+    return this.measured
   }
 
   /** The run that wrote the journal at that time: the latest that had begun. */
@@ -151,22 +181,6 @@ export class Library {
 
   private begunNs(chain: JournalChain): number {
     return chain.identity.monotonicNs + this.offsetNs(chain)
-  }
-
-  private measure(): Span {
-    let [fromNs, toNs] = [Infinity, -Infinity]
-    for (const chain of this.chains) {
-      const first = this.firstNs(chain, 0)
-      if (first !== undefined) fromNs = Math.min(fromNs, first)
-      for (let index = chain.segments.length - 1; index >= 0; index--) {
-        const last = this.batchesOf(chain, index).batches.at(-1)
-        if (last === undefined) continue
-        this.lasts.set(chain, last.timeNs + this.offsetNs(chain))
-        toNs = Math.max(toNs, last.timeNs + this.offsetNs(chain))
-        break
-      }
-    }
-    return fromNs <= toNs ? { fromNs, toNs } : { fromNs: 0, toNs: 0 }
   }
 }
 

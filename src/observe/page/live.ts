@@ -48,7 +48,7 @@ export class LiveRows {
     return {
       name, vdev, target, state, inFlight, entries: ringEntries, ...short,
       ...(sectorCount === undefined ? {} : { sizeBytes: sectorCount * 512 }),
-      verdict: verdictOf(device, inFlight, waitsNs),
+      verdict: verdictOf(device, inFlight + (rates === undefined ? 0 : rates.reads + rates.writes), waitsNs),
       headline: headlineOf(device),
       ...(waitsNs > 0 ? { oldestNs: waitsNs } : {}),
       ...(rates === undefined ? {} : { rates: rowRates(rates) }),
@@ -68,11 +68,12 @@ export class LiveRows {
 
 const WAITING_NS = 1e9
 
-function verdictOf({ state, gaveUp, connection }: DeviceListing, inFlight: number, waitsNs: number): Verdict {
+/** `atWork`: zero when nothing is in flight and nothing was answered lately. */
+function verdictOf({ state, gaveUp, connection }: DeviceListing, atWork: number, waitsNs: number): Verdict {
   if (gaveUp || isFailure('device', state)) return 'failed'
   if (state.startsWith('Recovering')) return 'recovering'
   if (connection === undefined) return 'not serving'
-  if (inFlight === 0) return 'idle'
+  if (atWork === 0) return 'idle'
   return waitsNs > WAITING_NS ? 'waiting' : 'working'
 }
 

@@ -15,7 +15,7 @@ import type { Duration } from '../explain.js'
 import { ringOf } from '../explain.js'
 import { eventsAround, stepFrom } from './happenings.js'
 import { Histories } from './history.js'
-import { deviceAt, rowsAt } from './screen.js'
+import { deviceAt, presentRows, rowsAt } from './screen.js'
 import type { Source } from './source.js'
 import { EVENT_KINDS } from './types.js'
 import type { DeviceRow, EventKind, Events, History, Step, View } from './types.js'
@@ -60,13 +60,15 @@ export class PageApi {
     const { library } = shelf
     const live = present !== undefined && !query.has('at')
     const nowNs = present?.nowNs()
-    const span = { fromNs: library.span.fromNs, toNs: nowNs ?? library.span.toNs }
-    const atNs = live ? span.toNs : readNumber(query, 'at', span.toNs)
+    const span = { fromNs: library.fromNs, toNs: nowNs ?? library.span.toNs }
+    const atNs = live ? span.toNs : this.moment(query)
     const name = readName(query)
     const rings = live ? present.rings() : []
     const pageOf = live ? (queue: string) => ringOf(queue, library.chains, rings) : undefined
     const device = name === undefined ? undefined : deviceAt(shelf, name, atNs, this.duration, atNs, pageOf)
-    const rows = live ? present.rows() : this.withRates(rowsAt(library, atNs, this.duration), atNs)
+    const rows = live
+      ? presentRows(library, present.rows(), atNs, this.duration)
+      : this.withRates(rowsAt(library, atNs, this.duration), atNs)
     return {
       title, version, live, canLive: present !== undefined, atNs, span, epochMs: library.epochMs(span.fromNs),
       devices: rows, ...(device === undefined ? {} : { device }), problems: library.problems,
@@ -78,7 +80,7 @@ export class PageApi {
     const { library } = this.source.shelf()
     const budgetNs = this.source.budgetNs / Math.max(1, rows.length)
     return rows.map((row) => {
-      const fromNs = Math.max(atNs - 1e9, library.span.fromNs)
+      const fromNs = Math.max(atNs - 1e9, library.fromNs)
       const { bins } = this.histories.history(library, { fromNs, toNs: atNs, device: row.name, bins: 1, budgetNs })
       const bin = bins[0]
       if (bin === null) return row
@@ -95,7 +97,7 @@ export class PageApi {
     const toNs = present?.nowNs() ?? library.span.toNs
     const device = readName(query)
     return this.histories.history(library, {
-      fromNs: readNumber(query, 'from', library.span.fromNs), toNs: readNumber(query, 'to', toNs),
+      fromNs: readNumber(query, 'from', library.fromNs), toNs: readNumber(query, 'to', toNs),
       bins: Math.min(BINS_MAX, Math.max(1, Math.round(readNumber(query, 'bins', 240)))), budgetNs,
       ...(device === undefined ? {} : { device }),
     })
@@ -106,17 +108,22 @@ export class PageApi {
     const count = (name: string, fallback: number) =>
       Math.min(ROWS_MAX, Math.max(0, Math.round(readNumber(query, name, fallback))))
     return eventsAround(library, {
-      ...readScope(query), atNs: readNumber(query, 'at', this.source.present?.nowNs() ?? library.span.toNs),
+      ...readScope(query), atNs: this.moment(query),
       text: (query.get('text') ?? '').slice(0, NAME_LENGTH_MAX).toLowerCase(),
       before: count('before', 100), after: count('after', 20),
     })
+  }
+
+  /** What is asked for; else now, or where the recording ends. */
+  private moment(query: URLSearchParams): number {
+    return readNumber(query, 'at', this.source.present?.nowNs() ?? this.source.shelf().library.span.toNs)
   }
 
   private step(query: URLSearchParams): Step {
     const { library } = this.source.shelf()
     const { device, kinds } = readScope(query)
     const direction = query.get('direction') === '-1' ? -1 : 1
-    return stepFrom(library, device, readNumber(query, 'at', library.span.toNs), direction, kinds)
+    return stepFrom(library, device, this.moment(query), direction, kinds)
   }
 }
 

@@ -7,7 +7,8 @@
  *
  * Nothing here decides what a device does: verdicts and sentences are those of `explain`.
  */
-import type { JournalMoment, QueueMoment } from '../../journal/moment.js'
+import type { JournalMoment, QueueMoment, RequestMoment } from '../../journal/moment.js'
+import type { JournalChain } from '../../journal/chain.js'
 import { momentOf } from '../../journal/moment.js'
 import { isIn } from '../../machines/notes.js'
 import type { RingLook } from '../../ports/host.js'
@@ -20,6 +21,7 @@ import type { JournalFiles } from '../../journal/journal-files.js'
 import { actorTrails, QueueTrail } from './trail.js'
 import type { ActorView, DeviceRow, DeviceView, QueueView, Verdict } from './types.js'
 
+const ENTRIES_PER_PAGE = 32
 /** Requests of one queue that are sent, the oldest ones; `inFlight` says how many there are. */
 const REQUESTS_SHOWN = 128
 /** Of requests that one does not look at. */
@@ -33,13 +35,14 @@ export class Shelf {
   readonly library: Library
   private readonly trails = new Map<string, QueueTrail>()
 
-  constructor(files: JournalFiles) {
+  /** `before`: an earlier look at the same files. */
+  constructor(files: JournalFiles, before?: Shelf) {
     const library: Library = new Library(files, (chain) => {
       const trail = new QueueTrail()
       this.trails.set(`${chain.journal} ${chain.run}`, trail)
       trail.nowNs = () => library.heldCursor(chain)?.queue?.last?.timeNs ?? 0
       return trail.hear
-    })
+    }, before?.library)
     this.library = library
   }
 
@@ -70,16 +73,46 @@ export function rowOf(name: string, { verdict, sentences, oldest, actors, queues
   const supervisor = actors.find(({ chart }) => chart === 'supervisor')
   const shortOf = queues.find((queue) => queue.shortOf !== undefined)?.shortOf
   const failed = [device, supervisor].find((actor) => actor !== undefined && isFailure(actor.chart, actor.state))
+  const calm = oldest === undefined ? device?.description : waitText(oldest)
   const state = device?.state ?? queues.at(0)?.state ?? 'unknown'
   return {
     name, state,
     verdict: failed === undefined ? verdict : 'failed',
-    headline: failed?.description ?? device?.description ?? sentences.at(0) ?? '',
+    headline: failed?.description ?? calm ?? sentences.at(0) ?? '',
     inFlight: queues.reduce((sum, { requests }) => sum + requests.filter(isOpen).length, 0),
     entries: queues.reduce((sum, { slots }) => sum + slots, 0),
     ...(oldest === undefined ? {} : { oldestNs: oldest.ageNs }),
     ...(shortOf === undefined ? {} : { shortOf }),
   }
+}
+
+/** `A read at sector 16 waits for the medium (1 I/O).` */
+function waitText({ what, sector, waitsFor }: RequestMoment): string {
+  return `Its oldest request, a ${what} at sector ${sector}, waits for ${waitsFor}.`
+}
+
+/** Of how many disks the journals are asked in one look at what is now. */
+const GLANCES_MAX = 8
+
+/** Rows of now: of those that have something in flight and answer nothing, the journals know since when, and why. */
+export function presentRows(
+  library: Library, rows: readonly DeviceRow[], nowNs: number, duration: Duration,
+): DeviceRow[] {
+  let left = GLANCES_MAX
+  return rows.map((row) => {
+    const isStill = row.rates === undefined || row.rates.reads + row.rates.writes === 0
+    if (row.inFlight === 0 || row.verdict === 'failed' || !isStill || left-- <= 0) return row
+    const moments = library.journals(row.name).flatMap((journal) => glanceOfQueue(library, journal, nowNs) ?? [])
+    const [explanation] = explain(moments, duration)
+    const { oldest } = explanation ?? {}
+    if (oldest === undefined) return row
+    const verdict = row.verdict === 'recovering' ? row.verdict : explanation.verdict
+    return { ...row, verdict, oldestNs: oldest.ageNs, headline: waitText(oldest) }
+  })
+}
+
+function glanceOfQueue(library: Library, journal: string, nowNs: number): JournalMoment | undefined {
+  return library.runAt(journal, nowNs)?.identity.kind === 'queue' ? glance(library, journal, nowNs) : undefined
 }
 
 /** Whether the state is one of those that pictures draw in red. */
@@ -105,22 +138,31 @@ export function deviceAt(
     if (moment === undefined) return []
     const trail = shelf.trailOf(cursor)
     trail?.forgetAfter(atNs - library.offsetNs(cursor.chain))
-    return [queueView(moment, trail, pageOf(cursor.chain.journal), library.offsetNs(cursor.chain))]
+    return [queueView(moment, cursor.chain, trail, pageOf(cursor.chain.journal), library.offsetNs(cursor.chain))]
   })
   const verdict: Verdict = rowOf(name, explanation).verdict
   return { name, verdict, sentences: explanation.sentences, actors, queues }
 }
 
+/** Rings have a power of two of entries, and at least so many as the queue has slots. */
+function roundUp(slots: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(1, slots)))
+}
+
 function queueView(
-  moment: QueueMoment, trail: QueueTrail | undefined, page: RingLook | undefined, offsetNs: number,
+  moment: QueueMoment, chain: JournalChain, trail: QueueTrail | undefined, page: RingLook | undefined, offsetNs: number,
 ): QueueView {
+  const pages = chain.identity.connection?.grefs.length
   const counts: Record<string, number> = {}
   for (const { state } of moment.requests) counts[state] = (counts[state] ?? 0) + 1
-  const shown = moment.requests.slice(0, REQUESTS_SHOWN)
+  // Nobody waits for what is answered, though it keeps its slot for a while.
+  const ended = moment.requests.filter((request) => !isOpen(request))
+  const shown = [...moment.requests.filter(isOpen), ...ended].slice(0, REQUESTS_SHOWN)
   const slots = new Set(shown.map(({ slot }) => slot))
   const inTime = <Step extends { readonly timeNs: number }>(step: Step) => ({ ...step, timeNs: step.timeNs + offsetNs })
   return {
     ...moment, timeNs: moment.timeNs + offsetNs, requests: shown, counts,
+    entries: pages === undefined ? roundUp(moment.slots) : ENTRIES_PER_PAGE * pages,
     requestTrail: (trail?.requestSteps(slots, STEPS_SHOWN) ?? []).map(inTime),
     queueTrail: (trail?.queueSteps ?? []).map(inTime),
     ...(page === undefined ? {} : { page }),

@@ -50,11 +50,11 @@ export function daemonSource(
     shelf() {
       const now = present.nowNs()
       if (shelf === undefined || now - openedNs > FRESH_NS) {
-        shelf = new Shelf(open())
+        shelf = new Shelf(open(), shelf)
         openedNs = now
       }
       return shelf
     },
-    budgetNs: 8e6,
+    budgetNs: 15e6,
   }
 }

@@ -57,6 +57,8 @@ export interface TrailStep {
 export interface QueueView extends QueueMoment {
   /** The ring's page itself; of a daemon that runs. */
   readonly page?: RingLook
+  /** Entries of the ring. */
+  readonly entries: number
   /** How many requests stand in each state. */
   readonly counts: Readonly<Record<string, number>>
   /** The latest steps of its requests and its own, oldest first. */
