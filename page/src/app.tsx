@@ -79,7 +79,7 @@ export function App() {
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {
       if (isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return
-      if (event.key === 'Escape' && place.device !== undefined) go(without(place, 'device', 'queue', 'slot', 'chart'))
+      if (event.key === 'Escape' && place.device !== undefined) go(allDisks(place))
       if (event.key === '?') setHelp((is) => !is)
       if (event.key !== '/') return
       event.preventDefault()
@@ -92,22 +92,7 @@ export function App() {
   const device = view.device?.name === place.device ? view.device : undefined
   return (
     <>
-      <header class="top">
-        <h1>
-          <a href="#" onClick={() => go(without(place, 'device', 'queue', 'slot', 'chart'))}>
-            xbbd
-          </a>
-        </h1>
-        <span class={`mode ${view.live ? 'live' : ''}`}>
-          {view.live ? 'now' : view.canLive ? 'the past' : 'a recording'}
-        </span>
-        <span class="source" title={`xbbd ${view.version}`}>
-          {view.title}
-        </span>
-        <button class="plain" aria-pressed={isHelp} onClick={() => setHelp(!isHelp)}>
-          keys
-        </button>
-      </header>
+      <Top view={view} isHelp={isHelp} help={() => setHelp(!isHelp)} home={() => go(allDisks(place))} />
       {isHelp && <Help />}
       {error !== undefined && (
         <p class="trouble" role="alert">
@@ -142,6 +127,37 @@ export function App() {
         )}
       </main>
     </>
+  )
+}
+
+/** The same moment, of all disks. */
+const allDisks = (place: Place) => without(place, 'device', 'queue', 'slot', 'chart')
+
+interface TopProps {
+  readonly view: View
+  readonly isHelp: boolean
+  readonly help: () => void
+  readonly home: () => void
+}
+
+function Top({ view, isHelp, help, home }: TopProps) {
+  return (
+    <header class="top">
+      <h1>
+        <button class="plain" title="all disks" onClick={home}>
+          xbbd
+        </button>
+      </h1>
+      <span class={`mode ${view.live ? 'live' : ''}`}>
+        {view.live ? 'now' : view.canLive ? 'the past' : 'a recording'}
+      </span>
+      <span class="source" title={`xbbd ${view.version}`}>
+        {view.title}
+      </span>
+      <button class="plain" aria-pressed={isHelp} onClick={help}>
+        keys
+      </button>
+    </header>
   )
 }
 

@@ -53,38 +53,22 @@ export function TimeBar({ view, place, go }: Props) {
   const goTo = (ns: number) => go({ ...place, atNs: Math.round(clamp(ns, view.span)) }, true)
   const goEnd = () => go(without(place, 'atNs'), true)
   const step = useStep(place, view, go)
-  const { speed, setSpeed, isPlaying, setPlaying } = usePlay(view, place, goTo, goEnd)
-  useKeys({ step, toggle: () => setPlaying(!isPlaying), begin: () => goTo(view.span.fromNs), end: goEnd })
+  const begin = () => goTo(view.span.fromNs)
+  const play = usePlay(view, place, goTo, goEnd)
+  useKeys({ step, toggle: () => play.setPlaying(!play.isPlaying), begin, end: goEnd })
   const scale = (factor: number, aroundNs = atNs) => setZoom(zoomed(window_, view.span, factor, aroundNs))
   const epoch = (ns: number) => view.epochMs + (ns - view.span.fromNs) / 1e6
   return (
     <section class="time" aria-label="Time">
       <div class="controls">
-        <button onClick={() => goTo(view.span.fromNs)} title="the beginning (Home)" aria-label="to the beginning">
-          <Icon name="begin" />
-        </button>
-        <button onClick={() => step(-1)} title="one event back (←)" aria-label="one event back">
-          <Icon name="back" />
-        </button>
-        <button onClick={() => setPlaying(!isPlaying)} title="play (space)" aria-label={isPlaying ? 'pause' : 'play'}>
-          <Icon name={isPlaying ? 'pause' : 'play'} />
-        </button>
-        <button onClick={() => step(1)} title="one event further (→)" aria-label="one event further">
-          <Icon name="next" />
-        </button>
-        <button onClick={goEnd} title="now, or the end (End)" aria-pressed={place.atNs === undefined}>
-          {view.canLive ? 'now' : <Icon name="end" />}
-        </button>
-        <label>
-          speed{' '}
-          <select value={speed} onChange={(event) => setSpeed(Number(event.currentTarget.value))}>
-            {SPEEDS.map((one) => (
-              <option key={one} value={one}>
-                {one < 1 ? `1/${Math.round(1 / one)}` : `${one}`}×
-              </option>
-            ))}
-          </select>
-        </label>
+        <Transport
+          begin={begin}
+          step={step}
+          play={play}
+          end={goEnd}
+          isEnd={place.atNs === undefined}
+          canLive={view.canLive}
+        />
         <button onClick={() => scale(1 / 4)} aria-label="narrower window" title="narrower">
           <Icon name="narrower" />
         </button>
@@ -119,16 +103,69 @@ export function TimeBar({ view, place, go }: Props) {
           onInput={(event) => goTo(window_.fromNs + (Number(event.currentTarget.value) / STEPS) * width)}
         />
       </div>
-      <div class="ends">
-        <small>{clock(epoch(window_.fromNs))}</small>
-        <small>
-          {history !== undefined && history.done < 1
-            ? `${Math.floor(history.done * 100)} % looked at`
-            : `window ${duration(width)}`}
-        </small>
-        <small>{clock(epoch(window_.toNs))}</small>
-      </div>
+      <Ends from={clock(epoch(window_.fromNs))} to={clock(epoch(window_.toNs))} width={width} done={history?.done ?? 1} />
     </section>
+  )
+}
+
+interface EndsProps {
+  readonly from: string
+  readonly to: string
+  readonly width: number
+  /** Part of the window that has been looked at. */
+  readonly done: number
+}
+
+function Ends({ from, to, width, done }: EndsProps) {
+  return (
+    <div class="ends">
+      <small>{from}</small>
+      <small>{done < 1 ? `${Math.floor(done * 100)} % looked at` : `window ${duration(width)}`}</small>
+      <small>{to}</small>
+    </div>
+  )
+}
+
+interface TransportProps {
+  readonly begin: () => void
+  readonly step: (direction: 1 | -1) => void
+  readonly play: ReturnType<typeof usePlay>
+  readonly end: () => void
+  readonly isEnd: boolean
+  readonly canLive: boolean
+}
+
+/** The buttons that go somewhere. */
+function Transport({ begin, step, play, end, isEnd, canLive }: TransportProps) {
+  const { speed, setSpeed, isPlaying, setPlaying } = play
+  return (
+    <>
+      <button onClick={begin} title="the beginning (Home)" aria-label="to the beginning">
+        <Icon name="begin" />
+      </button>
+      <button onClick={() => step(-1)} title="one event back (←)" aria-label="one event back">
+        <Icon name="back" />
+      </button>
+      <button onClick={() => setPlaying(!isPlaying)} title="play (space)" aria-label={isPlaying ? 'pause' : 'play'}>
+        <Icon name={isPlaying ? 'pause' : 'play'} />
+      </button>
+      <button onClick={() => step(1)} title="one event further (→)" aria-label="one event further">
+        <Icon name="next" />
+      </button>
+      <button onClick={end} title="now, or the end (End)" aria-pressed={isEnd}>
+        {canLive ? 'now' : <Icon name="end" />}
+      </button>
+      <label>
+        speed{' '}
+        <select value={speed} onChange={(event) => setSpeed(Number(event.currentTarget.value))}>
+          {SPEEDS.map((one) => (
+            <option key={one} value={one}>
+              {one < 1 ? `1/${Math.round(1 / one)}` : `${one}`}×
+            </option>
+          ))}
+        </select>
+      </label>
+    </>
   )
 }
 

@@ -65,7 +65,7 @@ testWith(['chromium'], 'a recording: a moment by its address, the charts lit, th
   expect(page.url()).toContain(`slot=${queue.requests[0].slot}`)
   expect({ troubles, hosts: [...hosts] }).toEqual({ troubles: [], hosts: [new URL(view.url).host] })
   await page.context().close()
-}, 30_000)
+}, 90_000)
 
 testWith(['chromium'], 'keys: event by event, play, the ends, the filter, and back to all disks', async () => {
   const { span } = await view.ask<View>('view')
@@ -97,7 +97,7 @@ testWith(['chromium'], 'keys: event by event, play, the ends, the filter, and ba
   await page.getByLabel('moment', { exact: true }).focus()
   expect(troubles).toEqual([])
   await page.context().close()
-}, 30_000)
+}, 90_000)
 
 testWith(['chromium'], 'on 390 pixels nothing is cut off, in the dark it is dark', async () => {
   const at = await momentOf('entered Shortage', 'queue')
@@ -107,7 +107,7 @@ testWith(['chromium'], 'on 390 pixels nothing is cut off, in the dark it is dark
   expect(await page.evaluate('getComputedStyle(document.body).backgroundColor')).toBe('rgb(22, 25, 29)')
   expect(troubles).toEqual([])
   await page.context().close()
-}, 30_000)
+}, 90_000)
 
 testWith(['chromium'], 'a page of another origin gets nothing, though its browser has the cookie', async () => {
   const { page } = await open(view.url)
@@ -127,7 +127,7 @@ testWith(['chromium'], 'a page of another origin gets nothing, though its browse
     stranger.close()
     await page.context().close()
   }
-}, 30_000)
+}, 90_000)
 
 const get = (url: string, headers: Record<string, string> = {}) =>
   new Promise<{ status: number | undefined; body: string; policy: string }>((resolve, reject) => {
@@ -186,7 +186,7 @@ testWith(['chromium'], 'a daemon that runs: which disk waits, which request, sin
   } finally {
     await world.close()
   }
-}, 60_000)
+}, 180_000)
 
 async function freePort(): Promise<number> {
   const server = createServer()
