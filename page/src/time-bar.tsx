@@ -103,7 +103,12 @@ export function TimeBar({ view, place, go }: Props) {
           onInput={(event) => goTo(window_.fromNs + (Number(event.currentTarget.value) / STEPS) * width)}
         />
       </div>
-      <Ends from={clock(epoch(window_.fromNs))} to={clock(epoch(window_.toNs))} width={width} done={history?.done ?? 1} />
+      <Ends
+        from={clock(epoch(window_.fromNs))}
+        to={clock(epoch(window_.toNs))}
+        width={width}
+        done={history?.done ?? 1}
+      />
     </section>
   )
 }

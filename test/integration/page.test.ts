@@ -50,7 +50,7 @@ testWith(['chromium'], 'a recording: a moment by its address, the charts lit, th
   const [queue] = device?.queues ?? []
   expect(queue.requests.length).toBeGreaterThan(3)
   expect(await page.locator('.requests tbody tr').count()).toBe(queue.requests.length)
-  const lit = await page.locator('.picture .state.active:has(> .count)').evaluateAll((all) => all.map(({ id }) => id))
+  const lit = await page.locator('.picture .state.active:has(> .count)').evaluateAll((all) => (all as { id: string }[]).map(({ id }) => id))
   expect(lit.sort()).toEqual(Object.keys(queue.counts).map((state) => `request.${state}`).sort())
   expect(await page.locator('.picture .arrow.taken').count()).toBeGreaterThan(0)
   expect(await page.locator('.ring').textContent()).toMatch(/Shortage · short of (slots|buffers)/)
@@ -142,7 +142,7 @@ const get = (url: string, headers: Record<string, string> = {}) =>
 test('the token is required, for files and answers; other methods and other files are refused', async () => {
   const token = { authorization: `Bearer ${view.token}` }
   for (const path of ['/', '/app.js', '/api/view', '/charts/request.svg'])
-    expect(await get(`${view.origin}${path}`)).toMatchObject({ status: 401, body: expect.stringContaining('needs its token') })
+    expect(await get(`${view.origin}${path}`)).toMatchObject({ status: 401, body: expect.stringContaining('its token') as string })
   const page = await get(`${view.origin}/`, token)
   expect(page.status).toBe(200)
   expect(page.policy).toContain("default-src 'none'; script-src 'self'; style-src 'self'")
