@@ -30,13 +30,14 @@ int32_t MoveBytes(const EngineTarget& target, const IoRequest& request) {
   return static_cast<int32_t>(moved);
 }
 
-int32_t Deallocate(const EngineTarget& target, const IoRequest& request, bool zero) {
+int32_t Deallocate(const EngineTarget& target, const IoRequest& request) {
   const auto offset = static_cast<off_t>(request.offset);
   const auto length = static_cast<off_t>(request.length);
-  if (!zero && target.blockDevice) {
+  if (NeedsIoctl(request, target)) {
     uint64_t range[2] = {request.offset, request.length};
-    return ioctl(target.fd, BLKDISCARD, range) < 0 ? -errno : 0;
+    return ioctl(target.fd, request.op == kSecureDiscard ? BLKSECDISCARD : BLKDISCARD, range) < 0 ? -errno : 0;
   }
+  const bool zero = request.op == kWriteZeroes;
   const int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
   if (zero && fallocate(target.fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, length) == 0) return 0;
   if (zero && errno != EOPNOTSUPP) return -errno;
@@ -53,7 +54,7 @@ int32_t Execute(const EngineTarget& target, const IoRequest& request) {
     case kSync:
       return fdatasync(target.fd) < 0 ? -errno : 0;
     default:
-      return Deallocate(target, request, request.op == kWriteZeroes);
+      return Deallocate(target, request);
   }
 }
 

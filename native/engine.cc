@@ -40,7 +40,13 @@ Engine* FindEngine(const Args& args) {
   return args.Handle(0, &id) ? static_cast<Engines*>(args.data)->Find(id) : nullptr;
 }
 
-enum Flags : uint32_t { kReadOnly = 1, kCanDiscard = 2, kBlockDevice = 4 };
+enum Flags : uint32_t {
+  kReadOnly = 1,
+  kCanDiscard = 2,
+  kBlockDevice = 4,
+  kCanSecureDiscard = 8,
+  kDiscardZeroes = 16
+};
 enum Kind : uint32_t { kUring = 0, kThreads = 1, kInline = 2 };
 constexpr uint32_t kThreadsPerEngine = 4;
 constexpr uint32_t kMostDepth = 4096;
@@ -71,6 +77,8 @@ napi_value EngineOpen(napi_env env, napi_callback_info info) {
   target.readOnly = flags & kReadOnly;
   target.canDiscard = flags & kCanDiscard;
   target.blockDevice = flags & kBlockDevice;
+  target.canSecureDiscard = flags & kCanSecureDiscard;
+  target.discardZeroes = flags & kDiscardZeroes;
   std::unique_ptr<Engine> engine =
       kind == kUring     ? NewUringEngine(target)
       : kind == kThreads ? NewThreadEngine(target, kThreadsPerEngine)

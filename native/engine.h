@@ -19,7 +19,7 @@ namespace xbbd {
 // The words of a request and of a result, and the operations: src/ports/data-path.ts has the same numbers.
 constexpr uint32_t kIoWords = 8;
 constexpr uint32_t kResultWords = 2;
-enum IoOp : uint32_t { kRead = 0, kWrite = 1, kSync = 2, kDiscard = 3, kWriteZeroes = 4 };
+enum IoOp : uint32_t { kRead = 0, kWrite = 1, kSync = 2, kDiscard = 3, kWriteZeroes = 4, kSecureDiscard = 5 };
 
 /// An arena is at most this long, so that every count of bytes moved fits a result (the kernel's own MAX_RW_COUNT).
 constexpr size_t kMostArena = 0x7ffff000;
@@ -37,6 +37,9 @@ struct EngineTarget {
   uint32_t depth = 0;
   bool readOnly = false;
   bool canDiscard = false;
+  bool canSecureDiscard = false;
+  /// A discard writes zeroes over its range, deallocating where the medium can: what is read afterwards is zeroes.
+  bool discardZeroes = false;
   bool blockDevice = false;
 };
 
@@ -57,15 +60,22 @@ inline IoRequest ReadRequest(const int32_t* words) {
 
 /// 0 or -errno; the same checks in the same order as refusalOf in src/io/media/requests.ts.
 inline int32_t RefusalOf(const IoRequest& request, const EngineTarget& target) {
-  if (request.op > kWriteZeroes) return -EINVAL;
+  if (request.op > kSecureDiscard) return -EINVAL;
   if (request.op == kSync) return 0;
   if (request.length == 0 || request.length % target.sectorSize || request.offset % target.sectorSize) return -EINVAL;
   if (request.offset > target.bytes || request.length > target.bytes - request.offset) return -EINVAL;
   if (request.op != kRead && target.readOnly) return -EROFS;
   if (request.op == kDiscard && !target.canDiscard) return -EOPNOTSUPP;
+  if (request.op == kSecureDiscard && !target.canSecureDiscard) return -EOPNOTSUPP;
   const bool moves = request.op == kRead || request.op == kWrite;
   if (moves && request.at + request.length > target.arena.length) return -EFAULT;
   return 0;
+}
+
+/// Whether only an ioctl can do it: what deallocates on a block device, but by zeroes.
+inline bool NeedsIoctl(const IoRequest& request, const EngineTarget& target) {
+  if (request.op == kSecureDiscard) return true;
+  return request.op == kDiscard && target.blockDevice && !target.discardZeroes;
 }
 
 /// Executes a checked request on the calling thread, which it may block: bytes moved, 0, or -errno.

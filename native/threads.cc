@@ -3,7 +3,7 @@
 //   Submit ─► todo (bounded ring) ─► threads: pread pwrite fdatasync fallocate ioctl ─► done ─► Reap
 //                                                      └─ eventfd, if armed and once
 //
-// It is also where io_uring's engine sends what only an ioctl can do (discard of a block device). All that threads
+// It is also where io_uring's engine sends what only an ioctl can do (discards of a block device). All that threads
 // and user share stands under one lock; `ready_` lets a polling user look without it.
 #include <pthread.h>
 #include <signal.h>

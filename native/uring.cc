@@ -78,7 +78,8 @@ class UringEngine final : public Engine {
     const iovec arena = {target_.arena.address, target_.arena.length};
     if (UringRegister(ring_, IORING_REGISTER_BUFFERS, &arena, 1) == 0) traits_ |= 1;
     if (UringRegister(ring_, IORING_REGISTER_FILES, &target_.fd, 1) == 0) traits_ |= 2;
-    if (!target_.blockDevice || !target_.canDiscard) return 0;
+    const bool deallocates = target_.blockDevice && target_.canDiscard && !target_.discardZeroes;
+    if (!deallocates && !target_.canSecureDiscard) return 0;
     ioctls_ = NewThreadEngine(target_, 1);
     return ioctls_->Start();
   }
@@ -96,7 +97,7 @@ class UringEngine final : public Engine {
       while (taken + run < count && inFlight_ + run < target_.depth) {
         const IoRequest request = ReadRequest(requests + static_cast<size_t>(taken + run) * kIoWords);
         refusal = RefusalOf(request, target_);
-        byIoctl = request.op == kDiscard && ioctls_;
+        byIoctl = NeedsIoctl(request, target_);
         if (refusal || byIoctl) break;
         Queue(request);
         run++;

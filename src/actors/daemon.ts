@@ -15,7 +15,7 @@ import type { DeviceSettings } from '../machines/device/types.js'
 import type { SupervisorInput } from '../machines/supervisor.machine.js'
 import type {
   AttachOutcome, AttachSpec, DaemonApi, DetachOutcome, DetachSpec, DeviceListing, DeviceStatistics, DiscSpec,
-  HeldMappings, PendingDevice, StopMode, StopOutcome,
+  HeldMappings, PendingDevice, ResizeOutcome, ResizeSpec, StopMode, StopOutcome,
 } from '../ports/daemon-api.js'
 import type { RingLook } from '../ports/host.js'
 import { XbbdError } from '../protocol/errors.js'
@@ -165,6 +165,23 @@ export class Daemon implements DaemonApi {
     if (spec.target === '' || listing.sectorCount !== 0) return listing
     const why = listing.notes.findLast((note) => note.startsWith('the drive is empty')) ?? 'the drive is empty'
     throw new XbbdError('XBBD_DISC_REFUSED', why, { exitCode: 66 })
+  }
+
+  async resize(spec: ResizeSpec): Promise<ResizeOutcome> {
+    const { backendDomid, type } = this.#options
+    const device = this.#devices.get(this.#nameOf(placeOf(backendDomid, type, spec)))
+    const what = `${spec.vdev} of domain ${spec.domid}`
+    if (device === undefined)
+      throw new XbbdError('XBBD_NO_DEVICE', `${what} is not attached: see \`xbbd list\``, { exitCode: 69 })
+    const sectorCountBefore = device.listing().sectorCount
+    device.checkMedium()
+    const waitMs = spec.waitMs ?? DEFAULT_WAIT_MS
+    if (!(await this.#until(() => !device.listing().state.includes('Resizing'), waitMs))) {
+      const sentence = `${what} was not told its size within ${waitMs} ms: see \`xbbd list\``
+      throw new XbbdError('XBBD_RESIZE_TIMEOUT', sentence, { exitCode: 75 })
+    }
+    await device.idle()
+    return { sectorCountBefore, device: device.listing() }
   }
 
   stop(mode: StopMode): Promise<StopOutcome> {

@@ -160,6 +160,7 @@ export function coreSettings(
       offersFlush: settings.offersFlush,
       offersBarrier: settings.offersBarrier,
       offersDiscard: settings.offersDiscard,
+      ...(settings.offersSecureDiscard === true && { offersSecureDiscard: true }),
       maxSegments: settings.maxSegments,
       ...(settings.maxBlockSegments ? { maxBlockSegments: settings.maxBlockSegments } : {}),
       ...(settings.maxRequestSectors ? { maxRequestSectors: settings.maxRequestSectors } : {}),

@@ -10,7 +10,7 @@
  *   the settings) · 20 short since (double, 2);
  *   then chunks, free slots (in order, slot|generation), leaving (in order), line (in order), one word each, made even;
  *   then per request: slot|state|kind · op|parts|outstanding|failed · active|verdict|segments|pages ·
- *   generation|entries beyond one ·
+ *   generation|entries beyond one|secure discard ·
  *   page · full|wants space|segments|pages · id (2) · bytes (2) · sector (2) · taken (2) · its segments (2 each); of
  *   more than a chunk's pages then bytes moved (2) and the first page of each piece, made even. Segments and pages have
  *   their low eight bits in the one place and the rest in the other
@@ -89,7 +89,7 @@ function writeRequest(core: QueueCore, slot: number, words: Int32Array, at: numb
   words[at + 2] =
     core.active[slot] | (core.verdict[slot] << 8) |
     ((core.segmentCount[slot] & 0xff) << 16) | ((core.pages[slot] & 0xff) << 24)
-  words[at + 3] = core.generation[slot] | ((core.entries[slot] - 1) << 16)
+  words[at + 3] = core.generation[slot] | ((core.entries[slot] - 1) << 16) | ((core.secure[slot] & valid) << 31)
   words[at + 4] = core.pages[slot] === 0 ? 0 : core.page[slot]
   words[at + 5] =
     core.full[slot] | (core.wantsSpace[slot] << 8) |
@@ -169,7 +169,8 @@ function readRequest(core: QueueCore, words: Int32Array, at: number): number {
   core.pages[slot] = pagesIn(words, at)
   const count = segmentsIn(words, at)
   core.generation[slot] = words[at + 3]
-  core.entries[slot] = (words[at + 3] >>> 16) + 1
+  core.entries[slot] = ((words[at + 3] >>> 16) & 0xff) + 1
+  core.secure[slot] = words[at + 3] >>> 31
   core.page[slot] = words[at + 4]
   core.full[slot] = words[at + 5]
   core.wantsSpace[slot] = words[at + 5] >>> 8

@@ -12,7 +12,7 @@
  * returned, and which response number answers which slot.
  */
 import {
-  ANSWER_WORDS, COPY_WORDS, IO_DISCARD, IO_READ, IO_SYNC, IO_WORDS, IO_WRITE,
+  ANSWER_WORDS, COPY_WORDS, IO_DISCARD, IO_READ, IO_SECURE_DISCARD, IO_SYNC, IO_WORDS, IO_WRITE,
 } from '../ports/data-path.js'
 import { PAGE_BYTES, SECTOR_BYTES } from '../protocol/blkif.js'
 import { RECORD_ANSWERED, RECORD_ENTERED, RECORD_RETURNED } from './records.js'
@@ -87,7 +87,8 @@ export class EffectLists {
   /** The request's data, packed in its buffer in the order of its segments: so one I/O serves them all. */
   addIo(columns: RequestColumns, slot: number): void {
     const kind = columns.kind[slot]
-    const op = kind === KIND.read ? IO_READ : kind === KIND.discard ? IO_DISCARD : IO_WRITE
+    const discard = columns.secure[slot] === 0 ? IO_DISCARD : IO_SECURE_DISCARD
+    const op = kind === KIND.read ? IO_READ : kind === KIND.discard ? discard : IO_WRITE
     const offset = columns.sector[slot] * SECTOR_BYTES
     if (columns.pages[slot] > PAGES_PER_CHUNK) return this.addIos(columns, slot, op, offset)
     this.add(columns, slot, op, columns.page[slot] * PAGE_BYTES, offset, columns.bytes[slot])

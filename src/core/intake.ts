@@ -4,11 +4,12 @@
  * and what was judged here is what is carried out.
  */
 import {
-  BLKIF_OP_DISCARD, BLKIF_OP_FLUSH_DISKCACHE, BLKIF_OP_READ, BLKIF_OP_WRITE, SECTOR_BYTES,
+  BLKIF_DISCARD_SECURE, BLKIF_OP_DISCARD, BLKIF_OP_FLUSH_DISKCACHE, BLKIF_OP_READ, BLKIF_OP_WRITE, SECTOR_BYTES,
 } from '../protocol/blkif.js'
 import { COUNTER, REASONS_AT } from './statistics.js'
 import {
-  RECORD_ID, RECORD_NR_SECTORS, RECORD_SECTOR, isIndirect, isLong, recordOp, recordNrSegments, segmentsAt,
+  RECORD_ID, RECORD_NR_SECTORS, RECORD_SECTOR, isIndirect, isLong, recordFlag, recordOp, recordNrSegments,
+  segmentsAt,
 } from '../protocol/record.js'
 import { entriesFor } from '../protocol/blocks.js'
 import { u64ToDouble } from '../protocol/u64.js'
@@ -40,9 +41,11 @@ function describe(core: QueueCore, words: Int32Array, at: number, slot: number):
   // Of an INDIRECT the inner one: it never is a discard, the validator has seen to that.
   const op = recordOp(words, at)
   core.parts[slot] = 1
+  core.secure[slot] = 0
   core.sector[slot] = u64ToDouble(words[at + RECORD_SECTOR], words[at + RECORD_SECTOR + 1])
   if (op === BLKIF_OP_DISCARD) {
     core.kind[slot] = KIND.discard
+    if (core.disk.offersSecureDiscard === true) core.secure[slot] = recordFlag(words, at) & BLKIF_DISCARD_SECURE
     core.bytes[slot] = u64ToDouble(words[at + RECORD_NR_SECTORS], words[at + RECORD_NR_SECTORS + 1]) * SECTOR_BYTES
     return
   }

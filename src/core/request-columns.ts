@@ -36,6 +36,8 @@ export class RequestColumns {
   readonly active: Uint8Array
   /** Entries of the ring that it was taken from, and that its answer takes. */
   readonly entries: Uint8Array
+  /** 1 of a discard after which nobody may find what stood there. */
+  readonly secure: Uint8Array
   /** Why it was refused (index into REASONS), 0 if it was not. */
   readonly verdict: Uint8Array
   readonly segmentCount: Uint16Array
@@ -77,6 +79,7 @@ export class RequestColumns {
     this.wantsSpace = new Uint8Array(slots)
     this.active = new Uint8Array(slots)
     this.entries = new Uint8Array(slots)
+    this.secure = new Uint8Array(slots)
     this.verdict = new Uint8Array(slots)
     this.segmentCount = new Uint16Array(slots)
     this.segmentsAt = new Int32Array(slots)

@@ -51,6 +51,20 @@ export interface DiscSpec {
   readonly waitMs?: number
 }
 
+/** A disk whose medium has another size, perhaps. */
+export interface ResizeSpec {
+  readonly domid: number
+  readonly vdev: string
+  /** How long to wait until the guest is told, milliseconds; default 10 000. */
+  readonly waitMs?: number
+}
+
+export interface ResizeOutcome {
+  /** In 512-byte sectors, as it was known before. */
+  readonly sectorCountBefore: number | undefined
+  readonly device: DeviceListing
+}
+
 export interface AttachOutcome {
   /** False when the very same device stood already. */
   readonly created: boolean
@@ -165,6 +179,8 @@ export interface DaemonApi {
   detach(spec: DetachSpec): Promise<DetachOutcome>
   /** Changes the disc; rejects when it cannot be opened, and the drive is then empty. */
   changeDisc(spec: DiscSpec): Promise<DeviceListing>
+  /** Looks at the medium's size at once, and tells the guest when it is another one. */
+  resize(spec: ResizeSpec): Promise<ResizeOutcome>
   list(): readonly DeviceListing[]
   /** All devices, or those of one name. */
   statistics(name?: string): readonly DeviceStatistics[]

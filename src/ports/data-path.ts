@@ -33,6 +33,8 @@ export const IO_SYNC = 2
 export const IO_DISCARD = 3
 /** Write zeroes over the range, deallocating where the medium can. */
 export const IO_WRITE_ZEROES = 4
+/** Deallocate, and nobody may ever find again what stood there. */
+export const IO_SECURE_DISCARD = 5
 
 /** The back end's side of one shared ring (xen/include/public/io/ring.h). Indices are u32 that wrap. */
 export interface BackRing {

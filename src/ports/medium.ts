@@ -61,6 +61,8 @@ export type MediumPlan = {
       readonly depth: number
       /** Discard goes by ioctl, not by fallocate. */
       readonly blockDevice: boolean
+      /** Discard writes zeroes over its range; absent = it deallocates. */
+      readonly discardZeroes?: boolean
     }
   | { readonly kind: 'memory'; readonly handle: number }
   | { readonly kind: 'null' }
@@ -74,6 +76,8 @@ export interface MediumSpec {
   readonly direct?: boolean
   readonly engine?: IoEngineKind | 'auto'
   readonly depth?: number
+  /** What a discard of a block device does; absent = deallocate. Files read zeroes after either. */
+  readonly discard?: 'deallocate' | 'zeroes'
   /** Sectors that the guest is to see; absent = the medium's own. */
   readonly sectorFormat?: SectorFormat
   readonly layers?: readonly MediumLayer[]

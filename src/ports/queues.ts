@@ -75,6 +75,8 @@ export interface QueueSettings {
   readonly offersFlush: boolean
   readonly offersBarrier: boolean
   readonly offersDiscard: boolean
+  /** Absent = no. */
+  readonly offersSecureDiscard?: boolean
   /** What becomes of a write that finds the medium full: an error for the guest, or a wait for space. */
   readonly onEnospc: OnEnospc
   /** 'compiled' is the generated step function, 'xstate' runs every slot as a real XState actor. */

@@ -48,6 +48,8 @@ export interface DiskLimits {
   readonly offersFlush: boolean
   readonly offersBarrier: boolean
   readonly offersDiscard: boolean
+  /** The secure flag of a discard is honoured; absent = ignored. */
+  readonly offersSecureDiscard?: boolean
   /** Most segments of one request, as negotiated: 1 to 11. */
   readonly maxSegments: number
   /** Most segments of one request in several entries, as negotiated: 12 to 255; absent = none is taken (2010). */

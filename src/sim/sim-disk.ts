@@ -4,7 +4,9 @@
  * What a write brought is in the cache when it completes and on the platter after a sync; `platter` is what a crash
  * would leave. Time is the world's: `tick` is called once per step.
  */
-import { IO_DISCARD, IO_READ, IO_SYNC, IO_WORDS, IO_WRITE, RESULT_WORDS } from '../ports/data-path.js'
+import {
+  IO_DISCARD, IO_READ, IO_SECURE_DISCARD, IO_SYNC, IO_WORDS, IO_WRITE, RESULT_WORDS,
+} from '../ports/data-path.js'
 import type { BufferArena, MediumPort } from '../ports/data-path.js'
 import type { Random } from './random.js'
 
@@ -140,7 +142,9 @@ export class SimDisk implements MediumPort {
     const moved = short ? length - 512 : length
     if (op === IO_READ) arena.bytes.set(this.cache.subarray(offset, offset + moved), arenaAt)
     else if (op === IO_WRITE) this.cache.set(arena.bytes.subarray(arenaAt, arenaAt + moved), offset)
-    else if (op === IO_DISCARD) this.cache.fill(0, offset, offset + length)
-    return op === IO_DISCARD ? 0 : moved
+    else if (op === IO_DISCARD || op === IO_SECURE_DISCARD) this.cache.fill(0, offset, offset + length)
+    // What is to be found never again is not on the platter either.
+    if (op === IO_SECURE_DISCARD) this.platter.fill(0, offset, offset + length)
+    return op === IO_DISCARD || op === IO_SECURE_DISCARD ? 0 : moved
   }
 }

@@ -117,6 +117,17 @@ mediumContract(
   { unit: 1, discardUnit: 8 },
 )
 
+if (device !== undefined) {
+  for (const engine of ['io_uring', 'threads'] as const) {
+    mediumContract(`block device, ${engine}, whose discards leave zeroes`, ({ readOnly }) => {
+      execFileSync('blkdiscard', ['--zeroout', device])
+      const medium = underTest({ target: device, readOnly, engine, depth: 64, discard: 'zeroes' })
+      expect(medium.geometry.canDiscard).toBe(!readOnly)
+      return medium
+    })
+  }
+}
+
 const large = loopDevice('--sector-size', '4096')
 const testLarge = large === undefined ? test.skip : test
 if (large === undefined) {

@@ -135,6 +135,15 @@ sys.stdin.read()`
   })
 })
 
+test('a discard is promised of what can deallocate alone, and never of what is only read', () => {
+  const medium = opened({ target: image('discards') })
+  expect(medium.geometry).toMatchObject({ canDiscard: true, canSecureDiscard: false })
+  medium.close()
+  const reader = opened({ target: image('read'), readOnly: true })
+  expect(reader.geometry).toMatchObject({ canDiscard: false, canSecureDiscard: false })
+  reader.close()
+})
+
 test('discard abilities come from sysfs; a partition asks its disk; what is not said cannot be done', () => {
   const root = join(dir, 'sys')
   const put = (path: string, value: string) => {
@@ -145,12 +154,13 @@ test('discard abilities come from sysfs; a partition asks its disk; what is not 
   put('8:0/queue/discard_granularity', '4096')
   put('8:0/discard_alignment', '512')
   put('9:0/queue/discard_max_bytes', '0')
-  expect(blockDiscard(8, 0, root)).toEqual({ possible: true, granularity: 4096, alignment: 512 })
+  put('8:0/queue/write_zeroes_max_bytes', '65536')
+  expect(blockDiscard(8, 0, root)).toEqual({ possible: true, zeroes: true, granularity: 4096, alignment: 512 })
   expect(blockDiscard(9, 0, root).possible).toBe(false)
-  expect(blockDiscard(10, 0, root)).toEqual({ possible: false, granularity: 0, alignment: 0 })
+  expect(blockDiscard(10, 0, root)).toEqual({ possible: false, zeroes: false, granularity: 0, alignment: 0 })
   put('disk/queue/discard_max_bytes', '1048576')
   put('disk/queue/discard_granularity', '512')
   mkdirSync(join(root, 'disk/part'))
   symlinkSync(join(root, 'disk/part'), join(root, '8:1'))
-  expect(blockDiscard(8, 1, root)).toEqual({ possible: true, granularity: 512, alignment: 0 })
+  expect(blockDiscard(8, 1, root)).toEqual({ possible: true, zeroes: false, granularity: 512, alignment: 0 })
 })

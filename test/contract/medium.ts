@@ -4,7 +4,7 @@
  * without layers. Each test opens the medium anew, zeroed.
  */
 import fc from 'fast-check'
-import { IO_DISCARD, IO_READ, IO_SYNC, IO_WRITE, IO_WRITE_ZEROES } from '../../src/ports/data-path.js'
+import { IO_DISCARD, IO_READ, IO_SECURE_DISCARD, IO_SYNC, IO_WRITE, IO_WRITE_ZEROES } from '../../src/ports/data-path.js'
 import { codeOf } from '../../src/protocol/errors.js'
 import { MediumDriver } from './medium-driver.js'
 import type { MediumUnderTest, TestRequest } from './medium-driver.js'
@@ -53,6 +53,7 @@ export function mediumContract(name: string, open: Open, rules: ContractRules = 
     test('a request that is out of range, misaligned, empty or unknown is refused untouched', use(refusesNonsense))
     test('a buffer outside the arena is refused', use(refusesForeignBuffers))
     test('a read-only medium refuses every change and still reads', () => withMedium(open, true, refusesChanges))
+    test('S16: a secure discard leaves zeroes where it was promised, and is refused elsewhere', use(discardsSecurely))
     test('more than fits is taken in part, and every request ends exactly once', use(takesInPart))
     test('arm and onReady lose no wake-up', use(losesNoWakeUp))
     test('it is not closed while requests are in flight', use(refusesToClose))
@@ -180,7 +181,7 @@ async function refusesNonsense(driver: MediumDriver): Promise<void> {
     { op: IO_READ, at: 4096, length: 0, offset: 0 },
     { op: IO_READ, at: 4096, length: 100, offset: 0 },
     { op: IO_WRITE, at: 4096, length: 4096, offset: 100 },
-    { op: 5, at: 4096, length: 4096, offset: 0 },
+    { op: 6, at: 4096, length: 4096, offset: 0 },
     { op: -1, at: 4096, length: 4096, offset: 0 },
     { op: IO_READ, at: 4096, length: -4096, offset: 0 },
   ]
@@ -204,6 +205,19 @@ async function refusesChanges(driver: MediumDriver): Promise<void> {
   expect(await driver.run(changes)).toEqual([-EROFS, -EROFS, -EROFS])
   driver.bytes.fill(0xff, 0, 4096)
   expect(await driver.run([{ op: IO_READ, at: 0, length: 4096, offset: 0 }, { op: IO_SYNC }])).toEqual([4096, 0])
+  expect(new Set(driver.bytes.subarray(0, 4096))).toEqual(new Set([0]))
+}
+
+async function discardsSecurely(driver: MediumDriver): Promise<void> {
+  const discard = { op: IO_SECURE_DISCARD, length: 4096, offset: 8192 }
+  if (!driver.medium.geometry.canSecureDiscard) {
+    expect(await driver.run([discard])).toEqual([-EOPNOTSUPP])
+    return
+  }
+  driver.bytes.fill(0x66)
+  await driver.run([{ op: IO_WRITE, at: 0, length: 8192, offset: 8192 }])
+  expect(await driver.run([discard])).toEqual([0])
+  await driver.run([{ op: IO_READ, at: 0, length: 4096, offset: 8192 }])
   expect(new Set(driver.bytes.subarray(0, 4096))).toEqual(new Set([0]))
 }
 

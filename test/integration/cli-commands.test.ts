@@ -6,7 +6,7 @@ import { NEVER } from 'rxjs'
 import { controlMethods, type ControlledDaemon } from '../../src/cli/control/methods.js'
 import { ControlServer } from '../../src/cli/control/server.js'
 import { loadSettings, settingsOrThrow } from '../../src/cli/config/load.js'
-import type { AttachSpec, DaemonApi, DetachSpec, DiscSpec, DeviceListing } from '../../src/ports/daemon-api.js'
+import type { AttachSpec, DaemonApi, DetachSpec, DiscSpec, ResizeSpec, DeviceListing } from '../../src/ports/daemon-api.js'
 import { XbbdError } from '../../src/protocol/errors.js'
 import { xbbd } from '../support/xbbd-process.js'
 
@@ -40,6 +40,10 @@ function recordingApi(asked: unknown[]): DaemonApi {
     changeDisc: (spec: DiscSpec) => {
       asked.push(spec)
       return Promise.resolve({ ...listing, target: spec.target })
+    },
+    resize: (spec: ResizeSpec) => {
+      asked.push(spec)
+      return Promise.resolve({ sectorCountBefore: spec.vdev === 'xvda' ? 1024 : listing.sectorCount, device: listing })
     },
     list: () => [listing],
     statistics: () => [

@@ -3,12 +3,19 @@
  * against the whole queue in the simulated world. Orders and promises under load are in laws.test.ts.
  */
 import {
-  BLKIF_OP_DISCARD, BLKIF_OP_FLUSH_DISKCACHE, BLKIF_OP_READ, BLKIF_OP_WRITE, BLKIF_OP_WRITE_BARRIER,
+  BLKIF_DISCARD_SECURE, BLKIF_OP_DISCARD, BLKIF_OP_FLUSH_DISKCACHE, BLKIF_OP_READ, BLKIF_OP_WRITE, BLKIF_OP_WRITE_BARRIER,
 } from '../../src/protocol/blkif.js'
-import { COMMAND_MEDIUM_OPENED, COMMAND_MEDIUM_RESIZED, SHORT_OF_BUFFERS, SHORT_OF_SLOTS } from '../../src/core/records.js'
+import { checkpointWordsMax, restoreCheckpoint, writeCheckpoint } from '../../src/core/checkpoint.js'
+import { QueueCore } from '../../src/core/queue-core.js'
+import {
+  COMMAND_MEDIUM_OPENED, COMMAND_MEDIUM_RESIZED, COMMAND_MEDIUM_SECTOR_SIZE, SHORT_OF_BUFFERS, SHORT_OF_SLOTS,
+} from '../../src/core/records.js'
+import { compiledSteppers } from '../../src/core/steppers.js'
 import { QueueState } from '../../src/machines/generated/queue.js'
 import { RequestState } from '../../src/machines/generated/request.js'
-import { COPY_FROM_GUEST, COPY_TO_GUEST, IO_DISCARD, IO_READ, IO_SYNC, IO_WRITE } from '../../src/ports/data-path.js'
+import {
+  COPY_FROM_GUEST, COPY_TO_GUEST, IO_DISCARD, IO_READ, IO_SECURE_DISCARD, IO_SYNC, IO_WRITE,
+} from '../../src/ports/data-path.js'
 import { LEVEL_MEDIUM_GONE, LEVEL_SHORTAGE } from '../../src/ports/queues.js'
 import { QueueBench } from '../support/queue-bench.js'
 
@@ -78,6 +85,37 @@ test('S16: every operation goes to the disk as what it is', () => {
   expect(bench.statuses()).toEqual({ 1: 0, 2: 0, 3: 0, 4: 0, 5: 0, 6: -2 })
   const counts = (['reads', 'writes', 'barriers', 'flushes', 'discards'] as const).map((name) => bench.counter(name))
   expect([counts, bench.counter('discardedBytes')]).toEqual([[1, 1, 1, 1, 1], 64 * 512])
+})
+
+test('S16: a secure discard is one where that was offered, and a plain one where it was not', () => {
+  for (const offersSecureDiscard of [true, false]) {
+    const bench = new QueueBench({ limits: { offersSecureDiscard } })
+    bench.send({ op: BLKIF_OP_DISCARD, idLow: 1, flag: BLKIF_DISCARD_SECURE, sectorLow: 32, nrSectorsLow: 64 })
+    bench.send({ op: BLKIF_OP_DISCARD, idLow: 2, flag: 0, sectorLow: 128, nrSectorsLow: 64 })
+    bench.run()
+    expect(bench.ios.map(({ op }) => op)).toEqual([offersSecureDiscard ? IO_SECURE_DISCARD : IO_DISCARD, IO_DISCARD])
+    expect(bench.statuses()).toEqual({ 1: 0, 2: 0 })
+  }
+})
+
+test('S5: a disc of other sectors is judged by its own, also by who goes on from a checkpoint', () => {
+  const bench = new QueueBench()
+  bench.world.guest.grant(0, 0, true)
+  const read = (idLow: number, lastSect: number) =>
+    bench.send({ op: BLKIF_OP_READ, idLow, segments: [{ gref: 0, firstSect: 0, lastSect }] })
+  read(1, 0)
+  bench.run()
+  bench.world.plane.command(COMMAND_MEDIUM_SECTOR_SIZE, 4096)
+  bench.world.plane.command(COMMAND_MEDIUM_OPENED, 4096)
+  read(2, 0)
+  read(3, 7)
+  expect(bench.run().statuses()).toEqual({ 1: 0, 2: -1, 3: 0 })
+  const { core } = bench.world
+  const words = new Int32Array(checkpointWordsMax(core))
+  writeCheckpoint(core, words, 0)
+  const successor = new QueueCore(core.settings, compiledSteppers)
+  restoreCheckpoint(successor, words, 0)
+  expect([successor.disk.sectorSize, successor.settings.disk.sectorSize]).toEqual([4096, 512])
 })
 
 test('S18, S3: what is refused touches neither a grant nor the disk, and its slot is free again', () => {

@@ -31,6 +31,7 @@ function idleWorld(): World {
       attach: never,
       detach: never,
       changeDisc: never,
+      resize: never,
       list: () => [],
       statistics: () => [],
       stop,

@@ -208,6 +208,12 @@ export const schema = {
     fallback: 'yes',
     doc: 'Offer discard to guests on media that can deallocate.',
   },
+  'discard.mode': {
+    ...live,
+    kind: { type: 'choice', values: ['deallocate', 'zeroes'] },
+    fallback: 'deallocate',
+    doc: 'What a discard does to a block device; zeroes: it reads as zeroes then, where the device writes them itself.',
+  },
   'restart.max': {
     ...live,
     kind: { type: 'integer', min: 0, max: 1000 },

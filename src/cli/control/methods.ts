@@ -7,6 +7,7 @@
  *   detach {domid, vdev, force, …}      DetachOutcome
  *   insert {domid, vdev, target, …}     DeviceListing: another disc in a CD-ROM drive
  *   eject {domid, vdev, …}              DeviceListing: none
+ *   resize {domid, vdev, waitMs?}       ResizeOutcome: the medium's size looked at, the guest told
  *   list                                DeviceListing[]
  *   statistics {name?}                  DeviceStatistics[]
  *   rings                               RingLook[]: the indices of all rings, as their pages have them
@@ -18,7 +19,7 @@
  * Each method reads its parameters through `Params` and calls one function of the daemon; nothing is decided here.
  */
 import type {
-  AttachSpec, DaemonApi, DetachSpec, DiscSpec, HeldMappings, PendingDevice, StopMode, StopOutcome,
+  AttachSpec, DaemonApi, DetachSpec, DiscSpec, HeldMappings, PendingDevice, ResizeSpec, StopMode, StopOutcome,
 } from '../../ports/daemon-api.js'
 import type { ReloadPlan } from '../config/reload.js'
 import { DOMID_MAX, VETOABLE } from '../../protocol/keys.js'
@@ -98,6 +99,7 @@ export function controlMethods(daemon: ControlledDaemon): ControlHandlers {
     detach: async (values) => api.detach(readDetach(new Params(values))),
     insert: async (values) => api.changeDisc(readDisc(new Params(values), true)),
     eject: async (values) => api.changeDisc(readDisc(new Params(values), false)),
+    resize: async (values) => api.resize(readResize(new Params(values))),
     upgrade: async (values, progress) => {
       const params = new Params(values)
       const program = params.optionalText('program')
@@ -135,6 +137,17 @@ function readAttach(params: Params): AttachSpec {
     ...(protocol === undefined ? {} : { protocol }),
     ...(sectorFormat === undefined ? {} : { sectorFormat }),
     ...(without.length === 0 ? {} : { without }),
+    ...(waitMs === undefined ? {} : { waitMs }),
+  }
+  params.done()
+  return spec
+}
+
+function readResize(params: Params): ResizeSpec {
+  const waitMs = params.optionalInteger('waitMs', 0, WAIT_MS_MAX)
+  const spec: ResizeSpec = {
+    domid: params.integer('domid', 0, DOMID_MAX),
+    vdev: params.text('vdev', 64),
     ...(waitMs === undefined ? {} : { waitMs }),
   }
   params.done()

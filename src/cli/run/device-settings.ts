@@ -31,6 +31,7 @@ export function deviceSettings(settings: Settings): (device: string) => DeviceSe
       direct: settings['medium.direct'],
       engine: settings['medium.engine'],
       depth: settings['medium.depth'],
+      discard: settings['discard.mode'],
     },
     onEnospc: settings['medium.on-enospc'],
     discard: settings['discard.enable'],

@@ -18,6 +18,8 @@ import { assert } from '../../protocol/errors.js'
 import {
   ENGINE_BLOCK_DEVICE,
   ENGINE_CAN_DISCARD,
+  ENGINE_CAN_SECURE_DISCARD,
+  ENGINE_DISCARD_ZEROES,
   ENGINE_INLINE,
   ENGINE_READ_ONLY,
   ENGINE_THREADS,
@@ -120,7 +122,9 @@ function openEngine(plan: FilePlan, arena: BufferArena, eventHandle: number): nu
   const flags =
     (geometry.readOnly ? ENGINE_READ_ONLY : 0) |
     (geometry.canDiscard ? ENGINE_CAN_DISCARD : 0) |
-    (plan.blockDevice ? ENGINE_BLOCK_DEVICE : 0)
+    (plan.blockDevice ? ENGINE_BLOCK_DEVICE : 0) |
+    (geometry.canSecureDiscard ? ENGINE_CAN_SECURE_DISCARD : 0) |
+    (plan.discardZeroes === true ? ENGINE_DISCARD_ZEROES : 0)
   return mediaAddon.engineOpen(
     ENGINES[plan.engine],
     plan.handle,

@@ -6,7 +6,7 @@
  * It is the reference by which the other media are judged: discarded ranges read as zeroes, a sync has nothing to do
  * (what a process wrote to shared memory is as durable as it ever gets), a refused request touches nothing.
  */
-import { IO_DISCARD, IO_READ, IO_WRITE, IO_WRITE_ZEROES } from '../../ports/data-path.js'
+import { IO_DISCARD, IO_READ, IO_SECURE_DISCARD, IO_WRITE, IO_WRITE_ZEROES } from '../../ports/data-path.js'
 import type { BufferArena, MediumPort } from '../../ports/data-path.js'
 import type { MediumGeometry } from '../../ports/medium.js'
 import { assert } from '../../protocol/errors.js'
@@ -22,7 +22,7 @@ export function memoryGeometry(sectorCount: number, readOnly = false): MediumGeo
     readOnly,
     canFlush: true,
     canDiscard: true,
-    canSecureDiscard: false,
+    canSecureDiscard: true,
     discardGranularity: 512,
     discardAlignment: 0,
     buffered: false,
@@ -48,6 +48,7 @@ export function createMemoryPort(store: Uint8Array, geometry: MediumGeometry, ar
         store.set(buffers.subarray(at, at + length), offset)
         return length
       case IO_DISCARD:
+      case IO_SECURE_DISCARD:
       case IO_WRITE_ZEROES:
         store.fill(0, offset, offset + length)
         return 0

@@ -30,6 +30,8 @@ export interface MediaAddon {
   fileMeasure(handle: number, out: Float64Array): void
   fileTryDirect(handle: number, bytes: number, memoryOffset: number): boolean
   fileLock(handle: number, exclusive: boolean): boolean
+  fileCanDeallocate(handle: number): boolean
+  deviceCanSecureDiscard(handle: number): boolean
 }
 
 export const ENGINE_URING = 0
@@ -38,6 +40,8 @@ export const ENGINE_INLINE = 2
 export const ENGINE_READ_ONLY = 1
 export const ENGINE_CAN_DISCARD = 2
 export const ENGINE_BLOCK_DEVICE = 4
+export const ENGINE_CAN_SECURE_DISCARD = 8
+export const ENGINE_DISCARD_ZEROES = 16
 export const TRAIT_FIXED_BUFFERS = 1
 export const TRAIT_FIXED_FILE = 2
 

@@ -18,7 +18,7 @@ import { chooseEngine } from './choose-engine.js'
 import { findLockHolder } from './lock-holder.js'
 import { mediaAddon } from './native-engine.js'
 import { tooSmall } from './parse-target.js'
-import { layersOf, leastTransfer, sectorsFor, wholeSectors, type Sectors } from './sectors.js'
+import { layersOf, leastTransfer, secureDiscard, sectorsFor, wholeSectors, type Sectors } from './sectors.js'
 
 type Opened = ReturnType<MediumOpener['open']>
 type Failure = { readonly ok: false; readonly error: MediumError }
@@ -172,8 +172,9 @@ function describe(path: string, spec: MediumSpec, { handle, direct }: OpenedDesc
   const odd = found.bytes - sectorCount * 512
   if (odd > 0) notes.push(`${path} ends ${odd} bytes behind its last whole sector: these are not part of the disk`)
   if (!mediaAddon.fileLock(handle, !spec.readOnly)) return locked(path, found.inode, spec.readOnly)
-  const geometry = geometryOf(found, sectors, sectorCount, spec.readOnly, direct)
-  return { ok: true, medium: mediumOf(handle, geometry, found, spec, notes) }
+  const discards = discardsOf(handle, found, spec, notes)
+  const geometry = geometryOf(discards, sectors, sectorCount, spec.readOnly, direct)
+  return { ok: true, medium: mediumOf(handle, geometry, found, spec, notes, discards.zeroes) }
 }
 
 function locked(path: string, inode: number, readOnly: boolean): Failure {
@@ -185,23 +186,41 @@ function locked(path: string, inode: number, readOnly: boolean): Failure {
   return failure('locked', `${path} is in use by ${who}: ${cure}`)
 }
 
+/** What a discard can do here: only what was found out is promised. */
+interface Discards {
+  readonly possible: boolean
+  readonly secure: boolean
+  readonly zeroes: boolean
+  readonly granularity: number
+  readonly alignment: number
+}
+
+function discardsOf(handle: number, found: Measure, spec: MediumSpec, notes: string[]): Discards {
+  const none = { possible: false, secure: false, zeroes: false, granularity: 0, alignment: 0 }
+  if (spec.readOnly) return none
+  if (found.kind === 'file') return { ...none, possible: mediaAddon.fileCanDeallocate(handle) }
+  const device = blockDiscard(found.major, found.minor)
+  const secure = mediaAddon.deviceCanSecureDiscard(handle)
+  const zeroes = spec.discard === 'zeroes' && device.zeroes
+  if (spec.discard === 'zeroes' && !zeroes) {
+    notes.push(`${spec.target} does not write zeroes by itself: no discard is offered (discard.mode)`)
+    return none
+  }
+  return zeroes ? { ...none, possible: true, secure, zeroes } : { ...device, secure, zeroes }
+}
+
 function geometryOf(
-  found: Measure, sectors: Sectors, sectorCount: number, readOnly: boolean, direct: boolean,
+  discards: Discards, sectors: Sectors, sectorCount: number, readOnly: boolean, direct: boolean,
 ): MediumGeometry {
-  const least = leastTransfer(sectors)
-  const discard =
-    found.kind === 'block'
-      ? blockDiscard(found.major, found.minor)
-      : { possible: true, granularity: least, alignment: 0 }
   return {
     sectorCount,
     ...sectors,
     readOnly,
     canFlush: true,
-    canDiscard: discard.possible,
-    canSecureDiscard: false,
-    discardGranularity: Math.max(least, discard.granularity),
-    discardAlignment: discard.alignment,
+    canDiscard: discards.possible,
+    canSecureDiscard: secureDiscard(discards.secure, sectors),
+    discardGranularity: Math.max(leastTransfer(sectors), discards.granularity),
+    discardAlignment: discards.alignment,
     buffered: !direct,
   }
 }
@@ -212,13 +231,17 @@ function mediumOf(
   found: Measure,
   spec: MediumSpec,
   notes: string[],
+  discardZeroes: boolean,
 ): Medium {
   const engine = chooseEngine(spec.engine ?? 'auto', found.inMemory, notes)
   const depth = spec.depth ?? DEFAULT_DEPTH
   const blockDevice = found.kind === 'block'
   return {
     geometry,
-    plan: { kind: 'file', geometry, layers: layersOf(spec, geometry), handle, engine, depth, blockDevice },
+    plan: {
+      kind: 'file', geometry, layers: layersOf(spec, geometry), handle, engine, depth, blockDevice,
+      ...(discardZeroes && { discardZeroes }),
+    },
     notes,
     currentSectorCount: () => currentSectorCount(handle, geometry),
     close: () => closeDescriptor(handle),

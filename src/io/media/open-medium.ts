@@ -16,7 +16,7 @@ import { memoryGeometry } from './memory-port.js'
 import { nullGeometry } from './null-port.js'
 import { openFileMedium } from './open-file.js'
 import { parseTarget, tooSmall } from './parse-target.js'
-import { layersOf, leastTransfer, sectorsFor, wholeSectors } from './sectors.js'
+import { layersOf, leastTransfer, secureDiscard, sectorsFor, wholeSectors } from './sectors.js'
 
 type Opened = ReturnType<MediumOpener['open']>
 
@@ -47,7 +47,8 @@ function withSectors(sectorCount: number, spec: MediumSpec, open: (geometry: Med
   const least = leastTransfer(judged.sectors)
   const whole = wholeSectors(sectorCount * 512, judged.sectors)
   if (whole === 0) return { ok: false, error: tooSmall(spec.target, least) }
-  return open({ ...plain, ...judged.sectors, sectorCount: whole, discardGranularity: least })
+  const canSecureDiscard = secureDiscard(true, judged.sectors)
+  return open({ ...plain, ...judged.sectors, sectorCount: whole, discardGranularity: least, canSecureDiscard })
 }
 
 function nullMedium(geometry: MediumGeometry, spec: MediumSpec): Medium {

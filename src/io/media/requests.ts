@@ -10,7 +10,7 @@
  * with -errno. native/engine.h makes the same checks in the same order, and the contract suite holds both to it.
  * What must never happen: a byte of arena or medium is touched by a request that is refused.
  */
-import { IO_DISCARD, IO_READ, IO_SYNC, IO_WRITE, IO_WRITE_ZEROES, RESULT_WORDS } from '../../ports/data-path.js'
+import { IO_DISCARD, IO_READ, IO_SECURE_DISCARD, IO_SYNC, IO_WRITE, RESULT_WORDS } from '../../ports/data-path.js'
 import type { MediumGeometry } from '../../ports/medium.js'
 import { assert } from '../../protocol/errors.js'
 
@@ -46,7 +46,7 @@ export function movesBytes(op: number): boolean {
  */
 export function refusalOf(requests: Int32Array, base: number, geometry: MediumGeometry, arenaBytes: number): number {
   const op = requests[base] >>> 0
-  if (op > IO_WRITE_ZEROES) return -EINVAL
+  if (op > IO_SECURE_DISCARD) return -EINVAL
   if (op === IO_SYNC) return 0
   const length = lengthOf(requests, base)
   const offset = offsetOf(requests, base)
@@ -56,6 +56,7 @@ export function refusalOf(requests: Int32Array, base: number, geometry: MediumGe
   if (offset > geometry.sectorCount * 512 - length) return -EINVAL
   if (op !== IO_READ && geometry.readOnly) return -EROFS
   if (op === IO_DISCARD && !geometry.canDiscard) return -EOPNOTSUPP
+  if (op === IO_SECURE_DISCARD && !geometry.canSecureDiscard) return -EOPNOTSUPP
   if (movesBytes(op) && (requests[base + 2] >>> 0) + length > arenaBytes) return -EFAULT
   return 0
 }

@@ -9,6 +9,11 @@ import { WHOLE_SECTOR_BYTES } from '../../protocol/sector-format.js'
 /** Sizes in bytes. */
 export type Sectors = Pick<MediumGeometry, 'sectorSize' | 'physicalSectorSize' | 'wholeSectorSize'>
 
+/** Of a whole sector no part can be given up so that nobody finds it again. */
+export function secureDiscard(possible: boolean, { wholeSectorSize }: Sectors): boolean {
+  return possible && wholeSectorSize === undefined
+}
+
 export type JudgedSectors =
   | { readonly ok: true; readonly sectors: Sectors }
   | { readonly ok: false; readonly error: MediumError }

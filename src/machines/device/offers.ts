@@ -127,6 +127,7 @@ export function queueSettings(context: DeviceContext): QueueSettings {
     offersFlush: offers.offersFlush,
     offersBarrier: offers.offersBarrier,
     offersDiscard: offers.offersDiscard,
+    ...(offers.offersSecureDiscard && { offersSecureDiscard: true }),
     onEnospc: settings.onEnospc,
     requests: settings.requests,
     journal: settings.journal,
