@@ -5,8 +5,9 @@
  *   DIR/package.json                      name, version, build, "type": "module": where the program looks for itself
  *   DIR/cli/main.js                       the command `xbbd`; executable
  *   DIR/cli/run/queue-worker-main.js      a Worker, whole
- *   DIR/cli/run/open-world-*.js           what a daemon needs beyond main.js, whole: each file costs half a
- *                                         millisecond to load, and a killed daemon's guests wait for all of them
+ *   DIR/cli/run/daemon-*.js, .cjs         what a daemon needs beyond main.js, whole: each file costs half a
+ *                                         millisecond to load, and a killed daemon's guests wait for all of them; and as
+ *                                         a script, whose compiled code can be kept (src/cli/run/code-cache.ts)
  *   DIR/cli/run/*.js                      what commands share; one that is not used is not loaded
  *   DIR/embedded/front/main.js            a process that `xbbd demo` starts
  *   DIR/build/Release/xbbd.node           the addon
@@ -21,7 +22,7 @@ import { createHash } from 'node:crypto'
 import {
   chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync,
 } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { makePage } from './page.mjs'
 
@@ -105,15 +106,50 @@ async function makeWhole(metafile, source, main) {
   }
   // Each part has asked for `require` already.
   await build({ ...OPTIONS, banner: {}, entryPoints: [file], outfile: file, allowOverwrite: true, plugins: [stays] })
+  return file
+}
+
+/** Makes of the module `file`, which exports `names`, a script beside it, and leaves in its place what runs the script. */
+async function makeScript(file, names) {
+  const stays = {
+    name: 'stays',
+    setup: ({ onResolve }) => onResolve({ filter: /^\.\.?\// }, ({ path }) => ({ path, external: true })),
+  }
+  const { outputFiles: [{ text }], metafile } = await build({
+    ...OPTIONS,
+    banner: { js: '(function (module, exports, require, scriptUrl, scriptDirectory) {' },
+    footer: { js: '})' },
+    format: 'cjs',
+    define: { 'import.meta.url': 'scriptUrl', 'import.meta.dirname': 'scriptDirectory' },
+    entryPoints: [file],
+    plugins: [stays],
+    write: false,
+    metafile: true,
+  })
+  const script = file.replace(/\.js$/, '.cjs')
+  writeFileSync(script, text)
+  const [{ imports }] = Object.values(metafile.outputs)
+  const asked = imports.filter(({ kind, path }) => kind === 'require-call' && path.startsWith('.'))
+  const shared = [...new Set(asked.map(({ path }) => path))]
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, 12)
+  writeFileSync(file, [
+    "import { runScript } from './code-cache.js'",
+    ...shared.map((path, index) => `import * as shared${index} from '${path}'`),
+    `const shared = { ${shared.map((path, index) => `'${path}': shared${index}`).join(', ')} }`,
+    `const script = new URL('./${basename(script)}', import.meta.url).href`,
+    `export const { ${names.join(', ')} } = runScript(script, '${hash}', shared)`,
+    '',
+  ].join('\n'))
 }
 
 /** Bundles the program itself. */
 export async function bundleProgram(destination) {
   const pictures = readdirSync(join(root, 'visualizations')).filter((name) => name.endsWith('.svg'))
-  const files = ['cli/main', 'embedded/front/main']
+  const files = ['cli/main', 'cli/run/code-cache', 'embedded/front/main']
   const entries = Object.fromEntries(files.map((file) => [file, `src/${file}.js`]))
   const metafile = await bundle(destination, entries, 'cli/run')
-  await makeWhole(metafile, 'dist/src/cli/run/open-world.js', 'dist/src/cli/main.js')
+  const daemon = await makeWhole(metafile, 'dist/src/cli/run/daemon.js', 'dist/src/cli/main.js')
+  await makeScript(daemon, ['openLog', 'openWorld', 'serve'])
   const worker = 'cli/run/queue-worker-main.js'
   await build({ ...OPTIONS, entryPoints: [join('dist/src', worker)], outfile: join(destination, worker) })
   chmodSync(join(destination, 'cli/main.js'), 0o755)

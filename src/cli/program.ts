@@ -30,18 +30,8 @@ import { addTop } from './commands/top.js'
 import { addUpgrade } from './commands/upgrade.js'
 import { addView } from './commands/view.js'
 import type { CommandContext } from './commands/context.js'
-import { WorkerThreads } from './run/worker-threads.js'
-import type { OpenWorld } from './run/world.js'
 import { packageVersion } from './version.js'
 import type { Terminal } from './terminal.js'
-
-/** The world that the settings name; its module is loaded when a daemon starts, not for `xbbd list`. */
-const openWorld: OpenWorld = async (settings, log, awaitTurn) => {
-  // Its files are read while threads for the Workers begin, and it is run while they load their own.
-  const loading = import('./run/open-world.js')
-  const threads = new WorkerThreads(settings.workers)
-  return (await loading).openDaemonWorld(settings, log, threads, awaitTurn)
-}
 
 /** Every command that works. */
 export function buildProgram(context: CommandContext): Command {
@@ -57,7 +47,7 @@ export function buildProgram(context: CommandContext): Command {
       writeErr: (text) => context.terminal.err(text),
       outputError: () => undefined, // runCommandLine says it in our own words
     })
-  addRun(program, context, openWorld)
+  addRun(program, context)
   const commands = [
     addDemo, addHost, addStop, addUpgrade, addAttach, addDetach, addInsert, addEject, addResize, addList, addTop,
     addDoctor, addJournal, addReplay, addRedrive, addExplain, addView, addChart, addConfig, addCompletion,

@@ -1,17 +1,17 @@
 /**
  * @packageDocumentation
  * `xbbd run`: the daemon, in the foreground, as a service manager wants it. Everything that it needs from the outside
- * is given to `serve`: the configuration's layers, the world, the log, the signals of this process. What nobody caught
- * is a fault of ours: it is logged with its stack and ends the process with 70; the journal is written before every
- * effect, so the next start finds things as they were.
+ * is given to `serve`: the configuration's layers, the world, the log, the signals of this process. All that is loaded
+ * only here (run/daemon.ts), for `xbbd list` is to answer within a tenth of a second. What nobody caught is a fault of
+ * ours: it is logged with its stack and ends the process with 70; the journal is written before every effect, so the
+ * next start finds things as they were.
  */
 import type { Command } from 'commander'
-import { DEFAULT_FILE, readConfigFile } from '../config/load.js'
+import { DEFAULT_FILE, loadSettings, readConfigFile, settingsOrThrow } from '../config/load.js'
 import { flagsFrom, settingOptions } from '../config/flags.js'
-import { openLog, type Log } from '../run/log.js'
-import { serve } from '../run/serve.js'
+import { keepCodeIn } from '../run/code-cache.js'
+import type { Log } from '../run/log.js'
 import type { OpenWorld } from '../run/world.js'
-import type { Settings } from '../config/schema.js'
 import type { CommandContext } from './context.js'
 
 const EXAMPLES = `
@@ -25,8 +25,8 @@ Examples:
   xbbd run --config ./xbbd.conf --workers 2
 `
 
-/** Registers the command; `openWorld` builds whatever world the settings name. */
-export function addRun(program: Command, context: CommandContext, openWorld: OpenWorld): void {
+/** Registers the command; `openWorld` builds another world than the one that the settings name. */
+export function addRun(program: Command, context: CommandContext, openWorld?: OpenWorld): void {
   const command = program
     .command('run')
     .description('run the daemon in the foreground')
@@ -36,11 +36,14 @@ export function addRun(program: Command, context: CommandContext, openWorld: Ope
   command.action(async (parsed: Readonly<Record<string, unknown>>) => {
     const file = typeof parsed.config === 'string' ? parsed.config : undefined
     const flags = flagsFrom(parsed)
-    context.status = await serve({
+    const layers = () => ({ file: readConfigFile(file), flags })
+    keepCodeIn(settingsOrThrow(loadSettings(layers())).settings['run.dir'])
+    const daemon = await import('../run/daemon.js')
+    context.status = await daemon.serve({
       version: program.version() ?? 'unknown',
-      layers: () => ({ file: readConfigFile(file), flags }),
-      openWorld,
-      openLog: openProcessLog,
+      layers,
+      openWorld: openWorld ?? daemon.openWorld,
+      openLog: (level) => ofProcess(daemon.openLog(level, process.stderr)),
       signals: process,
       environment: process.env,
       command: {
@@ -51,8 +54,7 @@ export function addRun(program: Command, context: CommandContext, openWorld: Ope
 }
 
 /** The log, and with it the end of everything that nobody caught. */
-function openProcessLog(level: Settings['log.level']): Log {
-  const log = openLog(level, process.stderr)
+function ofProcess(log: Log): Log {
   const fault = (error: unknown) => {
     const stack = error instanceof Error ? error.stack : undefined
     log.fatal({ error: String(error), stack }, 'a fault of xbbd ends the daemon; start it again')

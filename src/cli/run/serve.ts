@@ -30,6 +30,7 @@ import { Handover, type Ending } from '../upgrade/handover.js'
 import { NOT_WANTED, placesOf, Succession } from '../upgrade/succession.js'
 import type { ProgramCommand } from '../upgrade/successor-process.js'
 import { Announcer } from './announcer.js'
+import { keepCode } from './code-cache.js'
 import { lockRunDir, lockRunDirSoon, type RunLock } from './lock.js'
 import type { Log } from './log.js'
 import { pageDoor, type PageDoor } from './page-door.js'
@@ -57,6 +58,8 @@ const WORLD_LOST = 69
 
 /** How long the lock may be somebody's who is about to let go, or is being ended. */
 const LOCK_MS = 10_000
+/** After so long a start, and what follows on it, has been compiled. */
+const KEEP_CODE_MS = 3000
 
 /** Runs a daemon until it is stopped. @returns the exit status. Rejects with XbbdError when it could not start. */
 export async function serve(options: ServeOptions): Promise<number> {
@@ -233,6 +236,10 @@ class Service implements ControlledDaemon {
       void this.stopper.stop('park', this.settings['park.timeout']).catch(() => undefined)
     })
     this.log.info({ version, world: this.world.kind, socket }, 'ready')
+    const cancelKeeping = systemClock.after(KEEP_CODE_MS, () => {
+      const problem = keepCode()
+      if (problem !== undefined) this.log.debug(problem)
+    })
     // Only the predecessor can tell the manager of us; what we said before would be unheard.
     void from?.serving(this.world).then(() => this.announcer.ready())
     if (from === undefined) this.announcer.ready()
@@ -245,6 +252,7 @@ class Service implements ControlledDaemon {
       this.report(outcome)
       return lost && status === 0 ? WORLD_LOST : status
     } finally {
+      cancelKeeping()
       release()
       this.announcer.close()
       await new Promise((resolve) => setImmediate(resolve)) // whoever asked for the end has its answer written first
