@@ -25,6 +25,7 @@ import { sentenceOf } from '../protocol/errors.js'
 import { FRONTEND_KEYS } from '../protocol/keys.js'
 import type { XenbusState, XenbusStateResult } from '../protocol/xenbus-state.js'
 import { ChartActor } from './chart-actor.js'
+import { Connections } from './connection-actor.js'
 import { legaciesOf } from './device-legacies.js'
 import { Holdings } from './holdings.js'
 import { askHypervisor } from './hypervisor-effects.js'
@@ -70,6 +71,7 @@ export class DeviceShell {
   readonly #chart: ChartActor<typeof deviceMachine>
   readonly #directory: BackendDirectory
   readonly #medium: MediumActor
+  readonly #connections: Connections
   readonly #holdings: Holdings
   readonly #xenstore = new Serial((error) => this.#crash(error))
   readonly #hypervisor = new Serial((error) => this.#crash(error))
@@ -98,6 +100,12 @@ export class DeviceShell {
       opener: world.media, clock: world.clock, journal: world.openJournal(`${input.name}/medium`, 'medium'),
       patience: world.mediumPatience,
       tell: (event) => this.tell(event),
+      crashed: (sentence) => this.#crash(new Error(sentence)),
+    })
+    this.#connections = new Connections({
+      clock: world.clock, openJournal: (queue) => world.openJournal(`${input.name}/connection-${queue}`, 'connection'),
+      order: (queue, order) => world.queues.orderConnection(queue, order),
+      tellMedium: (event) => this.#medium.tell(event),
       crashed: (sentence) => this.#crash(new Error(sentence)),
     })
   }
@@ -158,9 +166,9 @@ export class DeviceShell {
     return this.#holdings.queues.levels
   }
 
-  /** What the list says of a medium that is full while requests wait for space. */
-  get fullSentence(): string | undefined {
-    if ((this.#levels & LEVEL_MEDIUM_FULL) === 0) return undefined
+  /** What the list says while requests wait: for space on the medium, or for the server behind it. */
+  get waitSentence(): string | undefined {
+    if ((this.#levels & LEVEL_MEDIUM_FULL) === 0) return this.#connections.sentence
     const waiting = this.#holdings.statistics().reduce((sum, raw) => sum + raw[COUNTER.spaceWanted], 0)
     const since = new Date(this.#fullSinceMs).toISOString()
     const requests = waiting === 1 ? '1 request waits' : `${waiting} requests wait`
@@ -187,6 +195,7 @@ export class DeviceShell {
   /** In the end: listens to nothing any more. */
   dispose(): void {
     this.#silence()
+    this.#connections.endAll()
     this.#queueEvents?.unsubscribe()
   }
 
@@ -240,12 +249,9 @@ export class DeviceShell {
         })
       case 'startTimer':
         this.#timers.get(effect.timer)?.()
-        this.#timers.set(
-          effect.timer,
-          this.#options.world.clock.after(effect.milliseconds, () =>
-            this.tell({ type: 'clock.elapsed', timer: effect.timer }),
-          ),
-        )
+        this.#timers.set(effect.timer, this.#options.world.clock.after(effect.milliseconds, () =>
+          this.tell({ type: 'clock.elapsed', timer: effect.timer }),
+        ))
         return
       case 'stopTimer':
         return this.#timers.get(effect.timer)?.()
@@ -315,7 +321,9 @@ export class DeviceShell {
         const { type: _type, others = [], ...attachment } = effect
         const { grants, medium } = attachment
         this.#levels = 0
-        return this.#holdings.attachQueues([attachment, ...others.map((other) => ({ ...other, grants, medium }))])
+        const attachments = [attachment, ...others.map((other) => ({ ...other, grants, medium }))]
+        this.#holdings.attachQueues(attachments)
+        return this.#connections.begin(attachments, medium)
       }
       case 'drainQueue':
         return queues.drain(effect.onEnospc)
@@ -328,7 +336,8 @@ export class DeviceShell {
       case 'detachQueue':
         return queues.detach()
       case 'renewQueueMedium':
-        return queues.mediumOpened(effect.plan, effect.renewal)
+        queues.mediumOpened(effect.plan, effect.renewal)
+        return this.#connections.begin(queues.living.map((name) => ({ settings: { name } })), effect.plan)
       default:
         throw new Error(`no queue does ${effect.type}`)
     }
@@ -336,6 +345,8 @@ export class DeviceShell {
 
   /** One of them; what it means for the device is said by all together. */
   #oneQueueSaid(event: QueueEvent): void {
+    if (event.kind === 'connection') return this.#connections.heard(event.name, event.report)
+    if (['refused', 'detached', 'crashed', 'yielded'].includes(event.kind)) this.#connections.end(event.name)
     if (['drained', 'crashed', 'yielded'].includes(event.kind)) this.#keepCounters(event.name)
     this.#holdings.queues.heard(event)
   }
@@ -364,6 +375,7 @@ export class DeviceShell {
         return this.tell({ type: 'queue.yielded' })
       case 'resumed':
       case 'recovered':
+      case 'connection':
         return
     }
   }

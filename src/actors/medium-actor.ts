@@ -7,7 +7,7 @@ import { mediumMachine, type MediumEffect, type MediumEvent, type MediumInput } 
 import type { DeviceEvent } from '../machines/device/types.js'
 import type { Clock } from '../ports/clock.js'
 import type { ActorJournal } from '../ports/journal.js'
-import type { Medium, MediumOpener, MediumPlan } from '../ports/medium.js'
+import type { Medium, MediumOpened, MediumOpener, MediumPlan, MediumSpec } from '../ports/medium.js'
 import { ChartActor } from './chart-actor.js'
 
 export interface MediumActorOptions {
@@ -26,6 +26,8 @@ export class MediumActor {
   #medium: Medium | undefined
   #sectorCount = 0
   #cancelTimer: (() => void) | undefined
+  /** Counts what was asked of the opener and given back: answers may come later than they are wanted. */
+  #asked = 0
 
   constructor(options: MediumActorOptions) {
     this.#options = options
@@ -92,8 +94,18 @@ export class MediumActor {
     }
   }
 
-  #tryOpen(spec: Parameters<MediumOpener['open']>[0]): void {
-    const result = this.#options.opener.open(spec)
+  #tryOpen(spec: MediumSpec): void {
+    const { opener } = this.#options
+    const later = opener.openLater?.(spec)
+    if (later === undefined) return this.#opened(opener.open(spec))
+    const asked = ++this.#asked
+    void later.then((result) => {
+      if (asked === this.#asked) this.#opened(result)
+      else if (result.ok) result.medium.close()
+    })
+  }
+
+  #opened(result: MediumOpened): void {
     if (!result.ok) return this.tell({ type: 'opener.refused', ...result.error })
     this.#medium = result.medium
     this.#sectorCount = result.medium.geometry.sectorCount
@@ -101,6 +113,7 @@ export class MediumActor {
   }
 
   #letGo(): void {
+    this.#asked++
     this.#medium?.close()
     this.#medium = undefined
   }

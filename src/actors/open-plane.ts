@@ -13,7 +13,9 @@ import { originAt } from '../journal/format.js'
 import type { CrcOfWords, JournalOrigin } from '../journal/format.js'
 import type { SegmentSource } from '../journal/batch-writer.js'
 import { queueIdentity } from '../journal/queue-identity.js'
-import type { BufferArena, BackRing, EventPort, GrantCopier } from '../ports/data-path.js'
+import type {
+  BackRing, BufferArena, ConnectionOrder, ConnectionReport, EventPort, GrantCopier, MediumPort,
+} from '../ports/data-path.js'
 import type { DataPath } from '../ports/host.js'
 import type { MediumGeometry, MediumPlan, OpenMediumPort } from '../ports/medium.js'
 import type { QueueAttachment, QueueSettings } from '../ports/queues.js'
@@ -54,6 +56,9 @@ export interface OpenPlane {
   rest(): void
   /** Calls `listener` whenever the medium has results and was armed. */
   onMediumReady(listener: () => void): void
+  /** For the newest port, where that has a connection. */
+  orderConnection(order: ConnectionOrder): void
+  onConnectionReport(listener: (report: ConnectionReport) => void): void
   /** `done` is called when the port before it is closed. */
   reopenMedium(plan: MediumPlan, done: () => void): void
   close(): void
@@ -105,18 +110,19 @@ export function openPlane(
     // From here on whoever comes after us goes on from our journal, which begins with all that was inherited.
     plane.beginJournal()
     if (takeover) killer?.at('adopted')
-    let ready: () => void = () => undefined
-    medium.onReady(() => ready())
+    const newest = new NewestPort(medium)
     return {
       plane,
       ring,
       channel,
       takeover,
       rest,
-      onMediumReady: (listener) => void (ready = listener),
+      onMediumReady: (listener) => void (newest.ready = listener),
+      orderConnection: (order) => newest.port.connection?.order(order),
+      onConnectionReport: (listener) => void (newest.report = listener),
       reopenMedium: (plan, done) => {
         const port = world.openMedium(plan, world.arena)
-        port.onReady(() => ready())
+        newest.become(port)
         plane.replaceMedium(port, done)
       },
       close: () => undo.forEach((close) => close()),
@@ -124,6 +130,24 @@ export function openPlane(
   } catch (error) {
     undo.forEach((close) => close())
     throw error
+  }
+}
+
+/** Whom listeners and orders of a medium's port mean: the one opened last, while another may still have I/O to end. */
+class NewestPort {
+  ready: () => void = () => undefined
+  report: (report: ConnectionReport) => void = () => undefined
+  port: MediumPort
+
+  constructor(port: MediumPort) {
+    this.port = port
+    this.become(port)
+  }
+
+  become(port: MediumPort): void {
+    this.port = port
+    port.onReady(() => this.ready())
+    port.connection?.onReport((what) => port === this.port && this.report(what))
   }
 }
 

@@ -129,6 +129,7 @@ export class QueueSet {
         return this.renewed(member, event.renewal)
       case 'resumed':
       case 'recovered':
+      case 'connection':
         return
     }
     this.judge(event)

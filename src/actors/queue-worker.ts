@@ -126,6 +126,9 @@ export class QueueWorker {
       case 'yield':
         this.command(message.name, COMMAND_YIELD)
         break
+      case 'connection':
+        this.queues.get(message.name)?.orderConnection(message.order)
+        break
       case 'mediumOpened':
         this.mediumOpened(message.name, message.plan, message.renewal)
         break
@@ -148,6 +151,7 @@ export class QueueWorker {
       }, legacy)
       opened.channel.onNotified(() => this.notification$.next(name))
       opened.onMediumReady(() => this.completion$.next(name))
+      opened.onConnectionReport((report) => this.tell({ kind: 'connection', name, report }))
       const { plane, ring, takeover } = opened
       const owed = takeover && plane.core.reqCons
       const idle = {

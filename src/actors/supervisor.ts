@@ -164,7 +164,7 @@ export class SupervisedDevice {
 
   get pending(): PendingDevice {
     const inFlight = this.#shell?.counters.counters['inFlight'] ?? 0
-    const sentence = this.#shell?.fullSentence
+    const sentence = this.#shell?.waitSentence
     return { name: this.#options.input.name, state: this.#state, inFlight, ...(sentence && { sentence }) }
   }
 
@@ -188,7 +188,7 @@ export class SupervisedDevice {
     const { name, domid, devid } = this.#options.input
     const context = this.#shell?.context
     const supervision = this.#chart.context
-    const full = this.#shell?.fullSentence
+    const wait = this.#shell?.waitSentence
     return {
       domid, devid, name, vdev: this.#vdev, state: this.#state,
       backendState: this.#shell?.backendState ?? 'Unknown',
@@ -200,7 +200,7 @@ export class SupervisedDevice {
       sectorSize: context?.medium?.geometry.sectorSize,
       connection: this.#connection(),
       error: context?.error ?? this.#sentence ?? supervision.sentence ?? undefined,
-      notes: [...(full === undefined ? [] : [full]), ...(context?.notes ?? [])],
+      notes: [...(wait === undefined ? [] : [wait]), ...(context?.notes ?? [])],
       restarts: supervision.restarts,
       gaveUp: this.#chart.state === 'GaveUp',
       connections: context?.connections ?? 0,

@@ -3,6 +3,7 @@
  * What main thread and Worker say to each other: plain objects, posted. Everything else they share is memory: counters,
  * the segment table, mappings by handle.
  */
+import type { ConnectionOrder } from '../ports/data-path.js'
 import type { MediumPlan } from '../ports/medium.js'
 import type { OnEnospc, QueueAttachment, QueueEvent, QueueName } from '../ports/queues.js'
 
@@ -22,6 +23,7 @@ export type DownMessage =
   | { readonly kind: 'drain'; readonly name: QueueName; readonly onEnospc: OnEnospc }
   | { readonly kind: 'abandon' | 'detach' | 'retry' | 'yield'; readonly name: QueueName }
   | { readonly kind: 'mediumOpened'; readonly name: QueueName; readonly plan: MediumPlan; readonly renewal: number }
+  | { readonly kind: 'connection'; readonly name: QueueName; readonly order: ConnectionOrder }
   | { readonly kind: 'ping' }
 
 /** `pong` answers the oldest `ping`: whoever answers does not hang. `warm` comes once: it is as fast as it gets. */

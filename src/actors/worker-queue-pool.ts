@@ -10,6 +10,7 @@
 import { Subject } from 'rxjs'
 import { STATISTICS_LENGTH } from '../core/statistics.js'
 import type { SegmentTable } from '../journal/segment-table.js'
+import type { ConnectionOrder } from '../ports/data-path.js'
 import type { MediumPlan } from '../ports/medium.js'
 import type {
   OnEnospc, QueueAttachment, QueueEvent, QueueLegacy, QueueName, QueuePool,
@@ -131,6 +132,10 @@ export class WorkerQueuePool implements QueuePool {
 
   mediumOpened(name: QueueName, plan: MediumPlan, renewal: number): void {
     this.post(name, { kind: 'mediumOpened', name, plan, renewal })
+  }
+
+  orderConnection(name: QueueName, order: ConnectionOrder): void {
+    this.post(name, { kind: 'connection', name, order })
   }
 
   statistics(name: QueueName): Float64Array | undefined {

@@ -4,8 +4,8 @@
  *
  *   EVENT  kind · bytes · CBOR { actor, chart, event }, padded to 8   STATE  kind · bytes · CBOR { actor, state }
  *
- * The actors of one device (supervisor, device, medium) share one journal, in the order in which things happened.
- * States are a help for readers; a replay derives them from the events and compares.
+ * The actors of one device (supervisor, device, medium, connections) share one journal, in the order in which things
+ * happened. States are a help for readers; a replay derives them from the events and compares.
  */
 import { encode } from 'cborg'
 import { RECORD_EVENT, RECORD_STATE } from '../core/records.js'
@@ -68,9 +68,12 @@ export class ActorJournals {
   }
 }
 
-/** `supervisor/vbd/5/51712`, `vbd/5/51712`, `vbd/5/51712/medium` are the actors of the device `vbd/5/51712`. */
+/**
+ * `supervisor/vbd/5/51712`, `vbd/5/51712`, `vbd/5/51712/medium` and `vbd/5/51712/connection-q0` are actors of the
+ * device `vbd/5/51712`.
+ */
 function deviceOf(actor: string): string {
-  return actor.replace(/^supervisor\//, '').replace(/\/medium$/, '')
+  return actor.replace(/^supervisor\//, '').replace(/\/(medium|connection-q\d+)$/, '')
 }
 
 class WrittenActorJournal implements ActorJournal {

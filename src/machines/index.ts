@@ -7,6 +7,7 @@
  * and it must run when the generated files do not fit the charts any more.
  */
 import type { Chart, FlatContext } from './compile/index.js'
+import { connectionMachine } from './connection.machine.js'
 import { deviceMachine } from './device.machine.js'
 import { mediumMachine } from './medium.machine.js'
 import { queueContextDomain, queueMachine } from './queue.machine.js'
@@ -31,6 +32,7 @@ export const charts: readonly ChartEntry[] = [
   { name: 'queue', chart: queueMachine, compiled: true, contextDomain: queueContextDomain },
   { name: 'device', chart: deviceMachine, compiled: false },
   { name: 'medium', chart: mediumMachine, compiled: false },
+  { name: 'connection', chart: connectionMachine, compiled: false },
   { name: 'supervisor', chart: supervisorMachine, compiled: false },
 ]
 

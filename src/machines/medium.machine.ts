@@ -3,12 +3,14 @@
  * The medium behind one device: opened, locked, watched, given back. It is a child of the device; each of its ends is
  * an event in the device's chart.
  *
- *   Closed ─► Opening ⇄ WaitingForLock ─► Closed        Opening ─► Open ─► Gone
+ *   Closed ─► Opening ⇄ WaitingForLock ─► Closed        Opening ─► Open ─► Gone        Open ⇄ Away ─► Gone
  *                                                                   └──► Closed ◄┘
  *
  * The lock is the fence of crash recovery: a killed process is gone long before its writes are, and only the lock
  * waits for them. So a lock that is held is waited for and never stolen: a bounded number of times by a device that is
  * new, as long as it takes by one that recovers. After a while the wait is said aloud.
+ *
+ * Away is a medium behind a server that cannot be reached for the moment: requests are held, and nobody is told.
  */
 import { setup } from 'xstate'
 import type { MediumError, MediumPlan, MediumSpec } from '../ports/medium.js'
@@ -36,7 +38,10 @@ export type MediumEvent =
   | { readonly type: 'opener.opened'; readonly plan: MediumPlan; readonly notes: readonly string[] }
   | { readonly type: 'opener.refused'; readonly code: MediumError['code']; readonly sentence: string }
   | { readonly type: 'medium.sizeChanged'; readonly sectorCount: number }
-  /** The queue met ENXIO or its like, or the descriptor has no size any more. */
+  /** The server behind it cannot be reached, or can again (connection.machine.ts). */
+  | { readonly type: 'connection.lost'; readonly sentence: string }
+  | { readonly type: 'connection.back' }
+  /** The queue met ENXIO or its like, the descriptor has no size any more, or its server was waited for in vain. */
   | { readonly type: 'medium.lost'; readonly sentence: string }
   | { readonly type: 'clock.elapsed'; readonly timer: 'lock' }
 
@@ -130,6 +135,8 @@ export const mediumMachine = medium.createMachine({
         'opener.refused': { description: 'Of no interest any more.' },
         'medium.lost': { description: 'Of no interest any more.' },
         'medium.sizeChanged': { description: 'Of no interest any more.' },
+        'connection.lost': { description: 'Of no interest any more.' },
+        'connection.back': { description: 'Of no interest any more.' },
         'clock.elapsed': { description: 'Of no interest any more.' },
       },
     },
@@ -153,6 +160,8 @@ export const mediumMachine = medium.createMachine({
         'device.closeRequested': { ...closed, description: 'The device does not want it any more.' },
         'medium.lost': { description: 'The attempt under way will say it.' },
         'medium.sizeChanged': { description: 'The attempt under way reads the size.' },
+        'connection.lost': { description: 'Of a queue that is gone.' },
+        'connection.back': { description: 'Of a queue that is gone.' },
         'clock.elapsed': { description: 'Too late to matter.' },
       },
     },
@@ -161,6 +170,8 @@ export const mediumMachine = medium.createMachine({
       entry: ['startTimer'],
       exit: ['stopTimer'],
       on: {
+        'connection.lost': { description: 'It is not open.' },
+        'connection.back': { description: 'It is not open.' },
         'clock.elapsed': { target: 'Opening', description: 'Tried again.' },
         'device.openRequested': { description: 'It is on the way.' },
         'device.closeRequested': { ...closed, description: 'The device does not want it any more.' },
@@ -179,6 +190,22 @@ export const mediumMachine = medium.createMachine({
         'device.openRequested': { description: 'It is open.' },
         'opener.opened': { description: 'Known.' },
         'opener.refused': { description: 'Known to be otherwise.' },
+        'connection.lost': { target: 'Away', description: 'Its server cannot be reached: requests are held.' },
+        'connection.back': { description: 'Known.' },
+        'clock.elapsed': { description: 'Too late to matter.' },
+      },
+    },
+    Away: {
+      description: 'Open, but its server cannot be reached: requests are held until it is back, or the time is up.',
+      on: {
+        'connection.back': { target: 'Open', description: 'Requests go on; the guest saw a pause.' },
+        'connection.lost': { description: 'Known.' },
+        'medium.lost': { target: 'Gone', actions: ['tellGone'], description: 'It was waited for in vain.' },
+        'medium.sizeChanged': { actions: ['tellResized'], description: 'It grew or shrank.' },
+        'device.closeRequested': { ...closed, description: 'Given back.' },
+        'device.openRequested': { description: 'It is open.' },
+        'opener.opened': { description: 'Known.' },
+        'opener.refused': { description: 'Known to be otherwise.' },
         'clock.elapsed': { description: 'Too late to matter.' },
       },
     },
@@ -191,6 +218,8 @@ export const mediumMachine = medium.createMachine({
         'medium.sizeChanged': { description: 'Of no use.' },
         'opener.opened': { description: 'Known.' },
         'opener.refused': { description: 'Known.' },
+        'connection.lost': { description: 'Known.' },
+        'connection.back': { description: 'Requests have failed: it must be closed first.' },
         'clock.elapsed': { description: 'Too late to matter.' },
       },
     },

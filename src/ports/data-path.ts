@@ -108,6 +108,28 @@ export interface MediumPort {
   arm(): boolean
   /** Only when nothing is in flight. */
   close(): void
+  /** Present where a server has to be reached; then nothing moves before the connection is ordered. */
+  readonly connection?: PortConnection | undefined
+}
+
+/**
+ * `connect`: try once. `resume`: send what is held, and whatever comes. `fail`: answer all of it with EIO, and whatever
+ * comes.
+ */
+export type ConnectionOrder = 'connect' | 'resume' | 'fail'
+
+export type ConnectionReport =
+  /** It is lost; `ended`: the server itself closed it, so that nothing sent on it is still at work. */
+  | { readonly type: 'port.lost'; readonly sentence: string; readonly ended: boolean }
+  | { readonly type: 'port.connected' }
+  /** An attempt failed; `final`: another one makes no sense. */
+  | { readonly type: 'port.refused'; readonly sentence: string; readonly final: boolean }
+
+/** The connection of a port to its server: what is done, not when; that is said by a chart (connection.machine.ts). */
+export interface PortConnection {
+  order(order: ConnectionOrder): void
+  /** Hears what becomes of it. */
+  onReport(listener: (report: ConnectionReport) => void): void
 }
 
 /** Memory that the requests of one Worker's queues bounce through. */

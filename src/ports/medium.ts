@@ -64,12 +64,48 @@ export type MediumPlan = {
       /** Discard writes zeroes over its range; absent = it deallocates. */
       readonly discardZeroes?: boolean
     }
+  | ({
+      readonly kind: 'nbd'
+      readonly address: NbdAddress
+      readonly depth: number
+      /** As it was when the medium was opened; a server that comes back must offer no less. */
+      readonly export: NbdExport
+    } & NbdCare)
   | { readonly kind: 'memory'; readonly handle: number }
   | { readonly kind: 'null' }
 )
 
-/** What the operator asked for. `target`: a path, a bare name (tried below /dev too), `memory:SIZE` or `null:SIZE`. */
+/** Where an NBD server listens, and the name of its export; written as the NBD project's URIs are. */
+export interface NbdAddress {
+  /** As the operator wrote it. */
+  readonly uri: string
+  readonly exportName: string
+  readonly at: { readonly path: string } | { readonly host: string; readonly port: number }
+}
+
+/** What an NBD server said of an export; bytes, and flags as doc/proto.md numbers them. */
+export interface NbdExport {
+  readonly sizeBytes: number
+  readonly flags: number
+  readonly minimumBlock: number
+  readonly preferredBlock: number
+  /** The most that one READ or WRITE may carry. */
+  readonly maximumPayload: number
+}
+
+/** How a lost connection to an NBD server is borne. */
+export interface NbdCare {
+  /** Requests are held so long before they fail, milliseconds. */
+  readonly reconnectMs: number
+  /** So long nothing is sent again where the requests of an old connection may still be at work. */
+  readonly fenceMs: number
+  /** Writes acknowledged and not yet flushed that are kept to be sent again, bytes; 0 = every write is made durable. */
+  readonly replayBytes: number
+}
+
+/** What the operator asked for. */
 export interface MediumSpec {
+  /** A path, a bare name (tried below /dev too), an NBD URI, `memory:SIZE` or `null:SIZE`. */
   readonly target: string
   readonly readOnly: boolean
   /** O_DIRECT where the file system takes it; default true, falls back with a note in the geometry (`buffered`). */
@@ -80,6 +116,7 @@ export interface MediumSpec {
   readonly discard?: 'deallocate' | 'zeroes'
   /** Sectors that the guest is to see; absent = the medium's own. */
   readonly sectorFormat?: SectorFormat
+  readonly nbd?: NbdCare
   readonly layers?: readonly MediumLayer[]
 }
 
@@ -102,9 +139,13 @@ export interface Medium {
   close(): void
 }
 
+export type MediumOpened = { ok: true; medium: Medium } | { ok: false; error: MediumError }
+
 /** Opens media; the embedder chooses which kinds exist in its world. */
 export interface MediumOpener {
-  open(spec: MediumSpec): { ok: true; medium: Medium } | { ok: false; error: MediumError }
+  open(spec: MediumSpec): MediumOpened
+  /** For media that somebody else has to be asked about; undefined for those that `open` can open. */
+  openLater?(spec: MediumSpec): Promise<MediumOpened> | undefined
 }
 
 /** Opens the queue's side inside a Worker; `arena` is where the requests' buffers lie. */

@@ -9,6 +9,7 @@
  */
 import type { Observable } from 'rxjs'
 import type { BlkifAbiName, ChannelPlan, GrantPlan, RingPlan } from './host.js'
+import type { ConnectionOrder, ConnectionReport } from './data-path.js'
 import type { MediumPlan } from './medium.js'
 
 /** `vbd/5/51712/q0`: names the queue in journals, lists and logs. */
@@ -119,6 +120,8 @@ export type QueueEvent =
   | { readonly kind: 'crashed'; readonly name: QueueName; readonly sentence: string }
   | { readonly kind: 'mediumRenewed'; readonly name: QueueName; readonly renewal: number }
   | { readonly kind: 'levels'; readonly name: QueueName; readonly levels: number }
+  /** What became of the connection to the server behind its medium. */
+  | { readonly kind: 'connection'; readonly name: QueueName; readonly report: ConnectionReport }
   /** It goes on from a journal: its first batch was sealed then, nanoseconds of the monotonic clock. */
   | { readonly kind: 'resumed'; readonly name: QueueName; readonly atNs: number }
   /** It went on from a journal, and has answered as many as were owed. */
@@ -153,6 +156,8 @@ export interface QueuePool {
    * then says `mediumRenewed` with the same number.
    */
   mediumOpened(name: QueueName, plan: MediumPlan, renewal: number): void
+  /** An order for the connection of the queue's port; of no effect where it has none. */
+  orderConnection(name: QueueName, order: ConnectionOrder): void
   /** A copy of the queue's counters (layout: core/statistics.ts), undefined when it is not attached. */
   statistics(name: QueueName): Float64Array | undefined
   /** Resolves when every Worker that runs has answered a question asked now: none of them hangs. */

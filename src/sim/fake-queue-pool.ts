@@ -5,6 +5,7 @@
  * given from outside.
  */
 import { Subject } from 'rxjs'
+import type { ConnectionOrder } from '../ports/data-path.js'
 import type { MediumPlan } from '../ports/medium.js'
 import type {
   OnEnospc, QueueAttachment, QueueEvent, QueueLegacy, QueueName, QueuePool,
@@ -75,6 +76,10 @@ export class FakeQueuePool implements QueuePool {
     if (this.#phases.get(name) !== 'attached') return
     this.#forget(name)
     this.#say({ kind: 'yielded', name, atNs: 0 })
+  }
+
+  orderConnection(name: QueueName, order: ConnectionOrder): void {
+    this.log.push(`${order} ${name}`)
   }
 
   mediumOpened(name: QueueName, plan: MediumPlan, renewal: number): void {

@@ -6,6 +6,7 @@
 import fc from 'fast-check'
 import { IO_DISCARD, IO_READ, IO_SECURE_DISCARD, IO_SYNC, IO_WRITE, IO_WRITE_ZEROES } from '../../src/ports/data-path.js'
 import { codeOf } from '../../src/protocol/errors.js'
+import { testWith } from '../support/clients.js'
 import { MediumDriver } from './medium-driver.js'
 import type { MediumUnderTest, TestRequest } from './medium-driver.js'
 
@@ -27,13 +28,15 @@ export interface ContractRules {
   readonly unit?: number
   /** A discard gives up whole ones of so many sectors only. */
   readonly discardUnit?: number
+  /** Programs without which it cannot be judged. */
+  readonly needs?: readonly string[]
 }
 
-type Open = (options: { readOnly: boolean }) => MediumUnderTest
+type Open = (options: { readOnly: boolean }) => MediumUnderTest | Promise<MediumUnderTest>
 
 /** Runs `body` over a medium that is closed afterwards, also when the test fails. */
 async function withMedium(open: Open, readOnly: boolean, body: (driver: MediumDriver) => Promise<void>) {
-  const driver = new MediumDriver(open({ readOnly }))
+  const driver = new MediumDriver(await open({ readOnly }))
   try {
     await body(driver)
     driver.close()
@@ -44,19 +47,19 @@ async function withMedium(open: Open, readOnly: boolean, body: (driver: MediumDr
 }
 
 export function mediumContract(name: string, open: Open, rules: ContractRules = {}): void {
-  const keepsData = rules.keepsData ?? true
+  const { keepsData = true, needs = [] } = rules
   const use = (body: (driver: MediumDriver) => Promise<void>) => () => withMedium(open, false, body)
 
   describe(`medium contract: ${name}`, () => {
-    test('a read fills its buffer, and nothing beside it', use((driver) => readFills(driver, keepsData)))
-    test('any mix of requests, many in flight, agrees with a model', () => agreesWithModel(open, rules), 120_000)
-    test('a request that is out of range, misaligned, empty or unknown is refused untouched', use(refusesNonsense))
-    test('a buffer outside the arena is refused', use(refusesForeignBuffers))
-    test('a read-only medium refuses every change and still reads', () => withMedium(open, true, refusesChanges))
-    test('S16: a secure discard leaves zeroes where it was promised, and is refused elsewhere', use(discardsSecurely))
-    test('more than fits is taken in part, and every request ends exactly once', use(takesInPart))
-    test('arm and onReady lose no wake-up', use(losesNoWakeUp))
-    test('it is not closed while requests are in flight', use(refusesToClose))
+    testWith(needs, 'a read fills its buffer, and nothing beside it', use((driver) => readFills(driver, keepsData)))
+    testWith(needs, 'any mix of requests, many in flight, agrees with a model', () => agreesWithModel(open, rules), 120_000)
+    testWith(needs, 'a request that is out of range, misaligned, empty or unknown is refused untouched', use(refusesNonsense))
+    testWith(needs, 'a buffer outside the arena is refused', use(refusesForeignBuffers))
+    testWith(needs, 'a read-only medium refuses every change and still reads', () => withMedium(open, true, refusesChanges))
+    testWith(needs, 'S16: a secure discard leaves zeroes where it was promised, and is refused elsewhere', use(discardsSecurely))
+    testWith(needs, 'more than fits is taken in part, and every request ends exactly once', use(takesInPart))
+    testWith(needs, 'arm and onReady lose no wake-up', use(losesNoWakeUp))
+    testWith(needs, 'it is not closed while requests are in flight', use(refusesToClose))
   })
 }
 

@@ -4,6 +4,7 @@
  */
 import type { AnyStateMachine } from 'xstate'
 import { begin, fold, replayActor } from '../../src/machines/fold.js'
+import { connectionMachine } from '../../src/machines/connection.machine.js'
 import { mediumMachine, type MediumEvent } from '../../src/machines/medium.machine.js'
 import { supervisorMachine, type SupervisorEvent } from '../../src/machines/supervisor.machine.js'
 
@@ -75,7 +76,9 @@ test('a daemon that stops does not start a child again', () => {
   expect(supervisor({ type: 'operator.stopped' }, { type: 'child.ended' }).state).toBe('Ended')
 })
 
-test.each([['medium', mediumMachine], ['supervisor', supervisorMachine]] as [string, AnyStateMachine][])(
+const complete: [string, AnyStateMachine][] =
+  [['medium', mediumMachine], ['supervisor', supervisorMachine], ['connection', connectionMachine]]
+test.each(complete)(
   'every state of chart %s has an edge for every input', (_name, machine) => {
     const missing = Object.values(machine.states).filter(({ type }) => type !== 'final')
       .flatMap((state) => (machine.events as string[]).filter((event) => !Object.hasOwn(state.config.on ?? {}, event)).map((event) => `${state.key} ${event}`))

@@ -4,7 +4,7 @@
  */
 import { createConnection, type Socket } from 'node:net'
 import { once } from 'node:events'
-import * as nbd from '../../src/embedded/nbd/wire.js'
+import * as nbd from '../../src/protocol/nbd.js'
 
 export class RawNbdClient {
   readonly socket: Socket

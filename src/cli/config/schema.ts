@@ -202,6 +202,24 @@ export const schema = {
     fallback: 'error',
     doc: 'A write that finds the medium full (a thin image) is answered with an error, or waits until there is space.',
   },
+  'nbd.reconnect-time': {
+    ...live,
+    kind: { type: 'duration', min: 0, max: 24 * HOUR },
+    fallback: '1m',
+    doc: 'How long requests are held while an NBD server is away; then they fail with EIO and the disk is closed.',
+  },
+  'nbd.replay-size': {
+    ...live,
+    kind: { type: 'size', min: 0, max: GiB, multipleOf: 64 * KiB },
+    fallback: '16M',
+    doc: 'Unflushed writes kept to be sent again to an NBD server that restarts; 0: each is made durable, many queues.',
+  },
+  'nbd.fence-time': {
+    ...live,
+    kind: { type: 'duration', min: 0, max: 10 * MINUTE },
+    fallback: '3s',
+    doc: 'Pause before requests are sent again where an NBD server may still be at work for an older connection.',
+  },
   'discard.enable': {
     ...live,
     kind: { type: 'boolean' },

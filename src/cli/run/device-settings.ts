@@ -32,6 +32,11 @@ export function deviceSettings(settings: Settings): (device: string) => DeviceSe
       engine: settings['medium.engine'],
       depth: settings['medium.depth'],
       discard: settings['discard.mode'],
+      nbd: {
+        reconnectMs: settings['nbd.reconnect-time'],
+        replayBytes: settings['nbd.replay-size'],
+        fenceMs: settings['nbd.fence-time'],
+      },
     },
     onEnospc: settings['medium.on-enospc'],
     discard: settings['discard.enable'],

@@ -11,7 +11,7 @@
  */
 import type { BlockDevice } from '../block-device.js'
 import type { ByteQueue } from './byte-queue.js'
-import * as nbd from './wire.js'
+import * as nbd from '../../protocol/nbd.js'
 
 /** The longest option we read; names are limited to 4096 bytes by the protocol, the rest is small. */
 const MAX_OPTION_BYTES = 8192

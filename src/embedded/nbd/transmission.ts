@@ -14,7 +14,7 @@ import type { BlockDevice } from '../block-device.js'
 import { codeOf } from '../../protocol/errors.js'
 import type { ByteQueue } from './byte-queue.js'
 import { MAX_PAYLOAD_BYTES } from './negotiation.js'
-import * as nbd from './wire.js'
+import * as nbd from '../../protocol/nbd.js'
 
 const MAX_REQUESTS = 256
 const MAX_BYTES = 2 * MAX_PAYLOAD_BYTES

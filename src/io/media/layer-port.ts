@@ -10,7 +10,7 @@
  * only what it keeps, and `arm` looks at its own results before it asks the inner port.
  */
 import { IO_WORDS, RESULT_WORDS } from '../../ports/data-path.js'
-import type { MediumPort } from '../../ports/data-path.js'
+import type { MediumPort, PortConnection } from '../../ports/data-path.js'
 import type { FaultScope } from '../../ports/medium.js'
 import { ScopeMatcher } from './fault-scope.js'
 import { INSTANT_DEPTH, ResultQueue } from './requests.js'
@@ -34,6 +34,10 @@ export abstract class LayerPort implements MediumPort {
 
   get inFlight(): number {
     return this.own.count + this.inner.inFlight
+  }
+
+  get connection(): PortConnection | undefined {
+    return this.inner.connection
   }
 
   submit(requests: Int32Array, count: number): number {

@@ -1,29 +1,38 @@
 /**
  * @packageDocumentation
- * Opens media on the supervisor's thread: a path (regular file or block device), memory or null. Whatever is wrong is
- * a {@link MediumError}, one sentence with its cure, because the operator and the toolstack are going to read it.
+ * Opens media on the supervisor's thread: a path (regular file or block device), an NBD export, memory or null.
+ * Whatever is wrong is a {@link MediumError}, one sentence with its cure, because the operator and the toolstack are
+ * going to read it.
  *
  *   parse ─► memory, null ─────────────────────────────► Medium
- *         └► path ─► open-file.ts: stat, open, measure, lock, choose engine ─► Medium
+ *         ├► path ─► open-file.ts: stat, open, measure, lock, choose engine ─► Medium
+ *         └► nbd  ─► nbd/open-nbd.ts: ask the server what it has ─ later ─► Medium
  *
  * What is opened here stays in the table of owners until `close`; Workers borrow it by the handle in the plan.
  */
 import { closeDescriptor, map, unmap } from '../native/owners.js'
 import { memfdCreate } from '../native/shm.js'
-import type { Medium, MediumError, MediumGeometry, MediumOpener, MediumSpec } from '../../ports/medium.js'
+import type {
+  Medium, MediumError, MediumGeometry, MediumOpened, MediumOpener, MediumSpec,
+} from '../../ports/medium.js'
 import { codeOf, sentenceOf } from '../../protocol/errors.js'
+import { systemClock } from '../native/system-clock.js'
 import { memoryGeometry } from './memory-port.js'
+import { openNbdMedium } from './nbd/open-nbd.js'
 import { nullGeometry } from './null-port.js'
 import { openFileMedium } from './open-file.js'
 import { parseTarget, tooSmall } from './parse-target.js'
 import { layersOf, leastTransfer, secureDiscard, sectorsFor, wholeSectors } from './sectors.js'
 
-type Opened = ReturnType<MediumOpener['open']>
-
 /** The opener of a real machine: every kind of medium. */
-export const mediumOpener: MediumOpener = { open: openMedium }
+export const mediumOpener: MediumOpener = { open: openMedium, openLater }
 
-function openMedium(spec: MediumSpec): Opened {
+function openLater(spec: MediumSpec): Promise<MediumOpened> | undefined {
+  const target = parseTarget(spec.target)
+  return target.kind === 'nbd' ? openNbdMedium(target.address, spec, systemClock) : undefined
+}
+
+function openMedium(spec: MediumSpec): MediumOpened {
   // A CD-ROM drive without a disc: whoever reads gets an error.
   if (spec.target === '' && spec.readOnly) return { ok: true, medium: nullMedium(nullGeometry(0, true), spec) }
   const target = parseTarget(spec.target)
@@ -34,13 +43,15 @@ function openMedium(spec: MediumSpec): Opened {
       return withSectors(target.sectorCount, spec, (geometry) => ({ ok: true, medium: nullMedium(geometry, spec) }))
     case 'memory':
       return withSectors(target.sectorCount, spec, (geometry) => memoryMedium(geometry, spec))
+    case 'nbd':
+      return { ok: false, error: { code: 'io', sentence: `${spec.target} cannot be opened at once: ask for it later` } }
     case 'path':
       return openFileMedium(target.paths, spec)
   }
 }
 
 /** Memory takes any sectors, and so does nothing. */
-function withSectors(sectorCount: number, spec: MediumSpec, open: (geometry: MediumGeometry) => Opened): Opened {
+function withSectors(sectorCount: number, spec: MediumSpec, open: (geometry: MediumGeometry) => MediumOpened) {
   const plain = memoryGeometry(sectorCount, spec.readOnly)
   const judged = sectorsFor(spec, plain)
   if (!judged.ok) return judged
@@ -62,7 +73,7 @@ function nullMedium(geometry: MediumGeometry, spec: MediumSpec): Medium {
 }
 
 /** Shared memory without a name: it takes its memory now, so that a full machine shows here and not under I/O. */
-function memoryMedium(geometry: MediumGeometry, spec: MediumSpec): Opened {
+function memoryMedium(geometry: MediumGeometry, spec: MediumSpec): MediumOpened {
   const bytes = geometry.sectorCount * 512
   let handle: number
   try {

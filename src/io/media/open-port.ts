@@ -13,23 +13,26 @@ import type { MediumPlan, OpenMediumPort } from '../../ports/medium.js'
 import { FilePort } from './file-port.js'
 import { geometryBelow, withLayers } from './layers.js'
 import { createMemoryPort } from './memory-port.js'
+import { NbdPort } from './nbd/nbd-port.js'
 import { createNullPort } from './null-port.js'
 
 /** @returns what opens every kind of medium that {@link MediumPlan} knows. */
 export function createOpenMediumPort(clock: Clock): OpenMediumPort {
   return (plan, arena) => {
     const { geometry, layers } = plan
-    const bare = openBare({ ...plan, geometry: geometryBelow(layers, geometry) }, arena)
+    const bare = openBare({ ...plan, geometry: geometryBelow(layers, geometry) }, arena, clock)
     return withLayers(bare, layers, { geometry, arena, clock })
   }
 }
 
-function openBare(plan: MediumPlan, arena: BufferArena): MediumPort {
+function openBare(plan: MediumPlan, arena: BufferArena, clock: Clock): MediumPort {
   switch (plan.kind) {
     case 'file':
       return new FilePort(plan, arena)
     case 'memory':
       return openMemory(plan, arena)
+    case 'nbd':
+      return new NbdPort(plan, arena, clock)
     case 'null':
       return createNullPort(plan.geometry, arena)
   }

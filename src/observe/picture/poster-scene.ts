@@ -49,7 +49,10 @@ const SENDERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'frontend.': 'frontend', 'xenstore.': 'xenstore', 'medium.': 'medium', 'queue.': 'queue', 'host.': 'host',
     'operator.': 'operator', 'clock.': 'clock',
   },
-  medium: { 'device.': 'device', 'opener.': 'disk', 'medium.': 'disk', 'clock.': 'clock' },
+  medium: {
+    'device.': 'device', 'opener.': 'disk', 'medium.': 'disk', 'connection.': 'connection', 'clock.': 'clock',
+  },
+  connection: { 'port.': 'disk', 'queue.': 'queue', 'clock.': 'clock' },
   queue: {
     attached: 'device', drainAsked: 'device', frontEndGone: 'device', detached: 'device', ringBroken: 'frontend',
     short: 'request', relieved: 'request', recovered: 'request', emptied: 'request', yielded: 'device',
@@ -63,6 +66,7 @@ const SENDERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 
 const PLACES: Readonly<Record<string, string>> = {
   supervisor: 'main thread, one per device', device: 'main thread, one per disk', medium: 'main thread, one per disk',
+  connection: 'main thread, one per ring on NBD',
   queue: 'a Worker, one per ring', request: 'a Worker, one per slot of the ring',
 }
 
@@ -70,6 +74,7 @@ const SUPERVISION: readonly (readonly [string, string, string])[] = [
   ['daemon', 'supervisor', 'one for every node below backend/'],
   ['supervisor', 'device', 'starts, salvages, starts again, gives up'],
   ['device', 'medium', 'opens, gives back'],
+  ['device', 'connection', 'begins with a queue whose medium has a server, ends with it'],
   ['device', 'queue', 'attaches, drains, detaches'],
   ['queue', 'request', 'one event at a time'],
 ]

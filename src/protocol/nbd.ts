@@ -1,20 +1,24 @@
 /**
  * @packageDocumentation
  * The NBD protocol's numbers and frames, as doc/proto.md of the NetworkBlockDevice project defines them; everything is
- * big-endian. Pure: no sockets here.
+ * big-endian. Pure: no sockets here. The server (embedded/nbd/) and the client (io/media/nbd/) share it.
  *
  *   option   IHAVEOPT u64 · option u32 · length u32 · data
  *   reply    u64 magic · option u32 · kind u32 · length u32 · data
  *   request  u32 magic · flags u16 · command u16 · cookie u64 · offset u64 · length u32 · (data of a WRITE)
  *   answer   u32 magic · error u32 · cookie u64 · (data of a READ that went well)
+ *   chunk    u32 magic · flags u16 · kind u16 · cookie u64 · length u32 · payload      (structured replies)
  *
- * The cookie is copied as eight bytes and never becomes a number.
+ * The server copies a cookie as eight bytes; the client makes it of two words and never of one number.
  */
 export const NBD_MAGIC = 0x4e42444d41474943n
 export const OPTION_MAGIC = 0x49484156454f5054n
 export const OPTION_REPLY_MAGIC = 0x0003e889045565a9n
 export const REQUEST_MAGIC = 0x25609513
 export const ANSWER_MAGIC = 0x67446698
+export const CHUNK_MAGIC = 0x668e33ef
+/** What a server says that knows neither options nor export names. */
+export const OLDSTYLE_MAGIC = 0x00420281861253n
 
 /** Handshake flags; the client's have the same values. */
 export const FLAG_FIXED_NEWSTYLE = 1
@@ -25,13 +29,17 @@ export const OPT_ABORT = 2
 export const OPT_LIST = 3
 export const OPT_INFO = 6
 export const OPT_GO = 7
+export const OPT_STRUCTURED_REPLY = 8
 
 export const REP_ACK = 1
 export const REP_SERVER = 2
 export const REP_INFO = 3
 export const REP_ERR_UNSUP = 0x80000001
+export const REP_ERR_POLICY = 0x80000002
 export const REP_ERR_INVALID = 0x80000003
+export const REP_ERR_TLS_REQD = 0x80000005
 export const REP_ERR_UNKNOWN = 0x80000006
+export const REP_ERR_SHUTDOWN = 0x80000007
 
 export const INFO_EXPORT = 0
 export const INFO_NAME = 1
@@ -58,6 +66,16 @@ export const CMD_FLAG_FUA = 1 << 0
 export const CMD_FLAG_NO_HOLE = 1 << 1
 export const CMD_FLAG_FAST_ZERO = 1 << 4
 
+/** Kinds of chunks in a structured reply; those with {@link CHUNK_ERROR_BIT} say what went wrong. */
+export const CHUNK_NONE = 0
+export const CHUNK_OFFSET_DATA = 1
+export const CHUNK_OFFSET_HOLE = 2
+export const CHUNK_ERROR_BIT = 1 << 15
+/** The flag of a reply's last chunk. */
+export const CHUNK_FLAG_DONE = 1
+/** The server is about to end: whatever was asked may be asked again elsewhere, or later. */
+export const ERROR_SHUTDOWN = 108
+
 /** The errors that NBD knows, by the codes with which a device rejects; everything else becomes EIO. */
 const ERRORS: Readonly<Record<string, number>> = {
   EPERM: 1, EROFS: 1, EIO: 5, ENOMEM: 12, EINVAL: 22, ENOSPC: 28, EOVERFLOW: 75, ENOTSUP: 95, EOPNOTSUPP: 95,
@@ -70,6 +88,8 @@ export function nbdErrorOf(code: string | undefined): number {
 }
 
 export const REQUEST_BYTES = 28
+export const ANSWER_BYTES = 16
+export const CHUNK_BYTES = 20
 export const OPTION_BYTES = 16
 
 export interface NbdRequest {
