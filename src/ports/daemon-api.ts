@@ -19,7 +19,7 @@ export interface AttachSpec {
   readonly domid: number
   /** `xvda`, `sdb`, `hdc`, or the number itself (`51712`). */
   readonly vdev: string
-  /** What goes to `params`: a path, a bare name below /dev, `memory:SIZE`, `null:SIZE`, nothing for an empty drive. */
+  /** What goes to `params`: a path, a bare name below /dev, an NBD URI, `memory:SIZE`, `null:SIZE`; empty: no disc. */
   readonly target: string
   readonly mode: 'r' | 'w'
   readonly deviceType?: 'disk' | 'cdrom'

@@ -70,6 +70,8 @@ export type MediumPlan = {
       readonly depth: number
       /** As it was when the medium was opened; a server that comes back must offer no less. */
       readonly export: NbdExport
+      /** A discard is a zeroing. */
+      readonly discardZeroes?: boolean
     } & NbdCare)
   | { readonly kind: 'memory'; readonly handle: number }
   | { readonly kind: 'null' }
@@ -112,7 +114,7 @@ export interface MediumSpec {
   readonly direct?: boolean
   readonly engine?: IoEngineKind | 'auto'
   readonly depth?: number
-  /** What a discard of a block device does; absent = deallocate. Files read zeroes after either. */
+  /** What a discard of a block device or an NBD export does; absent = deallocate. Files read zeroes after either. */
   readonly discard?: 'deallocate' | 'zeroes'
   /** Sectors that the guest is to see; absent = the medium's own. */
   readonly sectorFormat?: SectorFormat

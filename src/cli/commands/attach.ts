@@ -28,6 +28,7 @@ Examples:
   xbbd attach --domain 5 --vdev xvda --target /srv/images/guest.img
   xbbd attach --domain 5 --vdev xvdb --target vg0/data --mode r      looked for below /dev: it begins without /
   xbbd attach --domain 5 --vdev xvdc --target memory:64M             forgotten when it is detached
+  xbbd attach --domain 5 --vdev xvde --target 'nbd+unix:///?socket=/run/guest.nbd'   what an NBD server offers
   xbbd attach --domain 5 --vdev xvdc --target nvme0n1 --sector-size 512e   a disk of 4096-byte sectors, emulated
   xbbd attach --domain 5 --vdev xvdd --device-type cdrom --target '' an empty drive, for xbbd insert
 `
@@ -36,7 +37,10 @@ Examples:
 export function addAttach(program: Command, context: CommandContext): void {
   const command = withDeviceOptions(program.command('attach'))
     .description('give a guest a disk')
-    .requiredOption('-t, --target <target>', "a path, memory:SIZE or null:SIZE; '' is a CD-ROM drive without a disc")
+    .requiredOption(
+      '-t, --target <target>',
+      "a path, nbd://HOST/EXPORT, memory:SIZE or null:SIZE; '' is a CD-ROM drive without a disc",
+    )
     .addOption(new Option('-m, --mode <mode>', 'w: read and write, r: only read').choices(['w', 'r']).default('w'))
     .addOption(new Option('--device-type <type>', 'what the guest sees').choices(['disk', 'cdrom']).default('disk'))
     .option('--protocol <name>', 'ring layout for a guest that says nothing, such as x86_64-abi')

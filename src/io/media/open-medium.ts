@@ -51,7 +51,9 @@ function openMedium(spec: MediumSpec): MediumOpened {
 }
 
 /** Memory takes any sectors, and so does nothing. */
-function withSectors(sectorCount: number, spec: MediumSpec, open: (geometry: MediumGeometry) => MediumOpened) {
+function withSectors(
+  sectorCount: number, spec: MediumSpec, open: (geometry: MediumGeometry) => MediumOpened,
+): MediumOpened {
   const plain = memoryGeometry(sectorCount, spec.readOnly)
   const judged = sectorsFor(spec, plain)
   if (!judged.ok) return judged

@@ -27,16 +27,19 @@ const has = ({ flags }: NbdExport, flag: number) => (flags & flag) !== 0
 interface Served extends NbdCare {
   readonly export: NbdExport
   readonly geometry: MediumGeometry
+  readonly discardZeroes?: boolean
 }
 
 /** How writes become durable. */
-export function durabilityOf({ export: offered, geometry, replayBytes }: Served) {
+export function durabilityOf({ export: offered, geometry, replayBytes, discardZeroes = false }: Served) {
   const changes = !geometry.readOnly
   const flushes = changes && has(offered, nbd.SEND_FLUSH)
   const logs = flushes && replayBytes > 0
   const zeroing = has(offered, nbd.SEND_WRITE_ZEROES) ? nbd.CMD_WRITE_ZEROES : nbd.CMD_WRITE
-  const commands = { [IO_READ]: nbd.CMD_READ, [IO_WRITE]: nbd.CMD_WRITE, [IO_SYNC]: nbd.CMD_FLUSH,
-    [IO_DISCARD]: nbd.CMD_TRIM, [IO_WRITE_ZEROES]: zeroing } as Readonly<Record<number, number>>
+  const commands: Readonly<Record<number, number>> = {
+    [IO_READ]: nbd.CMD_READ, [IO_WRITE]: nbd.CMD_WRITE, [IO_SYNC]: nbd.CMD_FLUSH, [IO_WRITE_ZEROES]: zeroing,
+    [IO_DISCARD]: discardZeroes ? nbd.CMD_WRITE_ZEROES : nbd.CMD_TRIM,
+  }
   return { flushes, logs, fua: changes && !logs && has(offered, nbd.SEND_FUA), commands }
 }
 

@@ -60,9 +60,13 @@ export async function openNbdMedium(address: NbdAddress, spec: MediumSpec, clock
   const held = hold(address, geometry.readOnly)
   if (!held.ok) return failure('locked', `${address.uri} is in use by another disk of this daemon: detach that first`)
   const { depth = DEFAULT_DEPTH } = spec
+  // Where a server can only trim, a discard stays one: what reads return afterwards is its affair.
+  const discardZeroes = spec.discard === 'zeroes' && (offered.flags & nbd.SEND_WRITE_ZEROES) !== 0
   const medium: Medium = {
     geometry,
-    plan: { kind: 'nbd', geometry, layers: layersOf(spec, sectors), address, depth, export: offered, ...care },
+    plan: {
+      kind: 'nbd', geometry, layers: layersOf(spec, sectors), address, depth, export: offered, discardZeroes, ...care,
+    },
     notes: notesOn(address, offered, leastTransfer(sectors)),
     currentSectorCount: () => geometry.sectorCount,
     close: held.release,
@@ -77,7 +81,7 @@ function failure(code: MediumError['code'], sentence: string): MediumOpened {
 function objection({ uri }: NbdAddress, offered: NbdExport, { readOnly }: MediumSpec): MediumError | undefined {
   const { minimumBlock, flags } = offered
   if ((flags & nbd.READ_ONLY) !== 0 && !readOnly)
-    return { code: 'denied', sentence: `${uri} is offered read-only: attach it read-only, or change that at the server` }
+    return { code: 'denied', sentence: `${uri} is offered read-only: attach it read-only, or change the server` }
   if (minimumBlock > 4096) {
     const what = `${uri} takes no blocks below ${minimumBlock} bytes, more than the 4096 that a guest's page holds`
     return { code: 'io', sentence: `${what}: put nbdkit with --filter=blocksize in front of it` }
