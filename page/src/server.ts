@@ -13,7 +13,6 @@ interface Answers {
   readonly history: History
   readonly events: Events
   readonly step: Step
-  readonly catalogue: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
 
 export async function ask<Q extends keyof Answers>(question: Q, query: Query = {}): Promise<Answers[Q]> {

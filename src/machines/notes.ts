@@ -50,12 +50,6 @@ function noteOf(node: NodeView): StateNote {
   return { path: pathOf(node), description: node.description ?? '', ways }
 }
 
-/** The description of every state of every chart, by chart and path. */
-export function chartNotes(): Readonly<Record<string, Readonly<Record<string, string>>>> {
-  const texts = (name: string) => [...notesOf(name)].map(([path, { description }]) => [path, description] as const)
-  return Object.fromEntries(charts.map(({ name }) => [name, Object.fromEntries(texts(name))]))
-}
-
 /** The descriptions of a state as actors have it: one sentence or clause per leaf. */
 export function describeState(chart: string, state: string): string {
   const notes = notesOf(chart)

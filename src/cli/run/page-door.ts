@@ -53,9 +53,11 @@ export function pageDoor(world: World, settings: Settings, version: string): Pag
       const place = join(runDir, 'page')
       rmSync(place, { force: true })
       writeFileSync(place, `${url}\n`, { mode: 0o600 })
-      return async () => {
-        rmSync(place, { force: true })
-        await close()
+      let closed: Promise<void> | undefined
+      return () => {
+        // Only once: after an upgrade another process's address stands there.
+        if (closed === undefined) rmSync(place, { force: true })
+        return (closed ??= close())
       }
     },
   }

@@ -7,9 +7,7 @@
  *   history ?from= &to= &bins= &device=                   a span in bins
  *   events ?at= &device= &kinds=device,queue &text= &before= &after=
  *   step ?at= &device= &direction=1|-1 &kinds=            the moment of the next batch
- *   catalogue                                             what every state of every chart means
  */
-import { chartNotes } from '../../machines/notes.js'
 import { XbbdError } from '../../protocol/errors.js'
 import type { Duration } from '../explain.js'
 import { ringOf } from '../explain.js'
@@ -47,8 +45,6 @@ export class PageApi {
         return this.events(query)
       case 'step':
         return this.step(query)
-      case 'catalogue':
-        return chartNotes()
       default:
         return undefined
     }
