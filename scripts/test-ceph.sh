@@ -3,7 +3,8 @@
 #
 # It installs what it needs from Debian 12's packages (as root), starts a Ceph of one monitor and one OSD that keeps its
 # objects in memory, gives the suite (test/contract/medium-ceph.suite.ts) its configuration, and removes everything again.
-# Not a part of continuous integration: the packages alone are some hundred megabytes.
+# It has not been seen to pass yet: where it was tried, the OSD did not join its monitor; then the logs are shown, and it
+# ends with 69. Not a part of continuous integration: the packages alone are some hundred megabytes.
 #
 #   ceph-mon ─ ceph-osd (memstore) ─ pool "xbbd" ─ rbd image ─ qemu-nbd rbd: ─ unix socket ─ the medium under test
 set -euo pipefail
@@ -47,12 +48,16 @@ osd pool default size = 1
 osd pool default min size = 1
 osd crush chooseleaf type = 0
 mon allow pool size one = true
+ms bind msgr2 = false
+ms bind ipv6 = false
 run dir = $dir
 admin socket = $dir/\$name.asok
 log file = $dir/\$name.log
 [mon.a]
 mon data = $dir/mon
 [osd]
+public addr = 127.0.0.1
+cluster addr = 127.0.0.1
 osd data = $dir/osd
 osd objectstore = memstore
 memstore device bytes = 268435456
@@ -69,8 +74,8 @@ ceph-osd --id 0 --mkfs >/dev/null 2>"$dir/osd.mkfs"
 ceph osd crush add osd.0 1 root=default host=here >/dev/null
 ceph-osd --id 0 --foreground >"$dir/osd.out" 2>&1 &
 pids+=($!)
-for _ in $(seq 300); do ceph osd stat | grep -q '1 up' && break; sleep 0.2; done
-ceph osd stat | grep -q '1 up' || { cat "$dir"/*.out "$dir"/ceph.err "$dir"/osd.mkfs >&2; exit 69; }
+for _ in $(seq 60); do [[ $(ceph osd stat) == *"1 up"* ]] && break; sleep 0.2; done
+[[ $(ceph osd stat) == *"1 up"* ]] || { cat "$dir"/*.out "$dir"/ceph.err "$dir"/osd.mkfs >&2; exit 69; }
 ceph osd pool create xbbd 8 8 >/dev/null
 ceph osd pool application enable xbbd rbd >/dev/null
 timeout 60 rbd create --size 1M xbbd/first >&2
