@@ -56,7 +56,7 @@ test('goes on from where it stands: the second time is another time', () => {
 
 test.each([
   ['device in Clsing', /the chart device has no state "Clsing"; it has .*Closing/],
-  ['guest in Closing', /"guest" is no actor \(request, queue, device, medium, supervisor\)/],
+  ['guest in Closing', /"guest" is no actor \(request, queue, device, medium, connection, supervisor\)/],
   ['device', /it ends where in or on was expected/],
   ['device in Closing and', /it ends where an actor/],
   ['request in Held > 10', /"10" is no duration/],

@@ -38,7 +38,7 @@ Examples:
 
 Moments: a batch number, +1.5s after the start, -2s before the end, 10:00:00.5, 2026-11-26T10:00:00Z.
 Conditions: ACTOR in STATE [> DURATION], ACTOR on EVENT, request > DURATION, COUNTER > NUMBER, short of REASON;
-joined by and, or, not. ACTOR is request, queue, device, medium or supervisor.
+joined by and, or, not. ACTOR is request, queue, device, medium, connection or supervisor.
 `
 
 /** Options that look at one moment. */
