@@ -69,8 +69,9 @@ ceph-mon --id a --mkfs --monmap "$dir/monmap" >/dev/null
 ceph-mon --id a --foreground >"$dir/mon.out" 2>&1 &
 pids+=($!)
 ceph() { timeout 60 /usr/bin/ceph "$@" 2>>"$dir/ceph.err"; }
-ceph osd new "$(cat /proc/sys/kernel/random/uuid)" 0 >/dev/null
-ceph-osd --id 0 --mkfs >/dev/null 2>"$dir/osd.mkfs"
+osd=$(cat /proc/sys/kernel/random/uuid)
+ceph osd new "$osd" 0 >/dev/null
+ceph-osd --id 0 --mkfs --osd-uuid "$osd" >/dev/null 2>"$dir/osd.mkfs"
 ceph osd crush add osd.0 1 root=default host=here >/dev/null
 ceph-osd --id 0 --foreground >"$dir/osd.out" 2>&1 &
 pids+=($!)
