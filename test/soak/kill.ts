@@ -7,7 +7,8 @@
  *
  * It prints where the deaths were and how long a successor took to its first answer: from its restart, and from the
  * program's own start, which is its first line in the log (Node has begun and loaded it, the configuration is read).
- * What is started is the bundle, as installed, and its run.dir lies on a tmpfs, as /run does. Ends with 1 when anything
+ * What is started is the bundle, as installed, and its run.dir lies on a tmpfs, as /run does; the first life is long
+ * enough to leave its compiled code there. Ends with 1 when anything
  * was lost, wrong, late, or answered twice or never.
  */
 import { mkdtempSync, rmSync } from 'node:fs'

@@ -6,6 +6,7 @@
  *
  *   round:  daemon starts (perhaps with a planted kill) ─► it serves ─► it dies ─► next round        front end: pause
  */
+import { readdirSync } from 'node:fs'
 import { KILL_POINTS, type KillPoint } from '../../src/actors/kill-points.js'
 import { systemClock } from '../../src/io/native/system-clock.js'
 import { Random } from '../../src/sim/random.js'
@@ -86,6 +87,7 @@ class KillRig {
     await this.pause(150)
     first.signal('SIGKILL')
     await first.ended
+    if (this.options.program !== undefined) await this.settledLife(front)
     for (let round = 0; round < rounds; round++) await this.round(round, front)
     const last = await this.live('', front)
     await last.line(/"msg":"ready"/)
@@ -93,6 +95,15 @@ class KillRig {
     const result = JSON.parse((await front.line(/^result/)).slice('result '.length)) as Record<string, unknown>
     const { status } = await front.ended
     return { rounds, deaths: this.deaths, firstAnswers: this.firstAnswers, result, status }
+  }
+
+  /** An installed program that has lived for some seconds leaves its compiled code to the next (run/code-cache.ts). */
+  private async settledLife(front: Running): Promise<void> {
+    const daemon = await this.live('', front)
+    const keeps = () => readdirSync(this.runDir).some((name) => /^code-[0-9a-f]+$/.test(name))
+    for (let waited = 0; !keeps() && waited < PATIENCE_MS.served; waited += 50) await this.pause(50)
+    daemon.child.kill('SIGKILL')
+    await daemon.ended
   }
 
   private async round(round: number, front: Running): Promise<void> {
