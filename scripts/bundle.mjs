@@ -115,9 +115,9 @@ async function makeScript(file, names) {
     name: 'stays',
     setup: ({ onResolve }) => onResolve({ filter: /^\.\.?\// }, ({ path }) => ({ path, external: true })),
   }
-  const { outputFiles: [{ text }], metafile } = await build({
+  const { outputFiles: [{ text: code }], metafile } = await build({
     ...OPTIONS,
-    banner: { js: '(function (module, exports, require, scriptUrl, scriptDirectory) {' },
+    banner: { js: '(function (module, exports, require, scriptUrl, scriptDirectory, importModule) {' },
     footer: { js: '})' },
     format: 'cjs',
     define: { 'import.meta.url': 'scriptUrl', 'import.meta.dirname': 'scriptDirectory' },
@@ -126,6 +126,8 @@ async function makeScript(file, names) {
     write: false,
     metafile: true,
   })
+  // Scripts whose compiled code was kept cannot import by themselves (src/cli/run/code-cache.ts).
+  const text = code.replace(/\bimport\((?=["'])/g, 'importModule(')
   const script = file.replace(/\.js$/, '.cjs')
   writeFileSync(script, text)
   const [{ imports }] = Object.values(metafile.outputs)

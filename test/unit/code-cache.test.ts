@@ -11,7 +11,9 @@ const module = new URL('../../src/cli/run/code-cache.js', import.meta.url).href
 let dir: string
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'xbbd-code-'))
-  writeFileSync(join(dir, 'part.cjs'), `(function (module, exports, require, url, directory) {
+  writeFileSync(join(dir, 'later.mjs'), "export const later = 'and later'")
+  writeFileSync(join(dir, 'part.cjs'), `(function (module, exports, require, url, directory, importModule) {
+    exports.load = async () => (await importModule('./later.mjs')).later
     const { word } = require('./shared.js')
     exports.say = () => word + ' ' + require('node:path').basename(directory) + ' ' + url.endsWith('part.cjs')
   })`)
@@ -23,11 +25,11 @@ function life(hash: string, keep = dir): string {
   const program = `
     import { keepCode, keepCodeIn, runScript } from ${JSON.stringify(module)}
     keepCodeIn(${JSON.stringify(keep)})
-    const { say } = runScript(${JSON.stringify(pathToFileURL(join(dir, 'part.cjs')).href)}, '${hash}', { './shared.js': { word: 'hello' } })
-    console.log(say() + '; ' + (keepCode() ?? 'no complaint'))`
+    const { say, load } = runScript(${JSON.stringify(pathToFileURL(join(dir, 'part.cjs')).href)}, '${hash}', { './shared.js': { word: 'hello' } })
+    console.log(say() + ' ' + await load() + '; ' + (keepCode() ?? 'no complaint'))`
   return execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' }).trim()
 }
-const said = (): string => `hello ${dir.split('/').at(-1)} true`
+const said = (): string => `hello ${dir.split('/').at(-1)} true and later`
 const kept = () => readdirSync(dir).filter((name) => name.startsWith('code-'))
 
 test('the code of one life is there for the next, which keeps nothing anew; another script has a name of its own', () => {
@@ -47,6 +49,6 @@ test('code that V8 refuses is made anew', () => {
 })
 
 test('where nothing can be kept the script runs as ever, and it is said why', () => {
-  expect(life('aaaa', join(dir, 'missing'))).toMatch(/^hello .* true; the compiled code is not kept for the next start: .*ENOENT/)
+  expect(life('aaaa', join(dir, 'missing'))).toMatch(/^hello .* true and later; the compiled code is not kept for the next start: .*ENOENT/)
   expect(existsSync(join(dir, 'missing'))).toBe(false)
 })

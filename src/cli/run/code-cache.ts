@@ -15,13 +15,14 @@ import { readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'no
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Script, constants } from 'node:vm'
+import { Script } from 'node:vm'
 
 type Exports = Record<string, unknown>
 
 /** A script as the bundle has it: the body of a module, with what a module has around it as parameters. */
 type Body = (
   module: { exports: Exports }, exports: Exports, require: (name: string) => unknown, url: string, directory: string,
+  importModule: (name: string) => Promise<unknown>,
 ) => void
 
 let directory: string | undefined
@@ -42,14 +43,15 @@ export function runScript(url: string, hash: string, shared: Readonly<Record<str
   const cachedData = directory === undefined ? undefined : read(join(directory, name))
   const script = new Script(readFileSync(filename, 'utf8'), {
     filename, ...(cachedData && { cachedData }),
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   })
   if (cachedData === undefined || script.cachedDataRejected === true) kept = { script, name }
   const others = createRequire(url)
   const module = { exports: {} as Exports }
   const body = script.runInThisContext() as Body
   const require = (id: string): unknown => (Object.hasOwn(shared, id) ? shared[id] : others(id))
-  body(module, module.exports, require, url, dirname(filename))
+  // Of compiled code that was kept, Node forgets how `import()` is answered: it is done here.
+  const importModule = (id: string): Promise<unknown> => import(id.startsWith('.') ? new URL(id, url).href : id)
+  body(module, module.exports, require, url, dirname(filename), importModule)
   return module.exports
 }
 

@@ -39,7 +39,10 @@ export function pageDoor(world: World, settings: Settings, version: string): Pag
     made ??= make()
     made.then(
       (handlerFor) => handlerFor(token)(request, response),
-      (error: unknown) => response.writeHead(500).end(`${sentenceOf(error)}\n`),
+      (error: unknown) => {
+        made = undefined
+        response.writeHead(500).end(`${sentenceOf(error)}\n`)
+      },
     )
   }
   return {
