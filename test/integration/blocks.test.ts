@@ -101,7 +101,7 @@ test('S17: a header that is published without its blocks breaks the ring, and co
   ring.wrote()
   ring.publish()
   transport.port.notify()
-  await until('the device closes', async () => (await backendNode(world, guest.domid, 'state')) === '5')
+  await until('the device closes', async () => /^[56]$/.test((await backendNode(world, guest.domid, 'state')) ?? ''))
   await transport.close()
   expect(await load(other, 60)).toMatchObject({ ok: true, errors: 0 })
   await other.close()

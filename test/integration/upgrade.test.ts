@@ -109,7 +109,8 @@ function otherProgram(name: string, lift: boolean): string {
 }
 
 test('S31: five upgrades in a row under load: nothing but pauses, and no error anywhere', async () => {
-  const daemon = await world.daemon({ runDir: 'row' })
+  // Room for all that six processes write: what is recycled cannot be replayed.
+  const daemon = await world.daemon({ runDir: 'row', flags: ['--journal-size', '128M'] })
   const load = await Load.on(daemon)
   const pids = [daemon.pid]
   for (let round = 0; round < 5; round++) {
@@ -133,7 +134,7 @@ test('S31: five upgrades in a row under load: nothing but pauses, and no error a
   expect(stdout).toMatch(/operator\.yielded/)
   expect(stdout).toMatch(/"kind":"recoverable"[^\n]*"yielded":true/)
   const replayed = await xbbd('replay', join(daemon.runDir, 'journal'))
-  expect(replayed.status).toBe(0)
+  expect(replayed).toEqual({ ...replayed, status: 0 })
   expect((await xbbd('stop', '--close', '--socket', daemon.socket)).status).toBe(0)
   expect((await daemon.ended).status).toBe(0)
 }, 120_000)
