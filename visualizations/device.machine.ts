@@ -15,6 +15,12 @@ export const deviceMachine = createMachine({
       },
       { description: 'A disk does not change.', actions: ['noteTargetKept'] },
     ],
+    'xenstore.limitChanged': [
+      {
+        description: 'The toolstack wrote another rate limit: in force at once.',
+        actions: ['rememberLimit', 'limitQueue'],
+      },
+    ],
     'queue.mediumRenewed': [{ description: 'It comes too late to matter: what it was about has been decided.' }],
     'xenstore.onlineChanged': [{ description: 'Remembered: it counts at Closed.', actions: ['rememberOnline'] }],
     'xenstore.frontendNonsense': [
@@ -42,6 +48,7 @@ export const deviceMachine = createMachine({
     'queue.legacyRead': [{ description: 'It comes too late to matter: what it was about has been decided.' }],
     'queue.ranShort': [{ description: 'It comes too late to matter: what it was about has been decided.' }],
     'queue.ranFull': [{ description: 'It comes too late to matter: what it was about has been decided.' }],
+    'queue.wasThrottled': [{ description: 'It comes too late to matter: what it was about has been decided.' }],
     'queue.recovered': [{ description: 'It comes too late to matter: what it was about has been decided.' }],
     'operator.reloaded': [{ description: 'Nothing waits for anything that a reload could bring.' }],
     'clock.elapsed': [{ description: 'It comes too late to matter: what it was about has been decided.' }],
@@ -1606,12 +1613,27 @@ export const deviceMachine = createMachine({
                   },
                 ],
                 'queue.ranFull': [{ target: 'Full', description: 'A write found no space, and is to wait for it.' }],
+                'queue.wasThrottled': [{ target: 'Throttled', description: 'It reached its rate limit.' }],
               },
             },
             Shortage: {
               description: 'Nothing is taken until something comes back.',
               on: {
                 'queue.recovered': [{ target: 'Running', description: 'A completion brought it back.' }],
+                'queue.ranFull': [{ target: 'Full', description: 'A write found no space, and is to wait for it.' }],
+                'queue.wasThrottled': [{ target: 'Throttled', description: 'It reached its rate limit.' }],
+              },
+            },
+            Throttled: {
+              description: 'It is at its rate limit: requests wait for their turn.',
+              on: {
+                'queue.recovered': [{ target: 'Running', description: 'It has stayed below its limit for a while.' }],
+                'queue.ranShort': [
+                  {
+                    target: 'Shortage',
+                    description: 'Out of slots, buffers, quota or tokens (S15).',
+                  },
+                ],
                 'queue.ranFull': [{ target: 'Full', description: 'A write found no space, and is to wait for it.' }],
               },
             },
@@ -1625,6 +1647,7 @@ export const deviceMachine = createMachine({
                     description: 'Out of slots, buffers, quota or tokens (S15).',
                   },
                 ],
+                'queue.wasThrottled': [{ target: 'Throttled', description: 'It reached its rate limit.' }],
                 'operator.reloaded': [
                   {
                     description: 'The operator may have made space: tried at once.',

@@ -21,6 +21,11 @@ export const queueMachine = createMachine({
           actions: ['announceShortage'],
           description: 'no slot, no buffer, or no space on the medium',
         },
+        throttled: {
+          target: 'Throttled',
+          actions: ['announceThrottle'],
+          description: 'the rate limit of its device is used up',
+        },
         drainAsked: { target: 'Draining', description: 'the device closes or parks' },
         frontEndGone: { target: 'Abandoning', actions: ['abandonAll'], description: 'nobody is left to answer' },
         ringBroken: {
@@ -41,6 +46,11 @@ export const queueMachine = createMachine({
           description: 'what was wanting is there again',
         },
         short: { actions: ['announceShortage'], description: 'it is short of something else now' },
+        throttled: {
+          target: 'Throttled',
+          actions: ['announceThrottle'],
+          description: 'it is the rate limit that it waits for now',
+        },
         recovered: {
           target: 'Running',
           actions: ['announceRelief'],
@@ -50,6 +60,41 @@ export const queueMachine = createMachine({
           target: 'Draining',
           actions: ['announceRelief'],
           description: 'the device closes or parks',
+        },
+        frontEndGone: {
+          target: 'Abandoning',
+          actions: ['announceRelief', 'abandonAll'],
+          description: 'nobody is left to answer',
+        },
+        yielded: {
+          target: 'Yielded',
+          actions: ['announceRelief'],
+          description: 'another process takes over',
+        },
+      },
+    },
+    Throttled: {
+      description: 'The rate limit of its device is used up: what was taken waits for its turn, nothing more is taken',
+      on: {
+        relieved: {
+          target: 'Running',
+          actions: ['announceRelief'],
+          description: 'all that was taken has had its turn',
+        },
+        short: {
+          target: 'Shortage',
+          actions: ['announceShortage'],
+          description: 'what may go now lacks buffers, or found no space on the medium',
+        },
+        recovered: {
+          target: 'Running',
+          actions: ['announceRelief'],
+          description: 'a successor goes on from the journal, under the limit that it finds',
+        },
+        drainAsked: {
+          target: 'Draining',
+          actions: ['announceRelief'],
+          description: 'the device closes or parks: its last requests go at once, and count',
         },
         frontEndGone: {
           target: 'Abandoning',

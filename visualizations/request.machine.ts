@@ -29,7 +29,10 @@ export const requestMachine = createMachine({
           target: 'Held',
           description: 'a barrier stands before it, or it is a barrier and others are before it',
         },
-        waited: { target: 'Waiting', description: 'there are no buffers for its data' },
+        waited: {
+          target: 'Waiting',
+          description: 'there are no buffers for its data, or its device has a rate limit',
+        },
         admitted: [
           {
             guard: 'bringsData',
@@ -62,7 +65,10 @@ export const requestMachine = createMachine({
     Held: {
       description: 'It waits for its turn: order with a barrier',
       on: {
-        waited: { target: 'Waiting', description: 'its turn has come, but there are no buffers' },
+        waited: {
+          target: 'Waiting',
+          description: 'its turn has come, but not its buffers or the rate limit’s word',
+        },
         admitted: [
           {
             guard: 'bringsData',
@@ -96,7 +102,7 @@ export const requestMachine = createMachine({
       },
     },
     Waiting: {
-      description: 'It waits for buffers',
+      description: 'It waits for buffers, or for its device’s rate limit',
       on: {
         admitted: [
           {

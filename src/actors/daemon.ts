@@ -15,7 +15,7 @@ import type { DeviceSettings } from '../machines/device/types.js'
 import type { SupervisorInput } from '../machines/supervisor.machine.js'
 import type {
   AttachOutcome, AttachSpec, DaemonApi, DetachOutcome, DetachSpec, DeviceListing, DeviceStatistics, DiscSpec,
-  HeldMappings, PendingDevice, ResizeOutcome, ResizeSpec, StopMode, StopOutcome,
+  HeldMappings, LimitSpec, PendingDevice, ResizeOutcome, ResizeSpec, StopMode, StopOutcome,
 } from '../ports/daemon-api.js'
 import type { RingLook } from '../ports/host.js'
 import { XbbdError } from '../protocol/errors.js'
@@ -23,7 +23,7 @@ import { backendPath, backendRoot, deviceOfPath } from '../protocol/keys.js'
 import type { DeviceWorld } from './device-shell.js'
 import { SupervisedDevice } from './supervisor.js'
 import {
-  askToClose, changeDisc, makeDevice, placeOf, removeDevice, removeFrontend, type DevicePlace,
+  askToClose, changeDisc, limitDevice, makeDevice, placeOf, removeDevice, removeFrontend, type DevicePlace,
 } from './xenbus/toolstack.js'
 import { rereading, watch$ } from './xenbus/watching.js'
 
@@ -182,6 +182,18 @@ export class Daemon implements DaemonApi {
     }
     await device.idle()
     return { sectorCountBefore, device: device.listing() }
+  }
+
+  async limit({ domid, vdev, anew = false, ...limit }: LimitSpec): Promise<DeviceListing> {
+    const { world, backendDomid, type } = this.#options
+    const place = placeOf(backendDomid, type, { domid, vdev })
+    const device = this.#devices.get(this.#nameOf(place))
+    await limitDevice(world.store, place, limit, anew)
+    await device?.look()
+    const listing = device?.listing()
+    if (listing !== undefined) return listing
+    const sentence = `${vdev} of domain ${domid} is not served yet: see \`xbbd list\``
+    throw new XbbdError('XBBD_NO_DEVICE', sentence, { exitCode: 75 })
   }
 
   stop(mode: StopMode): Promise<StopOutcome> {

@@ -18,7 +18,7 @@ import type { Host } from '../ports/host.js'
 import type { OpenActorJournal } from '../ports/journal.js'
 import type { MediumOpener } from '../ports/medium.js'
 import {
-  LEVEL_BROKEN, LEVEL_MEDIUM_FULL, LEVEL_MEDIUM_GONE, LEVEL_SHORTAGE, type QueueEvent, type QueuePool,
+  LEVEL_BROKEN, LEVEL_MEDIUM_FULL, LEVEL_MEDIUM_GONE, type QueueEvent, type QueuePool,
 } from '../ports/queues.js'
 import type { XenStore } from '../ports/xenstore.js'
 import { sentenceOf } from '../protocol/errors.js'
@@ -27,6 +27,7 @@ import type { XenbusState, XenbusStateResult } from '../protocol/xenbus-state.js
 import { ChartActor } from './chart-actor.js'
 import { Connections } from './connection-actor.js'
 import { legaciesOf } from './device-legacies.js'
+import { WANTS, wantOf } from './device-wants.js'
 import { Holdings } from './holdings.js'
 import { askHypervisor } from './hypervisor-effects.js'
 import { MediumActor } from './medium-actor.js'
@@ -58,12 +59,6 @@ export interface DeviceShellOptions {
   readonly ended: (how: Extract<DeviceEffect, { type: 'reportEnded' }>['how']) => void
   readonly crashed: (sentence: string) => void
   readonly moved: () => void
-}
-
-/** What a queue is in want of, as its device hears it. */
-function wantOf(levels: number): 'queue.ranFull' | 'queue.ranShort' | 'queue.recovered' {
-  if (levels & LEVEL_MEDIUM_FULL) return 'queue.ranFull'
-  return levels & LEVEL_SHORTAGE ? 'queue.ranShort' : 'queue.recovered'
 }
 
 export class DeviceShell {
@@ -127,11 +122,12 @@ export class DeviceShell {
   async touched(): Promise<void> {
     await this.#xenstore.run(async () => {
       if (this.#over) return
-      const { wish, online, params } = await this.#directory.wish()
+      const { wish, online, params, limit } = await this.#directory.wish()
       if (wish === 'vanished') this.tell({ type: 'xenstore.directoryVanished' })
       else if (wish === 'close') this.tell({ type: 'xenstore.closeRequested', online })
       else if (wish === 'online') this.tell({ type: 'xenstore.onlineChanged', online })
       if (params !== undefined && wish !== 'vanished') this.tell({ type: 'xenstore.targetChanged', params })
+      if (limit !== undefined && wish !== 'vanished') this.tell({ type: 'xenstore.limitChanged', nodes: limit })
       if (wish !== 'none') return
       if (this.#chart.state === 'Initialising.incomplete') this.tell({ type: 'xenstore.nodesTouched' })
     })
@@ -268,6 +264,7 @@ export class DeviceShell {
       case 'drainQueue':
       case 'abandonQueue':
       case 'retryQueue':
+      case 'limitQueue':
       case 'detachQueue':
       case 'yieldQueue':
       case 'renewQueueMedium':
@@ -318,9 +315,10 @@ export class DeviceShell {
     const { queues } = this.#holdings
     switch (effect.type) {
       case 'attachQueue': {
-        const { type: _type, others = [], ...attachment } = effect
+        const { type: _type, others = [], limit, ...attachment } = effect
         const { grants, medium } = attachment
         this.#levels = 0
+        queues.limit(limit)
         const attachments = [attachment, ...others.map((other) => ({ ...other, grants, medium }))]
         this.#holdings.attachQueues(attachments)
         return this.#connections.begin(attachments, medium)
@@ -333,6 +331,8 @@ export class DeviceShell {
         return queues.yield()
       case 'retryQueue':
         return queues.retry()
+      case 'limitQueue':
+        return queues.limit(effect.limit)
       case 'detachQueue':
         return queues.detach()
       case 'renewQueueMedium':
@@ -391,7 +391,7 @@ export class DeviceShell {
     const changed = levels ^ this.#levels
     this.#levels = levels
     const rose = levels & changed
-    if (changed & (LEVEL_SHORTAGE | LEVEL_MEDIUM_FULL)) this.tell({ type: wantOf(levels) })
+    if (changed & WANTS) this.tell({ type: wantOf(levels) })
     if (rose & LEVEL_MEDIUM_FULL) this.#fullSinceMs = this.#options.world.clock.wallMs()
     if (rose & LEVEL_BROKEN) this.tell({ type: 'queue.ringBroke' })
     if (rose & LEVEL_MEDIUM_GONE) this.#medium.tell({ type: 'medium.lost', sentence: 'the medium is gone (ENXIO)' })

@@ -14,7 +14,7 @@ export interface NamedCounters {
 }
 
 const MAXIMA = new Set<string>(['inFlightMax', 'oldestWaitNs'])
-const LEVELS = new Set<string>(['inFlight', 'spaceWanted'])
+const LEVELS = new Set<string>(['inFlight', 'spaceWanted', 'tokensWanted'])
 
 const part = (raw: Float64Array, at: number, length: number): number[] => [...raw.subarray(at, at + length)]
 

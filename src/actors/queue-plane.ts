@@ -4,14 +4,16 @@
  * journal; nothing in it allocates, and everything it does outside comes after the batch is sealed, but for the grant
  * copies, which move bytes only between a guest's own pages and our buffers and whose outcome the batch still needs.
  *
- *   completions · commands ► apply ► take ring entries (and descriptors) ► apply ► admit ► grant copy ► apply ► settle
+ *   completions · commands ► apply ► take ring entries (and descriptors) ► apply ► rate limit ► admit ► grant copy
+ *   ► apply ► settle
  *   ══ seal ══ ► answer, notify ► submit ► give back and borrow chunks
  *
  * What must never happen: an answer or an I/O whose batch is not sealed; a ring entry read twice; a loop without bound.
  */
 import type { QueueCore } from '../core/queue-core.js'
 import {
-  COMMAND_RING_BROKEN, RECORD_COMMAND, RECORD_COMPLETED, RECORD_COPIED, RECORD_INTAKE, RECORD_LENT, RECORD_RECALLED,
+  COMMAND_LIMIT_KIBIBYTES, COMMAND_LIMIT_OPERATIONS, COMMAND_RING_BROKEN, RECORD_COMMAND, RECORD_COMPLETED,
+  RECORD_COPIED, RECORD_INTAKE, RECORD_LENT, RECORD_RECALLED,
 } from '../core/records.js'
 import { COUNTER } from '../core/statistics.js'
 import { QueueState } from '../machines/generated/queue.js'
@@ -19,11 +21,13 @@ import type { AbiLayout } from '../protocol/abi.js'
 import { canonicalise } from '../protocol/entry.js'
 import { RECORD_INDIRECT, recordWordsMax } from '../protocol/record.js'
 import { segmentsBeyond } from '../protocol/validate.js'
-import { ANSWER_WORDS, COPY_WORDS, RESULT_WORDS } from '../ports/data-path.js'
+import { COPY_WORDS, RESULT_WORDS } from '../ports/data-path.js'
 import type { BackRing, EventPort, GrantCopier, MediumPort } from '../ports/data-path.js'
-import type { QueuePlant } from '../ports/queues.js'
+import type { QueuePlant, SharedRateLimit } from '../ports/queues.js'
 import { BlockRequests } from './block-requests.js'
 import type { DescriptorReader } from './descriptor-reader.js'
+import { RateGate } from './rate-gate.js'
+import { misbehave } from './queue-plant.js'
 
 /** Where a round writes its records: the journal's writer, or scratch memory where a measurement wants no journal. */
 export interface BatchSink {
@@ -70,6 +74,8 @@ export class QueuePlane {
   private readonly commands: { code: number; argument: number }[] = []
   private readonly lent: number[] = []
   private recall = 0
+  private rate: RateGate | undefined
+  private hurried = false
   /** About to sleep: who leaves is let go first. */
   private tidying = false
   private readonly room: number
@@ -85,7 +91,7 @@ export class QueuePlane {
     this.medium = parts.medium
     const { slots, batch, disk } = parts.core.settings
     const taken = recordWordsMax(segmentsBeyond(disk)) * batch
-    const inputs = 2 * COMMANDS_MAX + (2 + LENT_MAX) + 2 + 4 * RESULTS_MAX + 2 + taken
+    const inputs = 2 * COMMANDS_MAX + (2 + LENT_MAX) + 2 + 4 * RESULTS_MAX + 2 + taken + 2
     this.blocks = disk.maxBlockSegments ? new BlockRequests(this.core, parts.ring, parts.layout) : undefined
     this.room = inputs + 2 + 2 * slots + parts.core.effectWordsMax()
   }
@@ -103,6 +109,25 @@ export class QueuePlane {
   /** The Worker wants so many chunks back. */
   recallChunks(count: number): void {
     this.recall = count
+  }
+
+  /** The device's rate limit from now on; none when it is undefined. */
+  limit(shared: SharedRateLimit | undefined): void {
+    this.rate = shared && new RateGate(shared)
+    if (this.hurried) this.rate?.hurry()
+    this.command(COMMAND_LIMIT_OPERATIONS, shared?.limit.iops ?? 0)
+    this.command(COMMAND_LIMIT_KIBIBYTES, Math.ceil((shared?.limit.bps ?? 0) / 1024))
+  }
+
+  /** The device closes: what is taken from now on does not wait for the rate limit. */
+  hurry(): void {
+    this.hurried = true
+    this.rate?.hurry()
+  }
+
+  /** When the rate limit lets somebody go who waits for it; undefined while nobody does. */
+  get rateWakeNs(): number | undefined {
+    return this.rate?.wakeNs
   }
 
   /** Opens the journal before there is anything to write: its checkpoint counts from now on. */
@@ -128,6 +153,7 @@ export class QueuePlane {
     core.beginBatch(now)
     const done = this.collect(reaped)
     const taken = this.take()
+    const allowed = this.rate === undefined ? 0 : this.rate.round(core, sink, now)
     core.endInputs()
     if (core.effects.copyCount > 0) this.copy()
     sink.at = core.settle(sink.words, sink.at)
@@ -137,7 +163,7 @@ export class QueuePlane {
     if (this.successor) this.succeed()
     if (submits > 0 && !this.successor) this.submit(submits)
     this.tradeChunks()
-    return done + taken + core.effects.answerCount + (submits - core.effects.submitCount)
+    return done + taken + allowed + core.effects.answerCount + (submits - core.effects.submitCount)
   }
 
   /** Before sleeping: asks ring and medium for a wake-up. @returns whether there is work after all. */
@@ -188,6 +214,7 @@ export class QueuePlane {
     const { core } = this
     if (this.tidying || core.pressing || core.effects.submitCount > 0 || this.commands.length > 0) return false
     if (this.lent.length > 0 || this.recall > 0) return false
+    if (this.rate?.isDue(this.parts.nowNs())) return false
     return core.queueState !== QueueState.Running || this.parts.ring.peek(core.reqCons) === 0
   }
 
@@ -329,7 +356,7 @@ export class QueuePlane {
   private answer(): void {
     const { core, parts } = this
     const { answers, answerCount } = core.effects
-    if (parts.plant) this.plantFault(answers, answerCount)
+    if (parts.plant) this.plantFault(parts.plant.kind, parts.plant.after, answerCount)
     if (answerCount === 0) return
     const { answeredEntries } = core
     const before = (core.rspProd - answeredEntries) | 0
@@ -363,25 +390,9 @@ export class QueuePlane {
   }
 
   /** Faults for tests and `xbbd demo --break`: the plane misbehaves once, and everyone must notice. */
-  private plantFault(answers: Int32Array, answerCount: number): void {
-    const { plant, sink } = this.parts
-    if (!plant || this.core.statistics[COUNTER.taken] < plant.after || this.planted) return
-    if (plant.kind === 'throw') throw new Error('a planted fault: the queue throws')
-    if (plant.kind === 'die') {
-      this.planted = true
-      queueMicrotask(() => {
-        throw new Error('a planted fault: the Worker dies')
-      })
-    } else if (plant.kind === 'hang') {
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
-    } else if (plant.kind === 'journal') {
-      // The last word of the batch just sealed is its CRC; two words before is the time stamp.
-      sink.words[sink.at - 8] ^= 1
-      this.planted = true
-    } else if (answerCount > 0) {
-      answers[ANSWER_WORDS - 1] = -1
-      this.planted = true
-    }
+  private plantFault(kind: QueuePlant, after: number, answerCount: number): void {
+    if (this.planted || this.core.statistics[COUNTER.taken] < after) return
+    this.planted = misbehave(kind, this.parts.sink, this.core.effects.answers, answerCount)
   }
 
   private planted = false

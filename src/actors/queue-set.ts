@@ -12,7 +12,9 @@
  * What must never happen: a word to the chart while a queue of the connection that it speaks of still holds something.
  */
 import type { MediumPlan } from '../ports/medium.js'
-import type { OnEnospc, QueueAttachment, QueueEvent, QueueName, QueuePool } from '../ports/queues.js'
+import type { OnEnospc, QueueAttachment, QueueEvent, QueueName, QueuePool, SharedRateLimit } from '../ports/queues.js'
+import { isLimited, sameRateLimit, type RateLimit } from '../protocol/rate-limit.js'
+import { shareRateLimit } from './rate-bucket.js'
 
 type Phase = 'attaching' | 'attached' | 'drained' | 'gone'
 
@@ -33,6 +35,7 @@ export class QueueSet {
   private members: Member[] = []
   /** Why all have to go. */
   private failure: Extract<QueueEvent, { kind: 'refused' | 'crashed' }> | undefined
+  private shared: SharedRateLimit | undefined
   private restAsked = false
   private yielding = false
   private yieldedAtNs = 0
@@ -60,7 +63,18 @@ export class QueueSet {
     this.members = attachments.map(({ settings: { name } }) => ({
       name, phase: 'attaching', levels: 0, abandoned: 0, renewal: 0, resting: false, leaving: false,
     }))
-    for (const attachment of attachments) this.pool.attach(attachment)
+    const limit = this.shared && { limit: this.shared }
+    for (const attachment of attachments) this.pool.attach({ ...attachment, ...limit })
+  }
+
+  /**
+   * The rate limit of the device, for its queues together, now and whenever it is attached again; the same again is no
+   * new limit, and what was used of it stays used.
+   */
+  limit(limit: RateLimit): void {
+    if (sameRateLimit(limit, this.shared?.limit ?? {})) return
+    this.shared = isLimited(limit) ? shareRateLimit(limit) : undefined
+    for (const name of this.living) this.pool.limit(name, this.shared)
   }
 
   drain(onEnospc: OnEnospc): void {

@@ -22,6 +22,7 @@ import type { QueueEvent, QueueName } from '../ports/queues.js'
 import { LEVEL_BUSY, LEVEL_MEDIUM_FULL } from '../ports/queues.js'
 import { assert, sentenceOf } from '../protocol/errors.js'
 import { u64High, u64Low } from '../protocol/u64.js'
+import { QueueTimers } from './queue-timers.js'
 import { SpinGovernor } from './spin-governor.js'
 import { openPlane, reserveFor } from './open-plane.js'
 import type { OpenPlane, PlaneWorld } from './open-plane.js'
@@ -45,9 +46,8 @@ const SLICE_NS = 500_000
 /** Looks at quiet queues between two looks at the clock. */
 const LOOKS = 32
 
-/** A full medium is tried again after a pause that doubles from the first of these to the second, milliseconds. */
-const RETRY_FIRST_MS = 250
-const RETRY_MAX_MS = 5000
+/** States in which what stands in the ring is taken, sooner or later. */
+const TAKING: ReadonlySet<number> = new Set([QueueState.Running, QueueState.Shortage, QueueState.Throttled])
 
 interface Queue extends OpenPlane {
   readonly name: QueueName
@@ -62,8 +62,7 @@ interface Queue extends OpenPlane {
   resuming: boolean
   /** When it stopped taking, nanoseconds: another process goes on, and only its I/O is awaited. */
   yieldedNs: number | undefined
-  /** Cancels the next try of a medium that is full. */
-  cancelRetry: (() => void) | undefined
+  readonly timers: QueueTimers
   /** Its first batch is done: it stands where its attach, or the journal that it goes on from, put it. */
   begun: boolean
   /** It closes, and is drained when everything that stood in the ring then has been taken. */
@@ -129,6 +128,9 @@ export class QueueWorker {
       case 'connection':
         this.queues.get(message.name)?.orderConnection(message.order)
         break
+      case 'limit':
+        this.queues.get(message.name)?.plane.limit(message.limit)
+        break
       case 'mediumOpened':
         this.mediumOpened(message.name, message.plan, message.renewal)
         break
@@ -155,11 +157,14 @@ export class QueueWorker {
       const { plane, ring, takeover } = opened
       const owed = takeover && plane.core.reqCons
       const idle = {
-        drainedTold: false, levelsTold: 0, crash: undefined, cancelRetry: undefined, begun: false, closing: false,
+        drainedTold: false, levelsTold: 0, crash: undefined, begun: false, closing: false,
         takeTo: undefined, yieldedNs: undefined, resuming: takeover !== undefined,
       }
-      this.queues.set(name, { ...opened, name, medium: attachment.medium, owed, ...idle })
+      const timers = this.timersOf(name)
+      this.queues.set(name, { ...opened, name, medium: attachment.medium, owed, timers, ...idle })
       plane.lend(chunks)
+      // Before the first request: what is gone on with may be under a limit that is no more, or under none yet.
+      if (attachment.limit || plane.core.gate.limited) plane.limit(attachment.limit)
       if (takeover) plane.command(COMMAND_RECOVERED, takeover.published)
       else plane.command(COMMAND_ATTACH, ring.published())
       this.tell({ kind: 'attached', name })
@@ -167,6 +172,15 @@ export class QueueWorker {
       this.lender.detach(name)
       this.tell({ kind: 'refused', name, sentence: sentenceOf(error) })
     }
+  }
+
+  private timersOf(name: QueueName): QueueTimers {
+    const look = () => {
+      const queue = this.queues.get(name)
+      if (queue && queue.crash === undefined) this.tellEdges(queue, this.world.nowNs())
+    }
+    const retry = () => this.command(name, COMMAND_RETRY)
+    return new QueueTimers({ after: this.world.after, wake: () => this.wake(), look, retry })
   }
 
   /** When the arena cannot give what was asked for, whoever holds more than today's quota is asked to return it. */
@@ -188,6 +202,7 @@ export class QueueWorker {
     const queue = this.queues.get(name)
     if (queue === undefined || queue.crash !== undefined) return
     queue.closing = true
+    queue.plane.hurry()
     this.drainWhenTaken(queue)
   }
 
@@ -203,8 +218,8 @@ export class QueueWorker {
       const waiting = queue.ring.peek(core.reqCons)
       queue.takeTo = (core.reqCons + (waiting > queue.ring.size ? 0 : waiting)) | 0
     }
-    const takes = core.queueState === QueueState.Running || core.queueState === QueueState.Shortage
-    if (takes && (core.levels & LEVEL_MEDIUM_FULL) === 0 && ((core.reqCons - queue.takeTo) | 0) < 0) return false
+    const mayTake = TAKING.has(core.queueState) && (core.levels & LEVEL_MEDIUM_FULL) === 0
+    if (mayTake && ((core.reqCons - queue.takeTo) | 0) < 0) return false
     queue.closing = false
     queue.plane.command(COMMAND_DRAIN, DRAIN_WITHOUT_SPACE)
     return true
@@ -240,7 +255,7 @@ export class QueueWorker {
   }
 
   private letGo(queue: Queue): void {
-    queue.cancelRetry?.()
+    queue.timers.end()
     this.queues.delete(queue.name)
     this.lender.detach(queue.name)
     queue.close()
@@ -298,6 +313,8 @@ export class QueueWorker {
       const worked = queue.plane.round()
       queue.begun = true
       this.tellEdges(queue)
+      const wakeNs = queue.plane.rateWakeNs
+      if (wakeNs !== undefined && !queue.timers.willWake) queue.timers.wakeAt(wakeNs, this.world.nowNs())
       if (worked > 0) this.workedNs = queue.plane.core.nowNs
       return queue.closing && this.drainWhenTaken(queue) ? worked + 1 : worked
     } catch (error) {
@@ -306,11 +323,11 @@ export class QueueWorker {
     }
   }
 
-  private tellEdges(queue: Queue): void {
+  private tellEdges(queue: Queue, nowNs = queue.plane.core.nowNs): void {
     const { core } = queue.plane
-    const levels = core.levels & ~LEVEL_BUSY
+    const levels = queue.timers.steady(core.levels, nowNs) & ~LEVEL_BUSY
     if (levels !== queue.levelsTold) {
-      if ((levels ^ queue.levelsTold) & LEVEL_MEDIUM_FULL) this.fullChanged(queue, (levels & LEVEL_MEDIUM_FULL) !== 0)
+      if ((levels ^ queue.levelsTold) & LEVEL_MEDIUM_FULL) queue.timers.mediumFull((levels & LEVEL_MEDIUM_FULL) !== 0)
       queue.levelsTold = levels
       this.world.post({ kind: 'levels', name: queue.name, levels })
     }
@@ -332,30 +349,15 @@ export class QueueWorker {
   /** Everything that was answered is published; what was not stands in the journal, for whoever goes on from it. */
   private yieldOn(queue: Queue): void {
     queue.yieldedNs ??= queue.plane.core.nowNs
-    queue.cancelRetry?.()
+    queue.timers.stopRetrying()
     if (queue.plane.inFlightIo > 0) return
     this.letGo(queue)
     this.tell({ kind: 'yielded', name: queue.name, atNs: queue.yieldedNs })
   }
 
-  /** While requests wait for space they are tried again and again, ever more slowly; each try is an input. */
-  private fullChanged(queue: Queue, full: boolean): void {
-    queue.cancelRetry?.()
-    queue.cancelRetry = undefined
-    if (full) this.retryAfter(queue, RETRY_FIRST_MS)
-  }
-
-  private retryAfter(queue: Queue, pauseMs: number): void {
-    queue.cancelRetry = this.world.after(pauseMs, () => {
-      queue.plane.command(COMMAND_RETRY)
-      this.retryAfter(queue, Math.min(2 * pauseMs, RETRY_MAX_MS))
-      this.wake()
-    })
-  }
-
   private crashed(queue: Queue, error: unknown): void {
     queue.crash = sentenceOf(error)
-    queue.cancelRetry?.()
+    queue.timers.stopRetrying()
     queue.plane.giveUp()
     this.awaitIo(queue)
   }

@@ -9,7 +9,9 @@ import { targetOf } from '../machines/device/nodes.js'
 import type { DeviceInput } from '../machines/device/types.js'
 import { supervisorMachine, type SupervisorEffect, type SupervisorInput } from '../machines/supervisor.machine.js'
 import type { DeviceListing, DeviceStatistics, PendingDevice, StopMode } from '../ports/daemon-api.js'
-import { LEVEL_BROKEN, LEVEL_BUSY, LEVEL_MEDIUM_FULL, LEVEL_MEDIUM_GONE, LEVEL_SHORTAGE } from '../ports/queues.js'
+import {
+  LEVEL_BROKEN, LEVEL_BUSY, LEVEL_MEDIUM_FULL, LEVEL_MEDIUM_GONE, LEVEL_SHORTAGE, LEVEL_THROTTLED,
+} from '../ports/queues.js'
 import { sentenceOf } from '../protocol/errors.js'
 import { vdevName } from '../protocol/vdev.js'
 import { ChartActor } from './chart-actor.js'
@@ -69,6 +71,11 @@ export class SupervisedDevice {
   /** Its node, or something below it, changed: it looks, once for any number of touches while it looks. */
   touch(): void {
     this.#touch$.next()
+  }
+
+  /** Looks at once; resolves when what was found is in force. */
+  async look(): Promise<void> {
+    await this.#look()
   }
 
   async #look(): Promise<void> {
@@ -198,6 +205,7 @@ export class SupervisedDevice {
       mode: context?.nodes?.readOnly === false ? 'w' : 'r',
       sectorCount: context?.medium?.geometry.sectorCount,
       sectorSize: context?.medium?.geometry.sectorSize,
+      limit: context?.limit ?? {},
       connection: this.#connection(),
       error: context?.error ?? this.#sentence ?? supervision.sentence ?? undefined,
       notes: [...(wait === undefined ? [] : [wait]), ...(context?.notes ?? [])],
@@ -216,6 +224,7 @@ export class SupervisedDevice {
       return {
         name, busy: has(LEVEL_BUSY), shortage: has(LEVEL_SHORTAGE), broken: has(LEVEL_BROKEN),
         mediumGone: has(LEVEL_MEDIUM_GONE), mediumFull: has(LEVEL_MEDIUM_FULL),
+        throttled: has(LEVEL_THROTTLED),
       }
     })
     return { abi: connection.abi, ringPages: connection.pages, ringEntries: connection.entries, queues }

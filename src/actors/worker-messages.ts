@@ -5,7 +5,7 @@
  */
 import type { ConnectionOrder } from '../ports/data-path.js'
 import type { MediumPlan } from '../ports/medium.js'
-import type { OnEnospc, QueueAttachment, QueueEvent, QueueName } from '../ports/queues.js'
+import type { OnEnospc, QueueAttachment, QueueEvent, QueueName, SharedRateLimit } from '../ports/queues.js'
 
 export interface AttachMessage {
   readonly kind: 'attach'
@@ -22,6 +22,7 @@ export type DownMessage =
   | AttachMessage
   | { readonly kind: 'drain'; readonly name: QueueName; readonly onEnospc: OnEnospc }
   | { readonly kind: 'abandon' | 'detach' | 'retry' | 'yield'; readonly name: QueueName }
+  | { readonly kind: 'limit'; readonly name: QueueName; readonly limit: SharedRateLimit | undefined }
   | { readonly kind: 'mediumOpened'; readonly name: QueueName; readonly plan: MediumPlan; readonly renewal: number }
   | { readonly kind: 'connection'; readonly name: QueueName; readonly order: ConnectionOrder }
   | { readonly kind: 'ping' }

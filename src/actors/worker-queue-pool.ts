@@ -13,7 +13,7 @@ import type { SegmentTable } from '../journal/segment-table.js'
 import type { ConnectionOrder } from '../ports/data-path.js'
 import type { MediumPlan } from '../ports/medium.js'
 import type {
-  OnEnospc, QueueAttachment, QueueEvent, QueueLegacy, QueueName, QueuePool,
+  OnEnospc, QueueAttachment, QueueEvent, QueueLegacy, QueueName, QueuePool, SharedRateLimit,
 } from '../ports/queues.js'
 import { assert } from '../protocol/errors.js'
 import type { Legacies, LegacySegment } from './legacies.js'
@@ -136,6 +136,10 @@ export class WorkerQueuePool implements QueuePool {
 
   orderConnection(name: QueueName, order: ConnectionOrder): void {
     this.post(name, { kind: 'connection', name, order })
+  }
+
+  limit(name: QueueName, limit: SharedRateLimit | undefined): void {
+    this.post(name, { kind: 'limit', name, limit })
   }
 
   statistics(name: QueueName): Float64Array | undefined {

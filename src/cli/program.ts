@@ -16,6 +16,7 @@ import { addConfig } from './commands/config.js'
 import { addDemo } from './commands/demo.js'
 import { addDetach } from './commands/detach.js'
 import { addEject, addInsert } from './commands/disc.js'
+import { addLimit } from './commands/limit.js'
 import { addResize } from './commands/resize.js'
 import { addDoctor } from './commands/doctor.js'
 import { addExplain } from './commands/explain.js'
@@ -49,8 +50,8 @@ export function buildProgram(context: CommandContext): Command {
     })
   addRun(program, context)
   const commands = [
-    addDemo, addHost, addStop, addUpgrade, addAttach, addDetach, addInsert, addEject, addResize, addList, addTop,
-    addDoctor, addJournal, addReplay, addRedrive, addExplain, addView, addChart, addConfig, addCompletion,
+    addDemo, addHost, addStop, addUpgrade, addAttach, addDetach, addInsert, addEject, addResize, addLimit, addList,
+    addTop, addDoctor, addJournal, addReplay, addRedrive, addExplain, addView, addChart, addConfig, addCompletion,
   ]
   for (const add of commands) add(program, context)
   inheritSettings(program)

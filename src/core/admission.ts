@@ -1,10 +1,12 @@
 /**
  * @packageDocumentation
  * Who may go to the disk, and when. Requests that may not yet stand in one line, first come first served: some for
- * order (a barrier before them, or they are the barrier: Held), some for want of buffers (Waiting).
+ * order (a barrier before them, or they are the barrier: Held), some for want of buffers, or because their device has a
+ * rate limit (Waiting).
  *
  *   a barrier goes when nothing taken before it is still at work; nothing taken after it goes before it has completed
  *   a request with data goes when an extent is free; nobody overtakes one that waits
+ *   under a rate limit everyone goes through the line, and only those at its head that the limit has let go (ALLOWED)
  *
  * Only the head of the line is ever looked at, so admission costs nothing per round, and whoever waits longest is next.
  */
@@ -17,7 +19,14 @@ import { KIND } from './request-columns.js'
 import { takePages } from './request-pages.js'
 import { SlotQueue } from './slot-queue.js'
 
+export const LIMITED_BY_OPERATIONS = 1
+export const LIMITED_BY_BYTES = 2
+
 export class AdmissionGate {
+  /** Under a rate limit: which kinds of it are set (bits LIMITED_BY_*), 0 = none. */
+  limited = 0
+  /** Under a rate limit: so many at the head of the line are within it. */
+  allowed = 0
   /** Requests admitted whose I/O has not ended. */
   active = 0
   /** The slot of the barrier at work, or -1. */
@@ -38,7 +47,35 @@ export class AdmissionGate {
 
   /** Whether the head of the line is there for want of buffers. */
   get starved(): boolean {
-    return this.line.length > 0 && this.core.state[this.line.first()] === RequestState.Waiting
+    return this.headWaits && this.mayGo
+  }
+
+  /** Whether the head of the line is there because the rate limit has not let it go. */
+  get throttled(): boolean {
+    return this.headWaits && !this.mayGo
+  }
+
+  /** Requests in the line that the rate limit has not let go; 0 without one. */
+  get tokensWanted(): number {
+    return this.limited === 0 ? 0 : this.line.length - this.allowed
+  }
+
+  /** Bytes that count for the rate limit, of the `index`-th of those; a discard moves none. */
+  bytesWanted(index: number): number {
+    const slot = this.line.at(this.allowed + index)
+    return this.core.kind[slot] === KIND.discard ? 0 : this.core.bytes[slot]
+  }
+
+  /** One kind of rate limit is set, or is no more. */
+  limit(kind: number, isSet: boolean): void {
+    this.limited = isSet ? this.limited | kind : this.limited & ~kind
+    if (this.limited === 0) this.allowed = 0
+  }
+
+  /** So many more of the line are within the rate limit. */
+  allow(count: number): void {
+    assert(count <= this.tokensWanted, 'more requests were let go than wait')
+    this.allowed += count
   }
 
   /** The oldest request in the line, or -1. */
@@ -51,7 +88,7 @@ export class AdmissionGate {
     if (this.isHopeless(slot)) this.refuse(slot)
     else if (this.line.length > 0) this.queue(slot, this.ordered || this.isBarrier(slot))
     else if (this.mustHold(slot)) this.queue(slot, true)
-    else if (!this.findBuffers(slot)) this.queue(slot, false)
+    else if (this.limited !== 0 || !this.findBuffers(slot)) this.queue(slot, false)
     else this.start(slot)
   }
 
@@ -62,11 +99,12 @@ export class AdmissionGate {
       const slot = line.first()
       if (this.mustHold(slot)) return
       const hopeless = this.isHopeless(slot)
-      if (!hopeless && !this.findBuffers(slot)) {
+      if (!hopeless && !(this.mayGo && this.findBuffers(slot))) {
         if (core.state[slot] === RequestState.Held) core.fire(slot, RequestEvent.waited)
         return
       }
       line.shift()
+      if (this.allowed > 0) this.allowed--
       if (this.isBarrier(slot)) this.barriersWaiting--
       if (hopeless) this.refuse(slot)
       else this.start(slot)
@@ -85,6 +123,7 @@ export class AdmissionGate {
   clear(): void {
     this.line.clear()
     this.barriersWaiting = 0
+    this.allowed = 0
   }
 
   /** Nobody is at work and nobody waits: whoever is there will arrive again. */
@@ -108,6 +147,14 @@ export class AdmissionGate {
     }
     this.active++
     if (this.isBarrier(slot)) this.barrier = slot
+  }
+
+  private get headWaits(): boolean {
+    return this.line.length > 0 && this.core.state[this.line.first()] === RequestState.Waiting
+  }
+
+  private get mayGo(): boolean {
+    return this.limited === 0 || this.allowed > 0
   }
 
   private get ordered(): boolean {

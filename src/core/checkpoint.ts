@@ -4,10 +4,10 @@
  * boundary; restoring it and folding on gives what folding from the beginning gives (a test compares the two).
  *
  *   0 kind · 1 words in all · 2 queue state · 3 digest · 4 queue digest · 5 req_cons · 6 rsp_prod · 7 req_prod seen ·
- *   8 levels · 9 flags (1 sync lost, 2 waits for space) · 10 short of · 11 chunks · 12 free slots · 13 leaving ·
- *   14 line · 15 requests ·
- *   16 sectors of the medium (double, 2) · 18 digest of effects · 19 bytes of a sector (0 = as in
- *   the settings) · 20 short since (double, 2);
+ *   8 levels · 9 flags (1 sync lost, 2 waits for space, 4 and 8 rate limits) and, from bit 16, how many of the line are
+ *   let go by those · 10 short of · 11 chunks · 12 free slots · 13 leaving · 14 line · 15 requests ·
+ *   16 sectors of the medium (double, 2) · 18 digest of effects · 19 bytes of a sector (0 = as in the settings) ·
+ *   20 short since (double, 2);
  *   then chunks, free slots (in order, slot|generation), leaving (in order), line (in order), one word each, made even;
  *   then per request: slot|state|kind · op|parts|outstanding|failed · active|verdict|segments|pages ·
  *   generation|entries beyond one|secure discard ·
@@ -60,8 +60,8 @@ export function writeCheckpoint(core: QueueCore, words: Int32Array, at: number):
   for (let slot = 0; slot < core.slots; slot++) if (core.state[slot] !== RequestState.Free) requests.push(slot)
   const fixed = [
     RECORD_CHECKPOINT, 0, core.queueState, core.digest, core.life.digest, core.reqCons, core.rspProd, core.reqProdSeen,
-    core.levels, (core.syncLost ? 1 : 0) | (core.waitsForSpace ? 2 : 0), core.shortOf, lists.chunks.length,
-    lists.free.length, lists.leaving.length, lists.line.length, requests.length,
+    core.levels, flagsOf(core), core.shortOf, lists.chunks.length, lists.free.length,
+    lists.leaving.length, lists.line.length, requests.length,
   ]
   words.set(fixed, at)
   putDouble(words, at + 16, core.disk.sectorCount)
@@ -79,6 +79,10 @@ export function writeCheckpoint(core: QueueCore, words: Int32Array, at: number):
   for (const slot of requests) at = writeRequest(core, slot, words, at)
   words[start + 1] = at - start
   return at
+}
+
+function flagsOf({ syncLost, waitsForSpace, gate }: QueueCore): number {
+  return (syncLost ? 1 : 0) | (waitsForSpace ? 2 : 0) | (gate.limited << 2) | (gate.allowed << 16)
 }
 
 function writeRequest(core: QueueCore, slot: number, words: Int32Array, at: number): number {
@@ -133,6 +137,7 @@ export function restoreCheckpoint(core: QueueCore, words: Int32Array, at: number
   assert(counts[0] >= 0 && counts[0] <= core.settings.arenaChunks, 'a checkpoint of a larger arena')
   const fits = [1, 2, 3, 4].every((index) => counts[index] >= 0 && counts[index] <= core.slots)
   assert(fits && counts[1] + counts[4] === core.slots, 'a checkpoint of another pool')
+  assert(words[at + 9] >>> 16 <= counts[3], 'a checkpoint in which more were let go than wait')
   assert(words[at + 2] >= 0 && words[at + 2] < queueStateNames.length, 'a queue in a state that is none')
   core.restoreScalars(words, at)
   core.shortSinceNs = getDouble(words, at + 20)

@@ -3,6 +3,7 @@
  * What COMMAND records make of a queue: the device's wishes, what the shell found out about ring and medium, and the
  * clock's word that what waits for space on a full medium may be tried again.
  */
+import { LIMITED_BY_BYTES, LIMITED_BY_OPERATIONS } from './admission.js'
 import { QueueEvent } from '../machines/generated/queue.js'
 import { RequestEvent, RequestState } from '../machines/generated/request.js'
 import { LEVEL_MEDIUM_GONE } from '../ports/queues.js'
@@ -10,9 +11,9 @@ import { assert } from '../protocol/errors.js'
 import { u64ToDouble } from '../protocol/u64.js'
 import type { QueueCore } from './queue-core.js'
 import {
-  COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED, COMMAND_MEDIUM_RESIZED,
-  COMMAND_MEDIUM_SECTOR_SIZE, COMMAND_MEDIUM_SIZE_HIGH, COMMAND_RECOVERED, COMMAND_RETRY, COMMAND_RING_BROKEN,
-  COMMAND_YIELD, DRAIN_WITHOUT_SPACE,
+  COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_LIMIT_KIBIBYTES, COMMAND_LIMIT_OPERATIONS,
+  COMMAND_MEDIUM_OPENED, COMMAND_MEDIUM_RESIZED, COMMAND_MEDIUM_SECTOR_SIZE, COMMAND_MEDIUM_SIZE_HIGH,
+  COMMAND_RECOVERED, COMMAND_RETRY, COMMAND_RING_BROKEN, COMMAND_YIELD, DRAIN_WITHOUT_SPACE,
 } from './records.js'
 import { redoAll } from './recovery.js'
 
@@ -50,6 +51,10 @@ export function obey(core: QueueCore, code: number, argument: number): void {
       return sizeChanged(core, argument)
     case COMMAND_MEDIUM_RESIZED:
       return sizeChanged(core, argument)
+    case COMMAND_LIMIT_OPERATIONS:
+      return core.gate.limit(LIMITED_BY_OPERATIONS, argument !== 0)
+    case COMMAND_LIMIT_KIBIBYTES:
+      return core.gate.limit(LIMITED_BY_BYTES, argument !== 0)
     default:
       assert(false, `command ${code}`)
   }

@@ -19,7 +19,7 @@ import { QueueEvent, QueueState } from '../machines/generated/queue.js'
 import type { QueueHost } from '../machines/generated/queue.js'
 import { assert } from '../protocol/errors.js'
 import { ANSWER_WORDS } from '../ports/data-path.js'
-import { LEVEL_BROKEN, LEVEL_BUSY, LEVEL_MEDIUM_FULL, LEVEL_SHORTAGE } from '../ports/queues.js'
+import { LEVEL_BROKEN, LEVEL_BUSY, LEVEL_MEDIUM_FULL, LEVEL_SHORTAGE, LEVEL_THROTTLED } from '../ports/queues.js'
 import { recordWords as takenWords } from '../protocol/record.js'
 import type { DiskLimits } from '../protocol/validate.js'
 import { AdmissionGate } from './admission.js'
@@ -28,9 +28,8 @@ import { obey } from './commands.js'
 import { judgeResult } from './completion.js'
 import { takeUp } from './intake.js'
 import {
-  RECORD_COMMAND, RECORD_COMPLETED, RECORD_INDIRECT, RECORD_INTAKE, RECORD_LENT, RECORD_LONG, RECORD_RECALLED,
-  RECORD_TAKEN,
-  SHORT_OF_BUFFERS, SHORT_OF_NOTHING, SHORT_OF_SLOTS, SHORT_OF_SPACE, recordWords,
+  RECORD_ALLOWED, RECORD_COMMAND, RECORD_COMPLETED, RECORD_INDIRECT, RECORD_INTAKE, RECORD_LENT, RECORD_LONG,
+  RECORD_RECALLED, RECORD_TAKEN, SHORT_OF_NOTHING, SHORT_OF_TOKENS, recordWords,
 } from './records.js'
 import { slotOfToken, tokenOf } from './request-columns.js'
 import { putAnswer } from './recovery.js'
@@ -40,6 +39,7 @@ import { queueLife } from './queue-life.js'
 import { COUNTER, STATISTICS_LENGTH } from './statistics.js'
 import { getDouble } from './words.js'
 import { StepTrace } from './step-trace.js'
+import { beginWant, endWant, wantChanged, wantOf } from './want.js'
 import type { QueueStepper, RequestStepper, Steppers } from './steppers.js'
 
 export interface CoreSettings {
@@ -85,7 +85,7 @@ export class QueueCore extends RequestPool implements RequestHost {
   private readonly trace: StepTrace | undefined
   private readonly stepRequest: RequestStepper
   private readonly stepQueue: QueueStepper
-  /** What Shortage is for want of (SHORT_OF_*). */
+  /** What Shortage or Throttled is for want of (SHORT_OF_*). */
   shortOf: number = SHORT_OF_NOTHING
   shortSinceNs = 0
   /** Whether a write that finds the medium full waits; no more once a drain has asked for an end without space. */
@@ -189,6 +189,8 @@ export class QueueCore extends RequestPool implements RequestHost {
         return
       case RECORD_RECALLED:
         return this.giveBack(words[at + 1])
+      case RECORD_ALLOWED:
+        return this.gate.allow(head >>> 16)
       default:
         assert(false, `record of kind ${head & 0xff} among the inputs`)
     }
@@ -199,20 +201,13 @@ export class QueueCore extends RequestPool implements RequestHost {
     this.admit()
     const inFlight = this.slots - this.freeCount
     if (inFlight > this.statistics[COUNTER.inFlightMax]) this.statistics[COUNTER.inFlightMax] = inFlight
-    if (this.mayRunShort()) this.runShort(this.wanting())
+    if (this.mayRunShort()) this.runShort(wantOf(this))
   }
 
-  /** In Shortage already, only to or from the want of space: the others come and go with every answer. */
   private mayRunShort(): boolean {
     const { queueState } = this
     if (queueState === QueueState.Running) return true
-    return queueState === QueueState.Shortage && (this.spaceWanted > 0) !== (this.shortOf === SHORT_OF_SPACE)
-  }
-
-  private wanting(): number {
-    if (this.spaceWanted > 0) return SHORT_OF_SPACE
-    if (this.freeCount === 0 && this.reqProdSeen !== this.reqCons) return SHORT_OF_SLOTS
-    return this.gate.starved ? SHORT_OF_BUFFERS : SHORT_OF_NOTHING
+    return (queueState === QueueState.Shortage || queueState === QueueState.Throttled) && wantChanged(this)
   }
 
   /** The grant copy was done; `words[at]` is its COPIED record. */
@@ -252,6 +247,7 @@ export class QueueCore extends RequestPool implements RequestHost {
     statistics[COUNTER.batches]++
     statistics[COUNTER.inFlight] = this.slots - this.freeCount - this.leavingCount
     statistics[COUNTER.spaceWanted] = this.spaceWanted
+    statistics[COUNTER.tokensWanted] = this.gate.tokensWanted
     const busy = this.freeCount + this.leavingCount < this.slots
     this.levels = busy ? this.levels | LEVEL_BUSY : this.levels & ~LEVEL_BUSY
     this.levels = this.spaceWanted > 0 ? this.levels | LEVEL_MEDIUM_FULL : this.levels & ~LEVEL_MEDIUM_FULL
@@ -283,6 +279,8 @@ export class QueueCore extends RequestPool implements RequestHost {
     this.levels = words[at + 8]
     this.syncLost = (words[at + 9] & 1) !== 0
     this.waitsForSpace = (words[at + 9] & 2) !== 0
+    this.gate.limited = (words[at + 9] >>> 2) & 3
+    this.gate.allowed = words[at + 9] >>> 16
     this.shortOf = words[at + 10]
     const sectorSize = words[at + 19] || this.settings.disk.sectorSize
     this.disk = { ...this.disk, sectorCount: getDouble(words, at + 16), sectorSize }
@@ -299,8 +297,8 @@ export class QueueCore extends RequestPool implements RequestHost {
   }
 
   private isRelieved(): boolean {
-    if (this.queueState !== QueueState.Shortage) return false
-    return this.freeCount > 0 && !this.gate.starved && this.spaceWanted === 0
+    if (this.queueState !== QueueState.Shortage && this.queueState !== QueueState.Throttled) return false
+    return this.freeCount > 0 && this.spaceWanted === 0 && !this.gate.starved && !this.gate.throttled
   }
 
   private isEmptied(): boolean {
@@ -342,7 +340,7 @@ export class QueueCore extends RequestPool implements RequestHost {
   private runShort(reason: number): void {
     if (reason === SHORT_OF_NOTHING) return
     this.shortOf = reason
-    this.turn(QueueEvent.short)
+    this.turn(reason === SHORT_OF_TOKENS ? QueueEvent.throttled : QueueEvent.short)
   }
 
   private answer(slot: number, index: number): void {
@@ -373,15 +371,15 @@ export class QueueCore extends RequestPool implements RequestHost {
   }
 
   announceShortage(): void {
-    if (this.levels & LEVEL_SHORTAGE) this.statistics[COUNTER.shortageNs] += this.nowNs - this.shortSinceNs
-    this.levels |= LEVEL_SHORTAGE
-    this.statistics[COUNTER.shortages]++
-    this.shortSinceNs = this.nowNs
+    beginWant(this, LEVEL_SHORTAGE)
+  }
+
+  announceThrottle(): void {
+    beginWant(this, LEVEL_THROTTLED)
   }
 
   announceRelief(): void {
-    this.levels &= ~LEVEL_SHORTAGE
-    this.statistics[COUNTER.shortageNs] += this.nowNs - this.shortSinceNs
+    endWant(this)
     this.shortOf = SHORT_OF_NOTHING
   }
 

@@ -9,6 +9,7 @@ export interface QueueOrders {
   abandonAll(): void
   announceBroken(): void
   announceShortage(): void
+  announceThrottle(): void
   announceRelief(): void
 }
 
@@ -19,6 +20,7 @@ export function queueLife(orders: QueueOrders): QueueHost {
     abandonAll: () => orders.abandonAll(),
     announceBroken: () => orders.announceBroken(),
     announceShortage: () => orders.announceShortage(),
+    announceThrottle: () => orders.announceThrottle(),
     announceRelief: () => orders.announceRelief(),
     announceDrained: () => undefined,
   }

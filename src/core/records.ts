@@ -15,6 +15,7 @@
  *   INDIRECT    kind|op|nseg · slot|handle · id · sector · descriptors|pages · status · grefs of the pages · segments
  *               8 + pages, made even, + 2 per descriptor
  *   LONG        kind|op|nseg · slot|handle · id · sector · segments that follow · 0 · segments   8 + 2 per segment
+ *   ALLOWED     kind|count · bytes: so many more of the line are within the rate limit          2
  *   effects (the replay compares them with what it derives itself)
  *   ENTERED     kind|from|to|reason · count of such entries                                    2
  *   ANSWERED    kind|count · rsp_prod before · slot|status, two to a word pair                 2 + count, made even
@@ -33,6 +34,7 @@ export const RECORD_COPIED = 4
 export const RECORD_LENT = 5
 export const RECORD_RECALLED = 6
 export const RECORD_COMMAND = 7
+export const RECORD_ALLOWED = 10
 export const RECORD_ENTERED = 16
 export const RECORD_ANSWERED = 17
 export const RECORD_RETURNED = 18
@@ -52,6 +54,7 @@ export const RECORD_NAMES: { readonly [kind: number]: string } = {
   [RECORD_COMMAND]: 'command',
   [RECORD_INDIRECT]: 'indirect',
   [RECORD_LONG]: 'long',
+  [RECORD_ALLOWED]: 'allowed',
   [RECORD_ENTERED]: 'entered',
   [RECORD_ANSWERED]: 'answered',
   [RECORD_RETURNED]: 'returned',
@@ -82,6 +85,10 @@ export const COMMAND_YIELD = 10
 export const COMMAND_MEDIUM_RESIZED = 11
 /** Stands before MEDIUM_OPENED when that has other sectors than the medium before it: bytes of one. */
 export const COMMAND_MEDIUM_SECTOR_SIZE = 12
+/** The device's rate limit from now on: the argument is operations a second, 0 = none. */
+export const COMMAND_LIMIT_OPERATIONS = 13
+/** As above, KiB a second, rounded up; the exact figure is the shell's affair. */
+export const COMMAND_LIMIT_KIBIBYTES = 14
 
 /** Argument of DRAIN: what waits for space is answered with an error, now and from now on. */
 export const DRAIN_WITHOUT_SPACE = 1
@@ -99,14 +106,17 @@ export const COMMAND_NAMES: { readonly [code: number]: string } = {
   [COMMAND_YIELD]: 'yield',
   [COMMAND_MEDIUM_RESIZED]: 'mediumResized',
   [COMMAND_MEDIUM_SECTOR_SIZE]: 'mediumSectorSize',
+  [COMMAND_LIMIT_OPERATIONS]: 'limitOperations',
+  [COMMAND_LIMIT_KIBIBYTES]: 'limitKibibytes',
 }
 
-/** Why a queue is in Shortage: the fourth byte of ENTERED. */
+/** Why a queue is in Shortage, or Throttled: the fourth byte of ENTERED. */
 export const SHORT_OF_NOTHING = 0
 export const SHORT_OF_SLOTS = 1
 export const SHORT_OF_BUFFERS = 2
 export const SHORT_OF_SPACE = 3
-export const SHORTAGE_NAMES = ['nothing', 'slots', 'buffers', 'space'] as const
+export const SHORT_OF_TOKENS = 4
+export const SHORTAGE_NAMES = ['nothing', 'slots', 'buffers', 'space', 'tokens'] as const
 
 /**
  * Words of the record that starts at `at`; 0 when `available` words cannot hold it or the kind is unknown: the reader
@@ -129,6 +139,7 @@ function sizeOf(words: Int32Array, at: number, available: number): number {
     case RECORD_INTAKE:
     case RECORD_RECALLED:
     case RECORD_COMMAND:
+    case RECORD_ALLOWED:
     case RECORD_ENTERED:
     case RECORD_STEPPED:
       return 2

@@ -14,6 +14,7 @@ export const COUNTERS = [
   'answeredOkay', 'answeredError', 'answeredUnsupported', 'abandoned', 'mediumErrors', 'grantErrors', 'shortTransfers',
   'shortages', 'shortageNs', 'oldestWaitNs', 'batches', 'notifications', 'wakeUps', 'inFlight', 'inFlightMax', 'taken',
   'copyCalls', 'submitCalls', 'stalls', 'spaceWanted', 'indirects',
+  'throttles', 'throttledNs', 'tokensWanted',
 ] as const
 export type CounterName = (typeof COUNTERS)[number]
 

@@ -20,8 +20,8 @@ import {
 } from '../protocol/record.js'
 import { u64ToString } from '../protocol/u64.js'
 import {
-  COMMAND_NAMES, RECORD_ANSWERED, RECORD_CHECKPOINT, RECORD_COMMAND, RECORD_COMPLETED, RECORD_COPIED, RECORD_ENTERED,
-  RECORD_EVENT, RECORD_INDIRECT, RECORD_INTAKE, RECORD_LENT, RECORD_LONG, RECORD_NAMES, RECORD_RECALLED,
+  COMMAND_NAMES, RECORD_ALLOWED, RECORD_ANSWERED, RECORD_CHECKPOINT, RECORD_COMMAND, RECORD_COMPLETED, RECORD_COPIED,
+  RECORD_ENTERED, RECORD_EVENT, RECORD_INDIRECT, RECORD_INTAKE, RECORD_LENT, RECORD_LONG, RECORD_NAMES, RECORD_RECALLED,
   RECORD_RETURNED, RECORD_STATE, RECORD_STEPPED, RECORD_TAKEN, SHORTAGE_NAMES,
 } from '../core/records.js'
 
@@ -71,6 +71,8 @@ export function decodeRecord(words: Int32Array, at: number, names: RecordNames =
       return { kind, chunks: Array.from(words.subarray(at + 2, at + 2 + (head >>> 16))) }
     case RECORD_RECALLED:
       return { kind, chunks: words[at + 1] >>> 0 }
+    case RECORD_ALLOWED:
+      return { kind, requests: head >>> 16, bytes: words[at + 1] >>> 0 }
     case RECORD_COMMAND:
       return { kind, command: commandName((head >>> 8) & 0xff), argument: words[at + 1] >>> 0 }
     case RECORD_ENTERED:
@@ -205,6 +207,8 @@ export function recordLine(record: DecodedRecord): string {
       return `${record.kind} chunks ${(record.chunks as number[]).join(' ')}`
     case 'recalled':
       return `recalled ${fields.chunks} chunks`
+    case 'allowed':
+      return `allowed ${fields.requests} requests of ${fields.bytes} bytes`
     case 'command':
       return `command ${fields.command} ${fields.argument}`
     case 'entered':

@@ -78,4 +78,20 @@ export const OLDER_CHARTS: readonly OlderCharts[] = [
       events: words('attached short drainAsked frontEndGone ringBroken recovered relieved emptied detached'),
     },
   },
+  // No device had a rate limit.
+  {
+    request: {
+      hash: 'b62d4184b45ae07e',
+      states: [...REQUEST_STATES, 'Stalled'],
+      events: words(
+        'taken rejected held waited admitted abandoned answered redone copied copyFailed completed failed full freed ' +
+          'retried gaveUp',
+      ),
+    },
+    queue: {
+      hash: '3a57d31a76bfe3e8',
+      states: [...QUEUE_STATES, 'Yielded'],
+      events: words('attached short drainAsked frontEndGone ringBroken recovered yielded relieved emptied detached'),
+    },
+  },
 ]

@@ -3,7 +3,8 @@
  * What a request waits for, in one clause that a person can act on. The chart says which events would take it on; each
  * event has one source, and of the sources that are ours the core can say more: who stands before it, what is lacking.
  *
- *   state ─ chart ─► its events ─► medium · grant copy · journal · ring · admission ─► place in line, barrier, buffers
+ *   state ─ chart ─► its events ─► medium · grant copy · journal · ring · admission
+ *                                                                       └─► place in line, barrier, rate limit, buffers
  */
 import { PAGES_PER_CHUNK } from '../core/extent-pool.js'
 import type { QueueCore } from '../core/queue-core.js'
@@ -28,7 +29,7 @@ export function waitOf(core: QueueCore, slot: number): string {
   return ways.map(({ event, description }) => description || event).join(', or ') || 'nothing'
 }
 
-/** Before admission: the head of the line is there for order or for buffers, everybody else for the head. */
+/** Before admission: the head of the line is there for order, rate limit or buffers, everybody else for the head. */
 function admission(core: QueueCore, slot: number): string {
   const line = core.gate.slotsInLine()
   const place = line.indexOf(slot)
@@ -39,6 +40,7 @@ function admission(core: QueueCore, slot: number): string {
   if (barrier >= 0) return `the barrier in slot ${barrier} to end`
   if (isBarrier(core, slot) && core.gate.active > 0)
     return `everything taken before it to end: ${core.gate.active} at work (it is a barrier)`
+  if (core.gate.throttled) return 'the rate limit of its device: others went before it, and used it up'
   const pages = Math.ceil(core.bytes[slot] / PAGE_BYTES)
   const free = core.extents.count * PAGES_PER_CHUNK - core.extents.used
   return `buffers: ${pages} pages in a row; ${free} of its ${core.extents.count} chunks' pages are free`

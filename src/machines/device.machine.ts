@@ -46,6 +46,7 @@ export const deviceMachine = device.createMachine({
     medium: null,
     inserted: null,
     renewals: 0,
+    limit: {},
     connection: null,
     grants: null,
     ring: null,
@@ -62,6 +63,10 @@ export const deviceMachine = device.createMachine({
       { guard: 'isCdrom', actions: ['rememberTarget'], description: 'Remembered: it counts when all else is done.' },
       { actions: ['noteTargetKept'], description: 'A disk does not change.' },
     ],
+    'xenstore.limitChanged': {
+      actions: ['rememberLimit', 'limitQueue'],
+      description: 'The toolstack wrote another rate limit: in force at once.',
+    },
     'queue.mediumRenewed': { description: late },
     'xenstore.onlineChanged': { actions: ['rememberOnline'], description: 'Remembered: it counts at Closed.' },
     'xenstore.frontendNonsense': {
@@ -85,6 +90,7 @@ export const deviceMachine = device.createMachine({
     'queue.legacyRead': { description: late },
     'queue.ranShort': { description: late },
     'queue.ranFull': { description: late },
+    'queue.wasThrottled': { description: late },
     'queue.recovered': { description: late },
     'operator.reloaded': { description: 'Nothing waits for anything that a reload could bring.' },
     'clock.elapsed': { description: late },

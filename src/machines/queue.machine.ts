@@ -3,8 +3,8 @@
  * One ring of one device, as its Worker sees it. Events come at most a few times per batch; the chart says whether the
  * ring is being consumed, and why not.
  *
- *   Detached ─ Running ⇄ Shortage
- *                 └──┬──────┘
+ *   Detached ─ Running ⇄ Shortage ⇄ Throttled ⇄ Running
+ *                 └──┬──────┴───────────┘
  *        Draining · Abandoning · Broken ─ Drained ─ Detached       (Draining, Drained ─ recovered ─► Running)
  *        Yielded ─ recovered ─► Running                            (in the journal of whoever takes over)
  *
@@ -15,7 +15,7 @@ import { setup } from 'xstate'
 
 export type QueueEventType =
   | 'attached' | 'short' | 'relieved' | 'drainAsked' | 'frontEndGone' | 'ringBroken' | 'emptied' | 'detached'
-  | 'recovered' | 'yielded'
+  | 'recovered' | 'yielded' | 'throttled'
 
 export const queueMachine = setup({
   types: { context: {}, events: {} as { type: QueueEventType } },
@@ -25,6 +25,7 @@ export const queueMachine = setup({
     /** Tell the device, by a level, that the ring's producer lies. */
     announceBroken: () => undefined,
     announceShortage: () => undefined,
+    announceThrottle: () => undefined,
     announceRelief: () => undefined,
     announceDrained: () => undefined,
   },
@@ -45,6 +46,9 @@ export const queueMachine = setup({
           target: 'Shortage', actions: ['announceShortage'],
           description: 'no slot, no buffer, or no space on the medium',
         },
+        throttled: {
+          target: 'Throttled', actions: ['announceThrottle'], description: 'the rate limit of its device is used up',
+        },
         drainAsked: { target: 'Draining', description: 'the device closes or parks' },
         frontEndGone: { target: 'Abandoning', actions: ['abandonAll'], description: 'nobody is left to answer' },
         ringBroken: {
@@ -61,11 +65,41 @@ export const queueMachine = setup({
       on: {
         relieved: { target: 'Running', actions: ['announceRelief'], description: 'what was wanting is there again' },
         short: { actions: ['announceShortage'], description: 'it is short of something else now' },
+        throttled: {
+          target: 'Throttled', actions: ['announceThrottle'],
+          description: 'it is the rate limit that it waits for now',
+        },
         recovered: {
           target: 'Running', actions: ['announceRelief'],
           description: 'a successor goes on from the journal, and finds out itself what it is short of',
         },
         drainAsked: { target: 'Draining', actions: ['announceRelief'], description: 'the device closes or parks' },
+        frontEndGone: {
+          target: 'Abandoning',
+          actions: ['announceRelief', 'abandonAll'],
+          description: 'nobody is left to answer',
+        },
+        yielded: { target: 'Yielded', actions: ['announceRelief'], description: 'another process takes over' },
+      },
+    },
+    Throttled: {
+      description: 'The rate limit of its device is used up: what was taken waits for its turn, nothing more is taken',
+      on: {
+        relieved: {
+          target: 'Running', actions: ['announceRelief'], description: 'all that was taken has had its turn',
+        },
+        short: {
+          target: 'Shortage', actions: ['announceShortage'],
+          description: 'what may go now lacks buffers, or found no space on the medium',
+        },
+        recovered: {
+          target: 'Running', actions: ['announceRelief'],
+          description: 'a successor goes on from the journal, under the limit that it finds',
+        },
+        drainAsked: {
+          target: 'Draining', actions: ['announceRelief'],
+          description: 'the device closes or parks: its last requests go at once, and count',
+        },
         frontEndGone: {
           target: 'Abandoning',
           actions: ['announceRelief', 'abandonAll'],

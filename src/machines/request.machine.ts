@@ -105,7 +105,7 @@ export const requestMachine = setup({
           target: 'Held',
           description: 'a barrier stands before it, or it is a barrier and others are before it',
         },
-        waited: { target: 'Waiting', description: 'there are no buffers for its data' },
+        waited: { target: 'Waiting', description: 'there are no buffers for its data, or its device has a rate limit' },
         admitted: [
           { guard: 'bringsData', target: 'Granted', actions: ['queueCopyFromGuest'], description: 'its data comes in' },
           {
@@ -127,7 +127,7 @@ export const requestMachine = setup({
     Held: {
       description: 'It waits for its turn: order with a barrier',
       on: {
-        waited: { target: 'Waiting', description: 'its turn has come, but there are no buffers' },
+        waited: { target: 'Waiting', description: 'its turn has come, but not its buffers or the rate limit’s word' },
         admitted: [
           { guard: 'bringsData', target: 'Granted', actions: ['queueCopyFromGuest'], description: 'its data comes in' },
           {
@@ -142,7 +142,7 @@ export const requestMachine = setup({
       },
     },
     Waiting: {
-      description: 'It waits for buffers',
+      description: 'It waits for buffers, or for its device’s rate limit',
       on: {
         admitted: [
           { guard: 'bringsData', target: 'Granted', actions: ['queueCopyFromGuest'], description: 'its data comes in' },

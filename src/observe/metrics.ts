@@ -128,6 +128,7 @@ const counter = (help: string, make: Make): Kind => ({ type: 'counter', help, ma
 const gauge = (help: string, make: Make): Kind => ({ type: 'gauge', help, make })
 
 const isShort = ({ connection }: DeviceListing) => connection?.queues.some(({ shortage }) => shortage) ?? false
+const isThrottled = ({ connection }: DeviceListing) => connection?.queues.some(({ throttled }) => throttled) ?? false
 const infoOf: Make = ({ labels, listing: { domid, vdev, mode, target } }) => {
   return [{ labels: { ...labels, domid: `${domid}`, vdev, mode, target }, value: 1 }]
 }
@@ -149,6 +150,19 @@ const REQUEST_KINDS: Readonly<Record<string, Kind>> = {
   xbbd_ring_entries: gauge('Size of the ring that stands, 0 without one.', one(ringEntries)),
   xbbd_ring_use_ratio: gauge('Part of the ring that is in flight, 0 to 1.', one(ringUse)),
   xbbd_requests_waiting_for_space: gauge('Requests that wait for space on a full medium.', counted('spaceWanted')),
+  xbbd_requests_waiting_for_rate_limit: gauge(
+    'Requests taken that wait for the rate limit of the device.', counted('tokensWanted'),
+  ),
+  xbbd_throttled: gauge('1 while the device is at its rate limit.', flag(isThrottled)),
+  xbbd_throttled_seconds_total: counter(
+    'Time at the rate limit, of each time that has ended.', counted('throttledNs', NS),
+  ),
+  xbbd_limit_operations_per_second: gauge(
+    'Rate limit of requests, 0 without one.', one(({ listing }) => listing.limit.iops ?? 0),
+  ),
+  xbbd_limit_bytes_per_second: gauge(
+    'Rate limit of bytes, 0 without one.', one(({ listing }) => listing.limit.bps ?? 0),
+  ),
   xbbd_guest_errors_total: counter(
     'Requests that were refused, or whose pages could not be reached, by reason.', by('reason', guestErrors),
   ),

@@ -45,6 +45,8 @@ export interface DeviceRates {
   readonly ringEntries: number
   /** Part of the interval in which nothing was taken for want of something; shortages that ended in it. */
   readonly shortage: number
+  /** The same for its rate limit. */
+  readonly throttled: number
   readonly rates: Rates | undefined
 }
 
@@ -115,12 +117,16 @@ export function ratesBetween(before: RateSample, after: RateSample): DeviceRates
     const of = ({ statistics }: RateSample) => statistics.find(({ name }) => name === device.name)
     const [was, is] = [of(before), of(after)]
     const difference = was && is && new Difference(was, is)
-    const shortNs = difference?.holds ? difference.counter('shortageNs') : 0
+    const partOf = (counter: string): number => {
+      const ns = difference?.holds ? difference.counter(counter) : 0
+      return Math.min(1, Math.max(0, ns / (seconds * 1e9)))
+    }
     return {
       device,
       inFlight: is?.counters['inFlight'] ?? 0,
       ringEntries: device.connection?.ringEntries ?? 0,
-      shortage: Math.min(1, Math.max(0, shortNs / (seconds * 1e9))),
+      shortage: partOf('shortageNs'),
+      throttled: partOf('throttledNs'),
       rates: difference?.holds && seconds > 0 ? ratesOf(difference, seconds) : undefined,
     }
   })

@@ -11,6 +11,7 @@
  */
 import type { Observable } from 'rxjs'
 import type { Vetoable } from '../protocol/keys.js'
+import type { RateLimit } from '../protocol/rate-limit.js'
 import type { SectorFormat } from '../protocol/sector-format.js'
 import type { RingLook } from './host.js'
 
@@ -65,6 +66,14 @@ export interface ResizeOutcome {
   readonly device: DeviceListing
 }
 
+/** A rate limit; what is absent stays as it is, `0` is no limit. A rate without its burst gets the usual one. */
+export interface LimitSpec extends RateLimit {
+  readonly domid: number
+  readonly vdev: string
+  /** What was set for this device is forgotten first: what is absent is as the daemon's settings say. */
+  readonly anew?: boolean
+}
+
 export interface AttachOutcome {
   /** False when the very same device stood already. */
   readonly created: boolean
@@ -101,6 +110,8 @@ export interface DeviceListing {
   /** Capacity in 512-byte sectors; undefined until the medium is open. */
   readonly sectorCount: number | undefined
   readonly sectorSize: number | undefined
+  /** Requests and bytes a second, and at once; empty without a limit. */
+  readonly limit: RateLimit
   /** ABI and ring of the connection that stands; undefined without one. */
   readonly connection: ConnectionListing | undefined
   /** Why it failed, or why its last connection ended; one sentence. */
@@ -129,6 +140,8 @@ export interface QueueListing {
   readonly mediumGone: boolean
   /** Requests wait for space on the medium. */
   readonly mediumFull: boolean
+  /** Requests wait for the rate limit, or did within the last second. */
+  readonly throttled: boolean
 }
 
 /** Counters of one device, summed over its queues, by the names of core/statistics.ts. */
@@ -181,6 +194,8 @@ export interface DaemonApi {
   changeDisc(spec: DiscSpec): Promise<DeviceListing>
   /** Looks at the medium's size at once, and tells the guest when it is another one. */
   resize(spec: ResizeSpec): Promise<ResizeOutcome>
+  /** Sets a device's rate limit, in XenStore; it is in force when this resolves. */
+  limit(spec: LimitSpec): Promise<DeviceListing>
   list(): readonly DeviceListing[]
   /** All devices, or those of one name. */
   statistics(name?: string): readonly DeviceStatistics[]

@@ -11,6 +11,7 @@ import type { Observable } from 'rxjs'
 import type { BlkifAbiName, ChannelPlan, GrantPlan, RingPlan } from './host.js'
 import type { ConnectionOrder, ConnectionReport } from './data-path.js'
 import type { MediumPlan } from './medium.js'
+import type { RateLimit } from '../protocol/rate-limit.js'
 
 /** `vbd/5/51712/q0`: names the queue in journals, lists and logs. */
 export type QueueName = string
@@ -91,6 +92,15 @@ export interface QueueSettings {
   readonly kill?: { readonly at: string; readonly visit: number }
 }
 
+/**
+ * A rate limit, and where its use is counted for all queues of a device (actors/rate-bucket.ts); plain data, to be
+ * posted. The memory is made anew with every new limit.
+ */
+export interface SharedRateLimit {
+  readonly limit: RateLimit
+  readonly spoken: SharedArrayBuffer
+}
+
 export interface QueueAttachment {
   readonly settings: QueueSettings
   readonly ring: RingPlan
@@ -98,6 +108,7 @@ export interface QueueAttachment {
   readonly grants: GrantPlan
   readonly medium: MediumPlan
   readonly takeover?: QueueTakeover
+  readonly limit?: SharedRateLimit
 }
 
 /** Levels, as bits of one shared word per queue; `levels` events carry the word. */
@@ -107,6 +118,8 @@ export const LEVEL_BROKEN = 4
 export const LEVEL_MEDIUM_GONE = 8
 /** Requests wait for space on the medium. */
 export const LEVEL_MEDIUM_FULL = 16
+/** Requests wait for the device's rate limit. */
+export const LEVEL_THROTTLED = 32
 
 export type QueueEvent =
   | { readonly kind: 'attached'; readonly name: QueueName }
@@ -158,6 +171,8 @@ export interface QueuePool {
   mediumOpened(name: QueueName, plan: MediumPlan, renewal: number): void
   /** An order for the connection of the queue's port; of no effect where it has none. */
   orderConnection(name: QueueName, order: ConnectionOrder): void
+  /** Another rate limit for its device, or none. */
+  limit(name: QueueName, limit: SharedRateLimit | undefined): void
   /** A copy of the queue's counters (layout: core/statistics.ts), undefined when it is not attached. */
   statistics(name: QueueName): Float64Array | undefined
   /** Resolves when every Worker that runs has answered a question asked now: none of them hangs. */

@@ -8,7 +8,7 @@ import { Subject } from 'rxjs'
 import type { ConnectionOrder } from '../ports/data-path.js'
 import type { MediumPlan } from '../ports/medium.js'
 import type {
-  OnEnospc, QueueAttachment, QueueEvent, QueueLegacy, QueueName, QueuePool,
+  OnEnospc, QueueAttachment, QueueEvent, QueueLegacy, QueueName, QueuePool, SharedRateLimit,
 } from '../ports/queues.js'
 import { assert } from '../protocol/errors.js'
 
@@ -86,6 +86,11 @@ export class FakeQueuePool implements QueuePool {
     this.log.push(`medium ${name} ${plan.geometry.sectorCount}`)
     assert(this.#phases.has(name), `${name} is not attached`)
     this.#say({ kind: 'mediumRenewed', name, renewal })
+  }
+
+  limit(name: QueueName, shared: SharedRateLimit | undefined): void {
+    this.log.push(`limit ${name} ${JSON.stringify(shared?.limit ?? {})}`)
+    assert(this.#phases.has(name), `${name} is not attached`)
   }
 
   statistics(_name: QueueName): Float64Array | undefined {

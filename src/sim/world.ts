@@ -9,6 +9,7 @@
  * front end vanishes, the ring's producer lies; and each also while the disk hangs.
  */
 import { DESCRIPTOR_AREA_BYTES, DescriptorReader, batchFor } from '../actors/descriptor-reader.js'
+import { shareRateLimit } from '../actors/rate-bucket.js'
 import { QueuePlane } from '../actors/queue-plane.js'
 import type { BatchSink } from '../actors/queue-plane.js'
 import { takeOver } from '../actors/takeover.js'
@@ -31,12 +32,13 @@ import type { SegmentMemory } from '../journal/batch-writer.js'
 import { readHeader } from '../journal/segment-reader.js'
 import { QueueState } from '../machines/generated/queue.js'
 import type { BackRing, BufferArena, EventPort, GrantCopier, MediumPort } from '../ports/data-path.js'
-import { LEVEL_MEDIUM_FULL, type OnEnospc } from '../ports/queues.js'
+import { LEVEL_MEDIUM_FULL, type OnEnospc, type SharedRateLimit } from '../ports/queues.js'
 import { abiLayout } from '../protocol/abi.js'
 import type { AbiLayout, BlkifAbiName } from '../protocol/abi.js'
+import type { RateLimit } from '../protocol/rate-limit.js'
 import { assert } from '../protocol/errors.js'
 import type { DiskLimits } from '../protocol/validate.js'
-import { HonestFront, frontPages } from './honest-front.js'
+import { HonestFront, frontPages, type FrontOptions } from './honest-front.js'
 import { LawBook } from './laws.js'
 import type { Violation } from './laws.js'
 import { Random } from './random.js'
@@ -72,6 +74,12 @@ export interface WorldOptions {
   readonly sectors?: number
   /** What the disk offers, where it is not the usual. */
   readonly limits?: Partial<DiskLimits>
+  /** Virtual time of a step, nanoseconds; default 1000. */
+  readonly stepNs?: number
+  /** The rate limit from the beginning; {@link World.limit} changes it. */
+  readonly limit?: RateLimit
+  /** What the front end asks for, where it is not everything. */
+  readonly asks?: Pick<FrontOptions, 'barrierShare' | 'flushShare' | 'discards'>
   /** The front end does not keep the rules by which the laws tell requests apart: they do not watch. */
   readonly lawless?: boolean
   /** Changes the plane's inside before it runs: how tests plant faults. */
@@ -145,6 +153,7 @@ export class World {
   private readonly options: WorldOptions
   private readonly random: Random
   private readonly fillShare: number
+  private shared: SharedRateLimit | undefined
   private frontEndGone = false
   private ending = false
   private quietRounds = 0
@@ -173,21 +182,29 @@ export class World {
     const fails = (options.errorShare ?? 0) + (options.shortShare ?? 0) + (options.syncErrorShare ?? 0) > 0
     const errorsExpected = fails || (this.fillShare > 0 && options.onEnospc !== 'wait')
     this.front = new HonestFront(this.ring, this.guest, this.layout, this.random, {
-      sectorCount, ...shape, discards: true, errorsExpected,
+      sectorCount, ...shape, discards: true, errorsExpected, ...options.asks,
     })
     options.sabotage?.(this.plane)
+    this.shared = options.limit && shareRateLimit(options.limit)
+    if (this.shared) this.plane.limit(this.shared)
     this.plane.command(COMMAND_ATTACH, this.ring.published())
     this.plane.lend(this.lender.attach(NAME, settings.reserveChunks) ?? [])
   }
 
   step(put: boolean): void {
-    this.nowNs += 1000
+    this.nowNs += this.options.stepNs ?? 1000
     const { random, front } = this
     if (put && !this.frontEndGone && random.chance(0.8)) front.put(1 + random.below(8))
     if (this.fillShare > 0) this.fill()
     if (random.chance(0.9)) this.disk.tick()
     if (random.chance(0.9)) this.round()
     if (!this.frontEndGone && random.chance(0.8)) front.consume()
+  }
+
+  /** Another rate limit, or none, from now on. */
+  limit(limit: RateLimit | undefined): void {
+    this.shared = limit && shareRateLimit(limit)
+    this.plane.limit(this.shared)
   }
 
   /** Asks for a drain. */
@@ -263,6 +280,7 @@ export class World {
     this.writer = this.makeWriter(settings, this.options.segmentWords ?? 16384)
     this.plane = this.makePlane()
     this.options.sabotage?.(this.plane)
+    if (this.shared || this.core.gate.limited) this.plane.limit(this.shared)
     this.plane.command(command, argument)
     this.plane.lend(this.lender.attach(NAME, settings.reserveChunks) ?? [])
     if (this.ending) this.plane.command(COMMAND_DRAIN)

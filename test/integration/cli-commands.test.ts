@@ -6,7 +6,7 @@ import { NEVER } from 'rxjs'
 import { controlMethods, type ControlledDaemon } from '../../src/cli/control/methods.js'
 import { ControlServer } from '../../src/cli/control/server.js'
 import { loadSettings, settingsOrThrow } from '../../src/cli/config/load.js'
-import type { AttachSpec, DaemonApi, DetachSpec, DiscSpec, ResizeSpec, DeviceListing } from '../../src/ports/daemon-api.js'
+import type { AttachSpec, DaemonApi, DetachSpec, DiscSpec, LimitSpec, ResizeSpec, DeviceListing } from '../../src/ports/daemon-api.js'
 import { XbbdError } from '../../src/protocol/errors.js'
 import { xbbd } from '../support/xbbd-process.js'
 
@@ -18,7 +18,7 @@ const listing: DeviceListing = {
   domid: 5, devid: 51712, vdev: 'xvda', name: 'vbd/5/51712', state: 'Connected', backendState: 'Connected',
   frontendState: 'Connected', online: true, target: '/srv/a.img', mode: 'w', sectorCount: 131072, sectorSize: 512,
   connection: { abi: 'x86_64', ringPages: 16, ringEntries: 512, queues: [] }, error: undefined,
-  notes: ['its size was rounded'], restarts: 0, gaveUp: false, connections: 1,
+  limit: {}, notes: ['its size was rounded'], restarts: 0, gaveUp: false, connections: 1,
 }
 
 const held = { rings: 0, channels: 0, grants: 0 }
@@ -44,6 +44,10 @@ function recordingApi(asked: unknown[]): DaemonApi {
     resize: (spec: ResizeSpec) => {
       asked.push(spec)
       return Promise.resolve({ sectorCountBefore: spec.vdev === 'xvda' ? 1024 : listing.sectorCount, device: listing })
+    },
+    limit: ({ domid: _domid, vdev: _vdev, anew: _anew, ...limit }: LimitSpec) => {
+      asked.push({ domid: _domid, vdev: _vdev, anew: _anew, ...limit })
+      return Promise.resolve({ ...listing, limit })
     },
     list: () => [listing],
     statistics: () => [

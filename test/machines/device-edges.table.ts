@@ -27,6 +27,10 @@ Connected.intake.Shortage Connected.medium.Present | Unknown | Closing.abandonin
 Connected.intake.Shortage Connected.medium.Present | Initialising | Closing.abandoning abandonQueue
 Connected.intake.Shortage Connected.medium.Present | Closing | Closing.serving → Closing
 Connected.intake.Shortage Connected.medium.Present | Closed | Closing.draining drainQueue
+Connected.intake.Throttled Connected.medium.Present | Unknown | Closing.abandoning abandonQueue
+Connected.intake.Throttled Connected.medium.Present | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Throttled Connected.medium.Present | Closing | Closing.serving → Closing
+Connected.intake.Throttled Connected.medium.Present | Closed | Closing.draining drainQueue
 Connected.intake.Full Connected.medium.Present | Unknown | Closing.abandoning abandonQueue
 Connected.intake.Full Connected.medium.Present | Initialising | Closing.abandoning abandonQueue
 Connected.intake.Full Connected.medium.Present | Closing | Closing.serving → Closing
@@ -85,6 +89,7 @@ Recovering.readingJournal | Closing.closingMedium closeMedium
 Recovering.openingMedium | Closing.closingMedium closeMedium
 Connected.intake.Running Connected.medium.Present | Closing.abandoning abandonQueue
 Connected.intake.Shortage Connected.medium.Present | Closing.abandoning abandonQueue
+Connected.intake.Throttled Connected.medium.Present | Closing.abandoning abandonQueue
 Connected.intake.Full Connected.medium.Present | Closing.abandoning abandonQueue
 Connected.intake.Running Connected.medium.Resizing | Closing.abandoning abandonQueue
 Connected.intake.Shortage Connected.medium.Resizing | Closing.abandoning abandonQueue

@@ -122,6 +122,7 @@ export const ways: Readonly<Record<string, readonly DeviceEvent[]>> = {
   'Recovering.reattaching': [...toConnected, queueDied(), legacyRead()],
   'Connected.intake.Running Connected.medium.Present': toConnected,
   'Connected.intake.Shortage Connected.medium.Present': [...toConnected, { type: 'queue.ranShort' }],
+  'Connected.intake.Throttled Connected.medium.Present': [...toConnected, { type: 'queue.wasThrottled' }],
   'Connected.intake.Full Connected.medium.Present': [...toConnected, { type: 'queue.ranShort' }, { type: 'queue.ranFull' }],
   'Connected.intake.Running Connected.medium.Resizing': [...toConnected, { type: 'medium.resized', sectorCount: 4096 }],
   'Connected.intake.Shortage Connected.medium.Resizing': [

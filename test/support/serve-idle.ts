@@ -32,6 +32,7 @@ function idleWorld(): World {
       detach: never,
       changeDisc: never,
       resize: never,
+      limit: never,
       list: () => [],
       statistics: () => [],
       stop,

@@ -83,7 +83,7 @@ export class SimWorker {
       arena,
       arenaChunks,
       spinMaxNs: 0,
-      nowNs: () => (this.now += 1000),
+      nowNs: () => (this.now += 1000) + this.clock.nowNs(),
       steppers: () => compiledSteppers,
       segments: () => ({ next: (_, words) => ({ words: new Int32Array(Math.max(words, 16384)), sequence: 1 }) }),
       origin: { program: 'test', boot: 'test', pid: 0, wallMs: 0, monotonicNs: 0 },

@@ -16,8 +16,11 @@ function listing(name: string, more: Partial<DeviceListing> = {}): DeviceListing
     online: true, target: '/srv/a "b"\\c\n.img', mode: 'w', sectorCount: 2048, sectorSize: 512, error: undefined, notes: [],
     connection: {
       abi: 'x86_64', ringPages: 1, ringEntries: 32,
-      queues: [{ name: `${name}/q0`, busy: true, shortage: true, broken: false, mediumGone: false, mediumFull: false }],
+      queues: [{
+        name: `${name}/q0`, busy: true, shortage: true, broken: false, mediumGone: false, mediumFull: false, throttled: true,
+      }],
     },
+    limit: { iops: 1000 },
     restarts: 2, gaveUp: false, connections: 3, ...more,
   }
 }

@@ -8,7 +8,7 @@ const device = (domid: number, more: Partial<DeviceListing> = {}): DeviceListing
   domid, devid: 51712, vdev: 'xvda', name: `vbd/${domid}/51712`,
   state: 'Connected.intake.Running Connected.medium.Present', backendState: 'Connected', frontendState: 'Connected',
   online: true, target: '/a', mode: 'w', sectorCount: 8, sectorSize: 512, error: undefined, notes: [], restarts: 0,
-  connection: { abi: 'x86_64', ringPages: 1, ringEntries: 32, queues: [] }, gaveUp: false, connections: 1, ...more,
+  connection: { abi: 'x86_64', ringPages: 1, ringEntries: 32, queues: [] }, gaveUp: false, connections: 1, limit: {}, ...more,
 })
 
 function histogram(...times: number[]): number[] {

@@ -11,6 +11,7 @@ import { READ_KEYS, parseOnline } from '../../machines/device/nodes.js'
 import type { RawNodes } from '../../machines/device/types.js'
 import type { XenStore, XenStoreOps } from '../../ports/xenstore.js'
 import { BACKEND_KEYS as K, FRONTEND_KEYS, QUEUES_LIMIT, negotiationKeys, queueKeys } from '../../protocol/keys.js'
+import { RATE_LIMIT_NODES } from '../../protocol/rate-limit.js'
 import {
   parseXenbusState, xenbusStateValue, type XenbusState, type XenbusStateResult,
 } from '../../protocol/xenbus-state.js'
@@ -27,6 +28,11 @@ export interface NodesAsRead {
   readonly frontendState: XenbusStateResult
 }
 
+function limitOf(nodes: RawNodes): RawNodes {
+  const set = Object.values(RATE_LIMIT_NODES).filter((node) => nodes[node] !== undefined)
+  return Object.fromEntries(set.map((node) => [node, nodes[node]]))
+}
+
 export class BackendDirectory {
   readonly path: string
   readonly #store: XenStore
@@ -36,6 +42,8 @@ export class BackendDirectory {
   #online = true
   /** `params` as it was seen last; undefined before the first look. */
   #params: string | undefined
+  /** The nodes of the rate limit as they were seen last. */
+  #limit: RawNodes = {}
 
   /** `path`: `/local/domain/0/backend/vbd/5/51712` */
   constructor(store: XenStore, path: string) {
@@ -58,6 +66,7 @@ export class BackendDirectory {
     this.#state = nodes[K.state]
     this.#online = parseOnline(nodes[K.online])
     this.#params = nodes[K.params] ?? ''
+    this.#limit = limitOf(nodes)
     const frontend = nodes[K.frontend]
     return { nodes, frontendState: await this.frontendState(frontend) }
   }
@@ -75,13 +84,19 @@ export class BackendDirectory {
     return { ...nodes, ...(await this.#values(frontend, queueKeys(queues))) }
   }
 
-  /** Looks what the toolstack wants, once per change; `params` when it has another value. */
-  async wish(): Promise<{ wish: Wish; online: boolean; params?: string }> {
-    const nodes = await this.#values(this.path, [K.state, K.online, K.params])
+  /** Looks what the toolstack wants, once per change; `params` and the nodes of `limit` when they have other values. */
+  async wish(): Promise<{ wish: Wish; online: boolean; params?: string; limit?: RawNodes }> {
+    const nodes = await this.#values(this.path, [K.state, K.online, K.params, ...Object.values(RATE_LIMIT_NODES)])
+    const wished = await this.#wish(nodes)
+    // Before the first look all is yet to be read.
+    if (this.#params === undefined) return wished
     const params = nodes[K.params] ?? ''
-    const changed = this.#params !== undefined && this.#params !== params
-    if (this.#params !== undefined) this.#params = params
-    return { ...(await this.#wish(nodes)), ...(changed && { params }) }
+    const otherParams = this.#params !== params
+    this.#params = params
+    const limit = limitOf(nodes)
+    const otherLimit = JSON.stringify(this.#limit) !== JSON.stringify(limit)
+    this.#limit = limit
+    return { ...wished, ...(otherParams && { params }), ...(otherLimit && { limit }) }
   }
 
   async #wish(nodes: RawNodes): Promise<{ wish: Wish; online: boolean }> {

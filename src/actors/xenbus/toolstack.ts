@@ -11,6 +11,7 @@ import type { AttachSpec } from '../../ports/daemon-api.js'
 import type { XenStore, XenStoreOps } from '../../ports/xenstore.js'
 import { XbbdError } from '../../protocol/errors.js'
 import { BACKEND_KEYS as K, DOMID_MAX, VETOABLE, backendPath, enableKey, frontendPath } from '../../protocol/keys.js'
+import { RATE_LIMIT_KEYS, RATE_LIMIT_NODES, type RateLimit } from '../../protocol/rate-limit.js'
 import { parseVdev, vdevName } from '../../protocol/vdev.js'
 
 /** In the front end's directory: whose disk it is. */
@@ -130,12 +131,36 @@ export async function changeDisc(store: XenStore, place: DevicePlace, target: st
   await store.transaction(async (ops) => {
     const read = (key: string) => ops.read(`${place.backend}/${key}`)
     const what = `${vdevName(place.devid) ?? place.devid} of domain ${place.domid}`
-    if ((await read(K.state)) === undefined)
-      throw new XbbdError('XBBD_NO_DEVICE', `${what} is not attached: see \`xbbd list\``, { exitCode: 69 })
+    await mustStand(ops, place)
     if ((await read(K.deviceType)) !== 'cdrom')
       throw new XbbdError('XBBD_USAGE', `${what} is no CD-ROM: detach it, and attach another disk`, { exitCode: 64 })
     await ops.write(`${place.backend}/${K.params}`, target)
   })
+}
+
+/**
+ * Sets figures of a device's rate limit: what is absent stays, or is removed when all is set `anew`. A rate comes with
+ * its burst, or with the usual one. @throws XbbdError when there is no such device.
+ */
+export async function limitDevice(
+  store: XenStore, place: DevicePlace, limit: RateLimit, anew: boolean,
+): Promise<void> {
+  await store.transaction(async (ops) => {
+    await mustStand(ops, place)
+    for (const key of RATE_LIMIT_KEYS) {
+      const node = `${place.backend}/${RATE_LIMIT_NODES[key]}`
+      const rateIsNew = key === 'iopsBurst' ? limit.iops !== undefined : key === 'bpsBurst' && limit.bps !== undefined
+      const figure = limit[key]
+      if (figure !== undefined) await ops.write(node, String(figure))
+      else if ((anew || rateIsNew) && (await ops.read(node)) !== undefined) await ops.remove(node)
+    }
+  })
+}
+
+async function mustStand(ops: XenStoreOps, place: DevicePlace): Promise<void> {
+  if ((await ops.read(`${place.backend}/${K.state}`)) !== undefined) return
+  const what = `${vdevName(place.devid) ?? place.devid} of domain ${place.domid}`
+  throw new XbbdError('XBBD_NO_DEVICE', `${what} is not attached: see \`xbbd list\``, { exitCode: 69 })
 }
 
 /**

@@ -7,6 +7,8 @@
 import type { Command } from 'commander'
 import { percentileNs } from '../../core/statistics.js'
 import type { DeviceListing, DeviceStatistics } from '../../ports/daemon-api.js'
+import { isLimited } from '../../protocol/rate-limit.js'
+import { rateLimitText } from '../rate-limit-text.js'
 import { renderTable, type Column } from '../table.js'
 import { formatBytes, formatNanoseconds } from '../units.js'
 import { json, readDomid, withDaemon, withDaemonOptions, type CommandContext, type DaemonOptions } from './context.js'
@@ -72,6 +74,7 @@ export function listText({ devices, statistics }: ListReport): string {
   const remarks = devices.flatMap((device) => [
     ...(device.error === undefined ? [] : [`${device.name}: ${device.error}`]),
     ...(device.gaveUp ? [`${device.name}: given up after ${device.restarts} restarts: attach it anew`] : []),
+    ...(isLimited(device.limit) ? [`${device.name}: at most ${rateLimitText(device.limit)}`] : []),
     ...device.notes.map((note) => `${device.name}: ${note}`),
   ])
   const sections = [table, remarks.map((remark) => `${remark}\n`).join(''), ...(statistics ?? []).map(statisticsText)]

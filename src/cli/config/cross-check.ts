@@ -25,7 +25,20 @@ interface Rule {
   check(settings: Settings): CrossProblem | undefined
 }
 
+function burstNeedsRate(rate: 'limit.iops' | 'limit.bps'): Rule {
+  const burst = `${rate}-burst` as const
+  return {
+    reads: [rate, burst],
+    check(settings) {
+      if (settings[burst] === 0 || settings[rate] !== 0) return undefined
+      return { key: burst, sentence: `${burst} is set, but ${rate} is not: set ${rate}, or leave both out` }
+    },
+  }
+}
+
 const rules: readonly Rule[] = [
+  burstNeedsRate('limit.iops'),
+  burstNeedsRate('limit.bps'),
   {
     reads: ['journal.size', 'workers'],
     check({ 'journal.size': size, workers }) {

@@ -15,6 +15,7 @@ import { BLKIF_MAX_SEGMENTS_PER_REQUEST } from '../../protocol/blkif.js'
 import { BLOCK_SEGMENTS_LIMIT } from '../../protocol/blocks.js'
 import { INDIRECT_SEGMENTS_LIMIT } from '../../protocol/indirect.js'
 import { DOMID_MAX, QUEUES_LIMIT } from '../../protocol/keys.js'
+import { BPS_MAX, IOPS_MAX } from '../../protocol/rate-limit.js'
 import type { Kind, ValueOf } from './kinds.js'
 
 /** One setting. */
@@ -219,6 +220,30 @@ export const schema = {
     kind: { type: 'duration', min: 0, max: 10 * MINUTE },
     fallback: '3s',
     doc: 'Pause before requests are sent again where an NBD server may still be at work for an older connection.',
+  },
+  'limit.iops': {
+    ...live,
+    kind: { type: 'integer', min: 0, max: IOPS_MAX },
+    fallback: '0',
+    doc: 'Requests a second of each disk whose toolstack sets no limit-iops; 0 is no limit.',
+  },
+  'limit.iops-burst': {
+    ...live,
+    kind: { type: 'integer', min: 0, max: IOPS_MAX },
+    fallback: '0',
+    doc: 'Requests that may go at once after a rest, under limit.iops; 0 is as many as in a tenth of a second.',
+  },
+  'limit.bps': {
+    ...live,
+    kind: { type: 'size', min: 0, max: BPS_MAX },
+    fallback: '0',
+    doc: 'Bytes a second of each disk whose toolstack sets no limit-bps; 0 is no limit.',
+  },
+  'limit.bps-burst': {
+    ...live,
+    kind: { type: 'size', min: 0, max: BPS_MAX },
+    fallback: '0',
+    doc: 'Bytes that may go at once after a rest, under limit.bps; 0 is as many as in a tenth of a second.',
   },
   'discard.enable': {
     ...live,

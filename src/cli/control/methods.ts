@@ -8,6 +8,7 @@
  *   insert {domid, vdev, target, …}     DeviceListing: another disc in a CD-ROM drive
  *   eject {domid, vdev, …}              DeviceListing: none
  *   resize {domid, vdev, waitMs?}       ResizeOutcome: the medium's size looked at, the guest told
+ *   limit {domid, vdev, iops?, …}       DeviceListing: another rate limit, in force
  *   list                                DeviceListing[]
  *   statistics {name?}                  DeviceStatistics[]
  *   rings                               RingLook[]: the indices of all rings, as their pages have them
@@ -19,10 +20,12 @@
  * Each method reads its parameters through `Params` and calls one function of the daemon; nothing is decided here.
  */
 import type {
-  AttachSpec, DaemonApi, DetachSpec, DiscSpec, HeldMappings, PendingDevice, ResizeSpec, StopMode, StopOutcome,
+  AttachSpec, DaemonApi, DetachSpec, DiscSpec, HeldMappings, LimitSpec, PendingDevice, ResizeSpec, StopMode,
+  StopOutcome,
 } from '../../ports/daemon-api.js'
 import type { ReloadPlan } from '../config/reload.js'
 import { DOMID_MAX, VETOABLE } from '../../protocol/keys.js'
+import { RATE_LIMIT_KEYS, RATE_LIMIT_MAX } from '../../protocol/rate-limit.js'
 import { SECTOR_FORMATS } from '../../protocol/sector-format.js'
 import type { Origins } from '../config/load.js'
 import type { Settings } from '../config/schema.js'
@@ -100,6 +103,7 @@ export function controlMethods(daemon: ControlledDaemon): ControlHandlers {
     insert: async (values) => api.changeDisc(readDisc(new Params(values), true)),
     eject: async (values) => api.changeDisc(readDisc(new Params(values), false)),
     resize: async (values) => api.resize(readResize(new Params(values))),
+    limit: async (values) => api.limit(readLimit(new Params(values))),
     upgrade: async (values, progress) => {
       const params = new Params(values)
       const program = params.optionalText('program')
@@ -161,6 +165,18 @@ function readDisc(params: Params, withDisc: boolean): DiscSpec {
     vdev: params.text('vdev', 64),
     target: withDisc ? params.text('target') : '',
     ...(waitMs === undefined ? {} : { waitMs }),
+  }
+  params.done()
+  return spec
+}
+
+function readLimit(params: Params): LimitSpec {
+  const figures = RATE_LIMIT_KEYS.map((key) => [key, params.optionalInteger(key, 0, RATE_LIMIT_MAX[key])] as const)
+  const spec: LimitSpec = {
+    domid: params.integer('domid', 0, DOMID_MAX),
+    vdev: params.text('vdev', 64),
+    anew: params.flag('anew'),
+    ...Object.fromEntries(figures.filter(([, value]) => value !== undefined)),
   }
   params.done()
   return spec

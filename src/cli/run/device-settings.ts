@@ -6,8 +6,12 @@
 import type { DeviceSettings } from '../../machines/device/types.js'
 import { QUEUES_LIMIT } from '../../protocol/keys.js'
 import { DEFAULT_RING_LIMITS } from '../../protocol/negotiation.js'
+import type { RateLimit, RateLimitKey } from '../../protocol/rate-limit.js'
 import type { Settings } from '../config/schema.js'
 import { plantedFaults } from './planted-faults.js'
+
+/** Zero is none. */
+const only = (key: RateLimitKey, figure: number): RateLimit => (figure === 0 ? {} : { [key]: figure })
 
 /** Settings of the device with a name such as `vbd/5/51712`. Throws XbbdError when XBBD_PLANT makes no sense. */
 export function deviceSettings(settings: Settings): (device: string) => DeviceSettings {
@@ -40,6 +44,10 @@ export function deviceSettings(settings: Settings): (device: string) => DeviceSe
     },
     onEnospc: settings['medium.on-enospc'],
     discard: settings['discard.enable'],
+    limit: {
+      ...only('iops', settings['limit.iops']), ...only('iopsBurst', settings['limit.iops-burst']),
+      ...only('bps', settings['limit.bps']), ...only('bpsBurst', settings['limit.bps-burst']),
+    },
     closePatienceMs: 10_000,
     rejoin: { max: settings['restart.max'], periodMs: settings['restart.period'] },
   }

@@ -83,10 +83,10 @@ function nulled(rates: Rates): Record<string, number | null> {
 
 /** One report of `--json`: times in nanoseconds, rates a second, null where nothing is known. */
 export function topReport(rows: readonly DeviceRates[], key: SortKey, seconds: number, at: string): object {
-  const devices = sorted(rows, key).map(({ device, rates, inFlight, ringEntries, shortage }) => {
+  const devices = sorted(rows, key).map(({ device, rates, inFlight, ringEntries, shortage, throttled }) => {
     const { name, domid, vdev, state } = device
     const known = rates === undefined ? null : nulled(rates)
-    return { name, domid, vdev, state, inFlight, ringEntries, shortage, rates: known }
+    return { name, domid, vdev, state, inFlight, ringEntries, shortage, throttled, rates: known }
   })
   return { at, seconds, devices }
 }

@@ -8,6 +8,7 @@
 import { setup } from 'xstate'
 import { assert } from '../../protocol/errors.js'
 import { parseXenbusState, XENBUS_STATES, type XenbusState } from '../../protocol/xenbus-state.js'
+import { judgeRateLimit } from '../../protocol/rate-limit.js'
 import { vdevName } from '../../protocol/vdev.js'
 import type { MediumSpec } from '../../ports/medium.js'
 import type { QueueTakeover } from '../../ports/queues.js'
@@ -65,7 +66,9 @@ const memory = {
   rememberNodes: assign(({ context, event }) => {
     if (event.type !== 'xenstore.nodesRead') return {}
     const verdict = judgeNodes(event.nodes, context.input.domid, context.input.devid)
+    const { limit, problems } = judgeRateLimit(event.nodes, context.input.settings.limit)
     return {
+      limit, notes: noted(context, ...problems),
       nodes: verdict.kind === 'complete' ? verdict.nodes : null,
       refusal: verdict.kind === 'refused' ? verdict.sentence : null,
       online: parseOnline(event.nodes['online']),
@@ -73,6 +76,11 @@ const memory = {
       frontend: event.frontendState,
       frontendLeft: context.frontendLeft || outside(event.frontendState),
     }
+  }),
+  rememberLimit: assign(({ context, event }) => {
+    if (event.type !== 'xenstore.limitChanged') return {}
+    const { limit, problems } = judgeRateLimit(event.nodes, context.input.settings.limit)
+    return { limit, notes: noted(context, ...problems) }
   }),
   rememberFrontend: assign(({ context, event }) => {
     const frontend = frontendOf(event) ?? context.frontend
@@ -296,6 +304,7 @@ const effects = {
     channel: sure(context.channel, 'channel'),
     grants: sure(context.grants, 'grants'),
     medium: sure(context.medium, 'medium'),
+    limit: context.limit,
     ...(context.resuming && { takeover: takeoverOf(context) }),
     ...besides(othersOnRings(context)),
   })),
@@ -310,6 +319,7 @@ const effects = {
   /** Parking: nothing may be lost, and no error be made; stopping has its own patience. */
   drainQueuePatiently: emit(({ context }) => ({ type: 'drainQueue', queue: queueName(context), onEnospc: 'wait' })),
   yieldQueue: emit(({ context }) => ({ type: 'yieldQueue', queue: queueName(context) })),
+  limitQueue: emit(({ context }) => ({ type: 'limitQueue', queue: queueName(context), limit: context.limit })),
   retryQueue: emit(({ context }) => ({ type: 'retryQueue', queue: queueName(context) })),
   abandonQueue: emit(({ context }) => ({ type: 'abandonQueue', queue: queueName(context) })),
   detachQueue: emit(({ context }) => ({ type: 'detachQueue', queue: queueName(context) })),

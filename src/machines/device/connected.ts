@@ -7,6 +7,7 @@
 import { always, closers, frontend, leavers, on } from './edges.js'
 
 const ranShort = { target: 'Shortage', description: 'Out of slots, buffers, quota or tokens (S15).' } as const
+const wasThrottled = { target: 'Throttled', description: 'It reached its rate limit.' } as const
 const ranFull = { target: 'Full', description: 'A write found no space, and is to wait for it.' } as const
 
 /** Never two discs at once: the old one is let go of by queue and process before the new one is opened. */
@@ -123,12 +124,21 @@ export const connected = {
       states: {
         Running: {
           description: 'Requests are taken as they come.',
-          on: on({ 'queue.ranShort': ranShort, 'queue.ranFull': ranFull }),
+          on: on({ 'queue.ranShort': ranShort, 'queue.ranFull': ranFull, 'queue.wasThrottled': wasThrottled }),
         },
         Shortage: {
           description: 'Nothing is taken until something comes back.',
           on: on({
             'queue.recovered': { target: 'Running', description: 'A completion brought it back.' },
+            'queue.ranFull': ranFull,
+            'queue.wasThrottled': wasThrottled,
+          }),
+        },
+        Throttled: {
+          description: 'It is at its rate limit: requests wait for their turn.',
+          on: on({
+            'queue.recovered': { target: 'Running', description: 'It has stayed below its limit for a while.' },
+            'queue.ranShort': ranShort,
             'queue.ranFull': ranFull,
           }),
         },
@@ -137,6 +147,7 @@ export const connected = {
           on: on({
             'queue.recovered': { target: 'Running', description: 'There was space for all of them.' },
             'queue.ranShort': ranShort,
+            'queue.wasThrottled': wasThrottled,
             'operator.reloaded': {
               actions: ['retryQueue'], description: 'The operator may have made space: tried at once.',
             },

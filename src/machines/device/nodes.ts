@@ -6,6 +6,7 @@
  */
 import { BACKEND_KEYS as K, VETOABLE, enableKey } from '../../protocol/keys.js'
 import { present } from '../../protocol/parse.js'
+import { RATE_LIMIT_NODES } from '../../protocol/rate-limit.js'
 import { parseSectorFormat } from '../../protocol/sector-format.js'
 import { vdevName } from '../../protocol/vdev.js'
 import type { BackendNodes, RawNodes } from './types.js'
@@ -13,7 +14,7 @@ import type { BackendNodes, RawNodes } from './types.js'
 /** The keys of our own directory that are read. */
 export const READ_KEYS = [
   K.frontend, K.frontendId, K.online, K.state, K.mode, K.params, K.deviceType, K.dev, K.removable, K.sectors,
-  K.sectorFormat, K.maxIndirectSegments, ...VETOABLE.map(enableKey),
+  K.sectorFormat, K.maxIndirectSegments, ...VETOABLE.map(enableKey), ...Object.values(RATE_LIMIT_NODES),
 ] as const
 
 export type JudgedNodes =

@@ -12,6 +12,7 @@ import type { MediumPlan, MediumSpec } from '../../ports/medium.js'
 import type { QueueLegacy, QueueSettings, QueueTakeover } from '../../ports/queues.js'
 import type { Vetoable } from '../../protocol/keys.js'
 import type { NegotiatedRing, RingLimits } from '../../protocol/negotiation.js'
+import type { RateLimit } from '../../protocol/rate-limit.js'
 import type { SectorFormat } from '../../protocol/sector-format.js'
 import type { XenbusState } from '../../protocol/xenbus-state.js'
 
@@ -32,6 +33,8 @@ export interface DeviceSettings {
   readonly onEnospc: QueueSettings['onEnospc']
   /** Discard is offered where the medium can; absent = yes. */
   readonly discard?: boolean
+  /** What the toolstack does not set for a device; absent = no limit. */
+  readonly limit?: RateLimit
   /** How long a front end may take to close after it was asked, before the queue is drained without it. */
   readonly closePatienceMs: number
   /** How often within a period a queue that died is gone on with; absent = never. */
@@ -106,6 +109,8 @@ export interface DeviceContext {
   readonly inserted: string | null
   /** How often the queue was given another medium; its answer says which one it has. */
   readonly renewals: number
+  /** Requests and bytes a second, for its queues together. */
+  readonly limit: RateLimit
   readonly connection: NegotiatedRing | null
   readonly grants: GrantPlan | null
   readonly ring: RingPlan | null
@@ -140,6 +145,8 @@ export type DeviceEvent =
   | { readonly type: 'xenstore.closeRequested'; readonly online: boolean }
   /** The toolstack wrote another `params`: a disc was changed. */
   | { readonly type: 'xenstore.targetChanged'; readonly params: string }
+  /** The toolstack wrote another rate limit. */
+  | { readonly type: 'xenstore.limitChanged'; readonly nodes: RawNodes }
   | { readonly type: 'xenstore.directoryVanished' }
   /** XenStore does not know the guest's domain any more: it has died, with or without its toolstack. */
   | { readonly type: 'xenstore.domainGone' }
@@ -184,6 +191,8 @@ export type DeviceEvent =
   | { readonly type: 'queue.ranShort' }
   /** Requests wait for space on the medium. */
   | { readonly type: 'queue.ranFull' }
+  /** Requests wait for the rate limit. */
+  | { readonly type: 'queue.wasThrottled' }
   | { readonly type: 'queue.recovered' }
   | { readonly type: 'queue.ringBroke' }
   /** `xbbd detach`: for good. */
@@ -222,6 +231,7 @@ export type DeviceEffect =
       readonly grants: GrantPlan
       readonly medium: MediumPlan
       readonly takeover?: QueueTakeover
+      readonly limit: RateLimit
       /** Queues beyond the first, over the same medium and grants. */
       readonly others?: readonly QueueOnRing[]
     }
@@ -229,6 +239,7 @@ export type DeviceEffect =
   | { readonly type: 'announceSize'; readonly nodes: RawNodes }
   | { readonly type: 'renewQueueMedium'; readonly queue: string; readonly plan: MediumPlan; readonly renewal: number }
   | { readonly type: 'drainQueue'; readonly queue: string; readonly onEnospc: QueueSettings['onEnospc'] }
+  | { readonly type: 'limitQueue'; readonly queue: string; readonly limit: RateLimit }
   | { readonly type: 'retryQueue'; readonly queue: string }
   | { readonly type: 'yieldQueue'; readonly queue: string }
   | { readonly type: 'abandonQueue'; readonly queue: string }

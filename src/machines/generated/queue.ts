@@ -1,27 +1,29 @@
 /**
  * @packageDocumentation
  * Generated from chart queue by `npm run charts`: not to be edited, but to be read.
- * 8 states, 10 events, 0 guards, 5 actions.
+ * 9 states, 11 events, 0 guards, 6 actions.
  */
 
 /** Identity of the chart this was generated from; compared at start. */
-export const queueChartHash = '3a57d31a76bfe3e8'
+export const queueChartHash = '2ac7b289364819df'
 
 /** Numbers of the product states, as the state column holds them. */
 export const QueueState = {
   Detached: 0,
   Running: 1,
   Shortage: 2,
-  Draining: 3,
-  Abandoning: 4,
-  Broken: 5,
-  Drained: 6,
-  Yielded: 7,
+  Throttled: 3,
+  Draining: 4,
+  Abandoning: 5,
+  Broken: 6,
+  Drained: 7,
+  Yielded: 8,
 } as const
 export const queueStateNames: readonly string[] = [
   'Detached',
   'Running',
   'Shortage',
+  'Throttled',
   'Draining',
   'Abandoning',
   'Broken',
@@ -33,18 +35,20 @@ export const queueStateNames: readonly string[] = [
 export const QueueEvent = {
   attached: 0,
   short: 1,
-  drainAsked: 2,
-  frontEndGone: 3,
-  ringBroken: 4,
-  recovered: 5,
-  yielded: 6,
-  relieved: 7,
-  emptied: 8,
-  detached: 9,
+  throttled: 2,
+  drainAsked: 3,
+  frontEndGone: 4,
+  ringBroken: 5,
+  recovered: 6,
+  yielded: 7,
+  relieved: 8,
+  emptied: 9,
+  detached: 10,
 } as const
 export const queueEventNames: readonly string[] = [
   'attached',
   'short',
+  'throttled',
   'drainAsked',
   'frontEndGone',
   'ringBroken',
@@ -62,6 +66,7 @@ export interface QueueHost {
   /** Every transition taken is mixed into it (see compile/digest.ts). */
   digest: number
   announceShortage(slot: number): void
+  announceThrottle(slot: number): void
   abandonAll(slot: number): void
   announceBroken(slot: number): void
   announceRelief(slot: number): void
@@ -90,23 +95,27 @@ export function stepQueue(host: QueueHost, slot: number, event: number): number 
           host.announceShortage(slot)
           next = 2 // Shortage
           break
-        case 2: // drainAsked
-          next = 3 // Draining
+        case 2: // throttled
+          host.announceThrottle(slot)
+          next = 3 // Throttled
           break
-        case 3: // frontEndGone
+        case 3: // drainAsked
+          next = 4 // Draining
+          break
+        case 4: // frontEndGone
           host.abandonAll(slot)
-          next = 4 // Abandoning
+          next = 5 // Abandoning
           break
-        case 4: // ringBroken
+        case 5: // ringBroken
           host.announceBroken(slot)
           host.abandonAll(slot)
-          next = 5 // Broken
+          next = 6 // Broken
           break
-        case 5: // recovered
+        case 6: // recovered
           next = 1 // Running
           break
-        case 6: // yielded
-          next = 7 // Yielded
+        case 7: // yielded
+          next = 8 // Yielded
           break
         default:
           return -1
@@ -118,105 +127,137 @@ export function stepQueue(host: QueueHost, slot: number, event: number): number 
           host.announceShortage(slot)
           next = 2 // Shortage
           break
-        case 2: // drainAsked
-          host.announceRelief(slot)
-          next = 3 // Draining
+        case 2: // throttled
+          host.announceThrottle(slot)
+          next = 3 // Throttled
           break
-        case 3: // frontEndGone
+        case 3: // drainAsked
+          host.announceRelief(slot)
+          next = 4 // Draining
+          break
+        case 4: // frontEndGone
           host.announceRelief(slot)
           host.abandonAll(slot)
-          next = 4 // Abandoning
+          next = 5 // Abandoning
           break
-        case 5: // recovered
-        case 7: // relieved
+        case 6: // recovered
+        case 8: // relieved
           host.announceRelief(slot)
           next = 1 // Running
           break
-        case 6: // yielded
+        case 7: // yielded
           host.announceRelief(slot)
-          next = 7 // Yielded
+          next = 8 // Yielded
           break
         default:
           return -1
       }
       break
-    case 3: // Draining
+    case 3: // Throttled
       switch (event) {
-        case 2: // drainAsked
-          next = 3 // Draining
+        case 1: // short
+          host.announceShortage(slot)
+          next = 2 // Shortage
           break
-        case 3: // frontEndGone
+        case 3: // drainAsked
+          host.announceRelief(slot)
+          next = 4 // Draining
+          break
+        case 4: // frontEndGone
+          host.announceRelief(slot)
           host.abandonAll(slot)
-          next = 4 // Abandoning
+          next = 5 // Abandoning
           break
-        case 5: // recovered
+        case 6: // recovered
+        case 8: // relieved
+          host.announceRelief(slot)
           next = 1 // Running
           break
-        case 6: // yielded
-          next = 7 // Yielded
-          break
-        case 8: // emptied
-          host.announceDrained(slot)
-          next = 6 // Drained
+        case 7: // yielded
+          host.announceRelief(slot)
+          next = 8 // Yielded
           break
         default:
           return -1
       }
       break
-    case 4: // Abandoning
+    case 4: // Draining
       switch (event) {
-        case 2: // drainAsked
-        case 3: // frontEndGone
-        case 6: // yielded
-          next = 4 // Abandoning
+        case 3: // drainAsked
+          next = 4 // Draining
           break
-        case 8: // emptied
-          host.announceDrained(slot)
-          next = 6 // Drained
+        case 4: // frontEndGone
+          host.abandonAll(slot)
+          next = 5 // Abandoning
           break
-        default:
-          return -1
-      }
-      break
-    case 5: // Broken
-      switch (event) {
-        case 2: // drainAsked
-        case 3: // frontEndGone
-        case 6: // yielded
-          next = 5 // Broken
-          break
-        case 8: // emptied
-          host.announceDrained(slot)
-          next = 6 // Drained
-          break
-        default:
-          return -1
-      }
-      break
-    case 6: // Drained
-      switch (event) {
-        case 2: // drainAsked
-        case 3: // frontEndGone
-        case 6: // yielded
-          next = 6 // Drained
-          break
-        case 5: // recovered
+        case 6: // recovered
           next = 1 // Running
           break
-        case 9: // detached
+        case 7: // yielded
+          next = 8 // Yielded
+          break
+        case 9: // emptied
+          host.announceDrained(slot)
+          next = 7 // Drained
+          break
+        default:
+          return -1
+      }
+      break
+    case 5: // Abandoning
+      switch (event) {
+        case 3: // drainAsked
+        case 4: // frontEndGone
+        case 7: // yielded
+          next = 5 // Abandoning
+          break
+        case 9: // emptied
+          host.announceDrained(slot)
+          next = 7 // Drained
+          break
+        default:
+          return -1
+      }
+      break
+    case 6: // Broken
+      switch (event) {
+        case 3: // drainAsked
+        case 4: // frontEndGone
+        case 7: // yielded
+          next = 6 // Broken
+          break
+        case 9: // emptied
+          host.announceDrained(slot)
+          next = 7 // Drained
+          break
+        default:
+          return -1
+      }
+      break
+    case 7: // Drained
+      switch (event) {
+        case 3: // drainAsked
+        case 4: // frontEndGone
+        case 7: // yielded
+          next = 7 // Drained
+          break
+        case 6: // recovered
+          next = 1 // Running
+          break
+        case 10: // detached
           next = 0 // Detached
           break
         default:
           return -1
       }
       break
-    case 7: // Yielded
+    case 8: // Yielded
       switch (event) {
-        case 5: // recovered
+        case 6: // recovered
           next = 1 // Running
           break
-        case 6: // yielded
-          next = 7 // Yielded
+        case 7: // yielded
+          next = 8 // Yielded
           break
         default:
           return -1

@@ -55,7 +55,8 @@ const SENDERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   connection: { 'port.': 'disk', 'queue.': 'queue', 'clock.': 'clock' },
   queue: {
     attached: 'device', drainAsked: 'device', frontEndGone: 'device', detached: 'device', ringBroken: 'frontend',
-    short: 'request', relieved: 'request', recovered: 'request', emptied: 'request', yielded: 'device',
+    short: 'request', throttled: 'request', relieved: 'request', recovered: 'request', emptied: 'request',
+    yielded: 'device',
   },
   request: {
     taken: 'frontend', copied: 'host', copyFailed: 'host', completed: 'disk', failed: 'disk', full: 'disk',
