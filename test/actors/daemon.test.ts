@@ -59,7 +59,7 @@ test('attach is idempotent, and a different one is refused in a sentence', async
   await expect(plane.daemon.attach({ ...spec, domid: 77 })).rejects.toThrow(/domain 77 does not exist/)
 })
 
-test('S4: an attach that fails says why, touches no other device, and stays visible', async () => {
+test('S4, B32: an attach that fails says why, touches no other device, and stays visible', async () => {
   await plane.connected(6)
   const guest = await plane.domain(5)
   plane.media.errors.set('nowhere', { code: 'missing', sentence: 'nowhere does not exist: make it first' })

@@ -58,7 +58,7 @@ export function eventPortContract(name: string, make: () => Promise<EventPortWor
       calls = 0
     }
 
-    test('many kicks are one call; nothing more until it is unmasked; and then one for all that came', async () => {
+    test('XSA-332: many kicks are one call; nothing more until it is unmasked; and then one for all that came', async () => {
       await listen(() => undefined)
       world.kick(1)
       await until('a call', () => calls === 1)

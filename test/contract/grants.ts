@@ -219,7 +219,7 @@ export function grantsContract(name: string, make: () => Promise<GrantsWorld>): 
       expect(differs(page.subarray(2048), pattern(2).subarray(0, 2048))).toBe(-1)
     })
 
-    test('between batches nothing is mapped but what the mode keeps, and after the close nothing at all', () => {
+    test('XSA-396: between batches nothing is mapped but what the mode keeps, and after the close nothing at all', () => {
       const grefs = world.grant(10)
       const copier = copierOf(4)
       const most = world.mode === 'persistent' ? 4 : 0

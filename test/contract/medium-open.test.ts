@@ -34,7 +34,7 @@ function refused(target: string, readOnly = false): { code: string; sentence: st
 }
 
 describe('what cannot be a medium (SEED S5)', () => {
-  test('a directory, a FIFO, a character device, a missing name, a file shorter than a sector', () => {
+  test('B30: a directory, a FIFO, a character device, a missing name, a file shorter than a sector', () => {
     mkdirSync(join(dir, 'folder'))
     execFileSync('mkfifo', [join(dir, 'fifo')])
     expect(refused(join(dir, 'folder'))).toMatchObject({ code: 'directory' })

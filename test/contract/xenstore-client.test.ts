@@ -80,7 +80,7 @@ test('events that arrive together are one call per path', async () => {
   expect(calls).toEqual(['/w/a', '/w/b', '/w/a'])
 })
 
-test('up to 1024 paths wait; beyond that there is one call with the watched path, and then calls as before', async () => {
+test('XSA-349: up to 1024 paths wait; beyond that there is one call with the watched path, and then calls as before', async () => {
   const script = scripted()
   const { calls, token } = await watched(script)
   const paths = Array.from({ length: 1025 }, (_, index) => `/w/${index}`)

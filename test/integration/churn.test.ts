@@ -29,7 +29,7 @@ function pauses(seed: number): (belowMs: number) => Promise<void> {
   }
 }
 
-test('S27: detached at any moment, also half-way through attaching and under load, nothing is left', async () => {
+test('S27, XSA-350: detached at any moment, also half-way through attaching and under load, nothing is left', async () => {
   const image = world.image(2 << 20)
   const pause = pauses(27)
   for (let cycle = 0; cycle < 30; cycle++) {

@@ -24,7 +24,7 @@ test('S6: hotplug-status=connected and the features are written before InitWait,
   expect(switches(publishing.when({ type: 'xenstore.featuresPublished' }).effects)).toEqual(['→ InitWait'])
 })
 
-test('S3: read-only unless mode says w, and the medium is opened so; the front end’s copies are never read', () => {
+test('S3, XSA-142: read-only unless mode says w, and the medium is opened so; the front end’s copies are never read', () => {
   const spec = (mode: string | undefined) => given(nodesRead({ mode })).effects.find(({ type }) => type === 'openMedium')
   expect(spec('w')).toEqual({ type: 'openMedium', spec: { target: 'null:1M', readOnly: false } })
   expect(spec('r')).toEqual({ type: 'openMedium', spec: { target: 'null:1M', readOnly: true } })
@@ -108,7 +108,7 @@ test('S26: Closed is said when the queue is drained and everything is unmapped, 
   expect(held(device.all)).toEqual([])
 })
 
-test('S26, B25: nothing is unmapped before the queue has let go', () => {
+test('S26, B25, XSA-350: nothing is unmapped before the queue has let go', () => {
   const draining = givenState('Closing.draining')
   expect(draining.when({ type: 'host.ringUnmapped' }, { type: 'queue.detached' }).state).toBe('Closing.draining')
   expect(draining.all.map(({ type }) => type)).not.toContain('unmapRing')

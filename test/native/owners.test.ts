@@ -119,7 +119,7 @@ test('descriptors are adopted, duplicated, closed once', () => {
   expect(() => adopt(-1)).toThrow(failing('EINVAL'))
 })
 
-test('a mapping is no descriptor and a descriptor no mapping', () => {
+test('B31: a mapping is no descriptor and a descriptor no mapping', () => {
   const memory = mapMemory(4096)
   const event = eventfdCreate()
   expect(() => closeDescriptor(memory)).toThrow(failing('EBADF'))

@@ -107,6 +107,16 @@ describe.each(abis)('indices wrap in the ABI %s', (abi) => {
   })
 })
 
+test.each(abis)('XSA-216: an answer is written whole, its padding zeroed, and nothing beside it (%s)', (abi) => {
+  const { back, shared, close, words } = bench(1, abi)
+  shared.fill(0xdeadbeef, 16)
+  back.answer(Int32Array.of(1, 2, 0x7fffff00, 0x7fff0000), 1, 0)
+  const answer = abi === 'x86_64' ? [1, 2, 0, 0] : [1, 2, 0]
+  expect([...shared.slice(16, 16 + answer.length)]).toEqual(answer)
+  expect(shared.slice(16 + answer.length, 16 + 32 * words).every((word) => word === 0xdeadbeef)).toBe(true)
+  close()
+})
+
 test('take stops at max and at the producer, and goes on from there', () => {
   const { back, front, close, words } = bench()
   front.put(new Int32Array(words * 10), 10, 0)
@@ -178,7 +188,7 @@ test.each([
   close()
 })
 
-test('notify exactly when the other side asked for one of the entries that were pushed', () => {
+test('XSA-391: notify exactly when the other side asked for one of the entries that were pushed', () => {
   // The macro: (u32)(new - event) < (u32)(new - old), here over every event around a push of three.
   for (const old of [0, 2 ** 31 - 2, 2 ** 32 - 2]) {
     for (let ask = -3; ask <= 6; ask++) {

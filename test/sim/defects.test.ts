@@ -6,7 +6,9 @@ import {
   BLKIF_OP_FLUSH_DISKCACHE, BLKIF_OP_READ, BLKIF_OP_WRITE, BLKIF_OP_WRITE_BARRIER,
 } from '../../src/protocol/blkif.js'
 import { LATENCY_BUCKETS, READ_LATENCY_AT, REASONS_AT } from '../../src/core/statistics.js'
-import { IO_READ, IO_SYNC, IO_WRITE } from '../../src/ports/data-path.js'
+import {
+  COPY_FROM_GUEST, COPY_TO_GUEST, COPY_WORDS, IO_READ, IO_SYNC, IO_WRITE, type GrantCopier,
+} from '../../src/ports/data-path.js'
 import { LEVEL_BROKEN } from '../../src/ports/queues.js'
 import { OP_UNKNOWN, RANGE_BEYOND_END } from '../../src/protocol/validate.js'
 import { QueueBench } from '../support/queue-bench.js'
@@ -174,4 +176,50 @@ test('B19: what is not known or was not offered is EOPNOTSUPP, and goes nowhere'
   bench.run()
   expect(Object.values(bench.statuses())).toEqual(Array(8).fill(-2))
   expect([bench.ios, bench.copies, bench.leftovers]).toEqual([[], [], NOTHING])
+})
+
+test('B13, XSA-362: a grant operation that fails as a whole fails its requests, and nothing else', () => {
+  const bench = new QueueBench()
+  const parts = bench.world.plane.parts as { grants: GrantCopier }
+  const { grants } = parts
+  const refuse = (copies: Int32Array, count: number) => {
+    // GNTST_no_device_space, and a number that no header knows.
+    for (let index = 0; index < count; index++) copies[index * COPY_WORDS + 3] = index % 2 === 0 ? -7 : -0x7fffffff
+    return count
+  }
+  parts.grants = { copy: refuse, close: () => undefined }
+  bench.sendPages(BLKIF_OP_READ, 1, 0, 11, 0)
+  bench.sendPages(BLKIF_OP_WRITE, 2, 200, 11, 11)
+  bench.send({ op: BLKIF_OP_FLUSH_DISKCACHE, idLow: 3 })
+  expect(bench.run().statuses()).toEqual({ 1: -1, 2: -1, 3: 0 })
+  expect([bench.state, bench.counter('grantErrors'), bench.leftovers]).toEqual(['Running', 2, NOTHING])
+  parts.grants = grants
+  bench.sendPages(BLKIF_OP_READ, 4, 0, 11, 0)
+  expect(bench.run().statuses()).toEqual({ 4: 0 })
+})
+
+test.each(['read', 'write'] as const)('XSA-365: that an earlier copy of a %s failed is not forgotten over a later one', (kind) => {
+  for (let position = 0; position < 11; position++) {
+    const bench = new QueueBench()
+    for (let id = 0; id < 2; id++) bench.sendPages(kind === 'read' ? BLKIF_OP_READ : BLKIF_OP_WRITE, id, 100 * id, 11, 11 * id)
+    bench.world.guest.revoke(position)
+    expect([position, bench.run().statuses()]).toEqual([position, { 0: -1, 1: 0 }])
+    expect([bench.counter('grantErrors'), bench.leftovers]).toEqual([1, NOTHING])
+    if (kind === 'write') expect(bench.ios.map(({ offset }) => offset)).toEqual([100 * 512])
+  }
+})
+
+test('XSA-403: just the sectors that were asked for cross, and no byte of them stands in the journal', () => {
+  const bench = new QueueBench({ trace: true })
+  bench.world.disk.cache.fill(0x5a)
+  bench.world.guest.memory.fill(0x11)
+  for (const gref of [0, 1]) bench.world.guest.grant(gref, gref, true)
+  bench.send({ op: BLKIF_OP_READ, idLow: 1, sectorLow: 8, segments: [{ gref: 0, firstSect: 3, lastSect: 4 }] })
+  bench.send({ op: BLKIF_OP_WRITE, idLow: 2, sectorLow: 64, segments: [{ gref: 1, firstSect: 7, lastSect: 7 }] })
+  expect(bench.run().statuses()).toEqual({ 1: 0, 2: 0 })
+  const moved = bench.copies.map(({ gref, offset, length, direction }) => [gref, offset, length, direction])
+  expect(moved).toEqual([[1, 7 * 512, 512, COPY_FROM_GUEST], [0, 3 * 512, 1024, COPY_TO_GUEST]])
+  const filled = bench.world.guest.memory.map((byte) => (byte === 0x5a ? 1 : 0)).reduce((total, byte) => total + byte, 0)
+  expect(filled).toBe(1024)
+  expect(bench.journal().flatMap(({ words }) => words).filter((word) => word === 0x5a5a5a5a || word === 0x11111111)).toEqual([])
 })

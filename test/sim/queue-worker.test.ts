@@ -59,7 +59,7 @@ test('S31: a queue that is left to another process takes nothing more, answers w
   expect(staying.front.answered).toBeGreaterThan(others)
 })
 
-test('S27 a queue is detached at any moment after its drain, and attached again at the same ring', () => {
+test('S27, B26, B27: a queue is detached at any moment after its drain, and attached again at the same ring', () => {
   const world = new SimWorker({ tenants: 1 })
   const [tenant] = world.tenants
   for (let life = 0; life < 20; life++) {
