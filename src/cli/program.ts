@@ -26,6 +26,7 @@ import { addList } from './commands/list.js'
 import { addRedrive } from './commands/redrive.js'
 import { addReplay } from './commands/replay.js'
 import { addRun } from './commands/run.js'
+import { addSimulate } from './commands/simulate.js'
 import { addStop } from './commands/stop.js'
 import { addTop } from './commands/top.js'
 import { addUpgrade } from './commands/upgrade.js'
@@ -51,7 +52,8 @@ export function buildProgram(context: CommandContext): Command {
   addRun(program, context)
   const commands = [
     addDemo, addHost, addStop, addUpgrade, addAttach, addDetach, addInsert, addEject, addResize, addLimit, addList,
-    addTop, addDoctor, addJournal, addReplay, addRedrive, addExplain, addView, addChart, addConfig, addCompletion,
+    addTop, addDoctor, addJournal, addReplay, addRedrive, addSimulate, addExplain, addView, addChart, addConfig,
+    addCompletion,
   ]
   for (const add of commands) add(program, context)
   inheritSettings(program)
