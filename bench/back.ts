@@ -7,6 +7,7 @@
  *
  *   Back.start ─► attach(front, medium) ─► Attached { cpuNs, detach }
  */
+import { shareRateLimit } from '../src/actors/rate-bucket.js'
 import { noLedger } from '../src/actors/legacies.js'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -21,8 +22,9 @@ import type { RunningHost } from '../src/embedded/host/main.js'
 import { nowNs } from '../src/io/native/clock.js'
 import { mediumOpener } from '../src/io/media/open-medium.js'
 import type { Host } from '../src/ports/host.js'
-import type { Medium } from '../src/ports/medium.js'
+import type { Medium, MediumSpec } from '../src/ports/medium.js'
 import type { QueueEvent } from '../src/ports/queues.js'
+import type { RateLimit } from '../src/protocol/rate-limit.js'
 
 export interface BackOptions {
   /** Default 1. */
@@ -42,6 +44,8 @@ export interface AttachOptions {
   readonly indirect?: number
   /** Open already, for several queues; it stays the caller's. */
   readonly medium?: Medium
+  /** Of this queue alone. */
+  readonly limit?: RateLimit
 }
 
 export interface Attached {
@@ -112,6 +116,7 @@ export class Back {
       ring, channel, grants, medium: medium.plan,
     })
     await outcome
+    if (options.limit) queues.limit(name, shareRateLimit(options.limit))
     return {
       medium,
       statistics: () => queues.statistics(name) ?? new Float64Array(0),
@@ -153,8 +158,8 @@ export class Back {
 }
 
 /** Throws with the sentence of what is wrong with it. */
-export function open(target: string): Medium {
-  const opened = mediumOpener.open({ target, readOnly: false })
+export function open(target: string, options: Pick<MediumSpec, 'mergeBytes'> = {}): Medium {
+  const opened = mediumOpener.open({ target, readOnly: false, ...options })
   if (!opened.ok) throw new Error(opened.error.sentence)
   return opened.medium
 }

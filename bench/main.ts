@@ -9,9 +9,11 @@ import { XbbdError, sentenceOf } from '../src/protocol/errors.js'
 import { fileSection, journalSection } from './file-section.js'
 import { footprintSection } from './footprint.js'
 import { indirectSection } from './indirect-section.js'
+import { limitsSection } from './limits-section.js'
 import { describe, machine } from './machine.js'
 import { USAGE, parseOptions } from './options.js'
 import { FULL, QUICK } from './pace.js'
+import { mergeSection } from './merge-section.js'
 import { planeSection } from './plane-section.js'
 import type { PlaneLoad } from './plane.js'
 import { queuesSection } from './queues-section.js'
@@ -38,6 +40,8 @@ async function main(args: readonly string[]): Promise<void> {
   if (only.has('c')) add(await journalSection(pace, say))
   if (only.has('d')) add(await footprintSection(pace, say))
   if (only.has('i')) add(await indirectSection(pace, say))
+  if (only.has('l')) add(await limitsSection(pace, say))
+  if (only.has('m')) add(await mergeSection(pace, say))
   if (only.has('q')) add(await queuesSection(pace, say))
   if (only.has('replay')) add(replaySection((journalMiB ?? (quick ? 32 : 256)) * 2 ** 20, say))
   if (only.has('v')) add(await viewSection(quick ? 1e5 : 1e6, say))

@@ -83,7 +83,7 @@ inline napi_value Undefined(napi_env env) {
 
 /// The arguments of one call. Each reader returns false when the argument does not fit; the caller then throws.
 struct Args {
-  static constexpr size_t kMost = 8;
+  static constexpr size_t kMost = 9;
   napi_env env;
   size_t count = kMost;
   napi_value value[kMost];
@@ -93,13 +93,16 @@ struct Args {
     napi_get_cb_info(env, info, &count, value, nullptr, &data);
   }
 
+  /// Null beyond what a call may have, which no N-API function takes for a value.
+  napi_value At(size_t i) const { return i < kMost ? value[i] : nullptr; }
+
   /// A u32 that may wrap: negative numbers are taken modulo 2^32, as JavaScript's `>>> 0` does.
-  bool Index(size_t i, uint32_t* out) const { return napi_get_value_uint32(env, value[i], out) == napi_ok; }
+  bool Index(size_t i, uint32_t* out) const { return napi_get_value_uint32(env, At(i), out) == napi_ok; }
 
   /// A whole number from 0 to `most`.
   bool Whole(size_t i, double most, uint64_t* out) const {
     double number;
-    if (napi_get_value_double(env, value[i], &number) != napi_ok) return false;
+    if (napi_get_value_double(env, At(i), &number) != napi_ok) return false;
     if (!(number >= 0 && number <= most)) return false;
     // Below 2^63 by `most`, so the cast is defined; cheaper than floor(), which is a call on plain x86-64.
     *out = static_cast<uint64_t>(number);
@@ -113,13 +116,13 @@ struct Args {
     return true;
   }
 
-  bool Flag(size_t i, bool* out) const { return napi_get_value_bool(env, value[i], out) == napi_ok; }
+  bool Flag(size_t i, bool* out) const { return napi_get_value_bool(env, At(i), out) == napi_ok; }
 
   /// A string of at most 4095 bytes without NUL.
   bool Text(size_t i, std::string* out) const {
     char buffer[4097];
     size_t length = 0;
-    if (napi_get_value_string_utf8(env, value[i], buffer, sizeof buffer, &length) != napi_ok) return false;
+    if (napi_get_value_string_utf8(env, At(i), buffer, sizeof buffer, &length) != napi_ok) return false;
     if (length >= sizeof buffer - 1 || memchr(buffer, 0, length)) return false;
     out->assign(buffer, length);
     return true;
@@ -129,7 +132,7 @@ struct Args {
   bool Words(size_t i, int32_t** words, size_t* length) const {
     napi_typedarray_type type;
     void* bytes = nullptr;
-    const napi_status status = napi_get_typedarray_info(env, value[i], &type, length, &bytes, nullptr, nullptr);
+    const napi_status status = napi_get_typedarray_info(env, At(i), &type, length, &bytes, nullptr, nullptr);
     if (status != napi_ok || type != napi_int32_array) return false;
     // SAFETY: a cast to what the type tag says; V8 aligns typed arrays to their element's size.
     *words = static_cast<int32_t*>(bytes);
@@ -141,7 +144,7 @@ struct Args {
     napi_typedarray_type type;
     void* start = nullptr;
     size_t elements = 0;
-    if (napi_get_typedarray_info(env, value[i], &type, &elements, &start, nullptr, nullptr) != napi_ok) return false;
+    if (napi_get_typedarray_info(env, At(i), &type, &elements, &start, nullptr, nullptr) != napi_ok) return false;
     static constexpr size_t kSize[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
     if (static_cast<size_t>(type) >= sizeof kSize / sizeof kSize[0]) return false;
     *bytes = static_cast<uint8_t*>(start);

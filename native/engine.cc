@@ -50,17 +50,18 @@ enum Flags : uint32_t {
 enum Kind : uint32_t { kUring = 0, kThreads = 1, kInline = 2 };
 constexpr uint32_t kThreadsPerEngine = 4;
 constexpr uint32_t kMostDepth = 4096;
+constexpr uint32_t kMostMerge = 16 << 20;
 
-/// engineOpen(kind, descriptor, eventfd, arena, depth, bytes, sectorSize, flags) → id
+/// engineOpen(kind, descriptor, eventfd, arena, depth, bytes, sectorSize, flags, mergeBytes) → id
 napi_value EngineOpen(napi_env env, napi_callback_info info) {
   Args args(env, info);
   uint32_t kind, descriptor, event, arena, sectorSize, flags;
-  uint64_t depth, bytes;
+  uint64_t depth, bytes, mergeBytes;
   if (!args.Handle(0, &kind) || kind > kInline || !args.Handle(1, &descriptor) || !args.Handle(2, &event) ||
       !args.Handle(3, &arena) || !args.Whole(4, kMostDepth, &depth) || depth == 0 || !args.Whole(5, 0x1p53, &bytes) ||
-      !args.Handle(6, &sectorSize) || !args.Handle(7, &flags) || sectorSize < 512 || sectorSize > 4096 ||
-      (sectorSize & (sectorSize - 1)))
-    return ThrowInvalid(env, "engineOpen takes kind, three handles, depth 1-4096, bytes, a sector size and flags");
+      !args.Handle(6, &sectorSize) || !args.Handle(7, &flags) || !args.Whole(8, kMostMerge, &mergeBytes) ||
+      sectorSize < 512 || sectorSize > 4096 || (sectorSize & (sectorSize - 1)))
+    return ThrowInvalid(env, "engineOpen takes kind, handles, depth 1-4096, bytes, sector size, flags and bytes");
   // Borrowed before anything else and given back after it: the engine is destroyed before its borrows.
   auto fdBorrow = std::make_unique<Borrow>();
   auto eventBorrow = std::make_unique<Borrow>();
@@ -74,6 +75,7 @@ napi_value EngineOpen(napi_env env, napi_callback_info info) {
   target.bytes = bytes;
   target.sectorSize = sectorSize;
   target.depth = static_cast<uint32_t>(depth);
+  target.mergeBytes = static_cast<uint32_t>(mergeBytes);
   target.readOnly = flags & kReadOnly;
   target.canDiscard = flags & kCanDiscard;
   target.blockDevice = flags & kBlockDevice;
@@ -98,7 +100,7 @@ napi_value EngineTraits(napi_env env, napi_callback_info info) {
   return engine ? Unsigned(env, engine->Traits()) : ThrowUnknown(env);
 }
 
-/// engineSubmit(id, requests: Int32Array, count) → taken
+/// engineSubmit(id, requests: Int32Array, count) → taken | operations begun since the last call << 16
 napi_value EngineSubmit(napi_env env, napi_callback_info info) {
   Args args(env, info);
   Engine* engine = FindEngine(args);
@@ -108,7 +110,8 @@ napi_value EngineSubmit(napi_env env, napi_callback_info info) {
   uint64_t count;
   if (!args.Words(1, &words, &length) || !args.Whole(2, static_cast<double>(length / kIoWords), &count))
     return ThrowInvalid(env, "engineSubmit takes an Int32Array and how many requests stand in it");
-  return Unsigned(env, engine->Submit(words, static_cast<uint32_t>(count)));
+  const uint32_t taken = engine->Submit(words, static_cast<uint32_t>(count));
+  return Unsigned(env, taken | engine->TellOperations() << 16);
 }
 
 /// engineReap(id, results: Int32Array, max) → count

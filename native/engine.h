@@ -2,11 +2,12 @@
 // descriptor. It is used by one thread; when that thread's environment ends with I/O in flight, the engine moves to
 // the process-wide list of orphans and is drained there.
 //
-//   Submit: refuse | take ──► kernel or threads ──► Reap: (token, result)
+//   Submit: refuse | take, neighbours together ──► kernel or threads ──► Reap: (token, result), each its own
 //
 // A request that is bad is taken and answered with -errno; one for which there is no room is not taken.
 // What must never happen: an engine destroyed, or its arena or descriptor let go, before the last completion.
 #pragma once
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <memory>
@@ -41,6 +42,8 @@ struct EngineTarget {
   /// A discard writes zeroes over its range, deallocating where the medium can: what is read afterwards is zeroes.
   bool discardZeroes = false;
   bool blockDevice = false;
+  /// Neighbours of one kind go to the medium as one transfer of at most so many bytes; 0 = each goes alone.
+  uint32_t mergeBytes = 0;
 };
 
 /// One request, checked.
@@ -78,6 +81,20 @@ inline bool NeedsIoctl(const IoRequest& request, const EngineTarget& target) {
   return request.op == kDiscard && target.blockDevice && !target.discardZeroes;
 }
 
+/// Most requests in one transfer; each is one part of its vector.
+constexpr uint32_t kMostParts = 64;
+
+/// Whether `next` may join a transfer that ends with `last`, and has so many bytes and parts already.
+inline bool Joins(const IoRequest& last, const IoRequest& next, uint64_t bytes, uint32_t parts,
+                  const EngineTarget& target) {
+  const bool moves = next.op == kRead || next.op == kWrite;
+  return moves && next.op == last.op && next.offset == last.offset + last.length && parts < kMostParts &&
+         bytes + next.length <= target.mergeBytes;
+}
+
+/// Executes `count` neighbours as one transfer; the result of each is its own, also where they fail as one.
+void ExecuteRun(const EngineTarget& target, const IoRequest* requests, uint32_t count, int32_t* results);
+
 /// Executes a checked request on the calling thread, which it may block: bytes moved, 0, or -errno.
 int32_t Execute(const EngineTarget& target, const IoRequest& request);
 
@@ -111,7 +128,7 @@ class ResultRing {
 
 class Engine {
  public:
-  explicit Engine(const EngineTarget& target) : target_(target), refused_(target.depth) {}
+  explicit Engine(const EngineTarget& target) : target_(target), ended_(target.depth) {}
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
   virtual ~Engine() = default;
@@ -129,6 +146,13 @@ class Engine {
 
   /// Taken and not reaped.
   uint32_t InFlight() const { return inFlight_; }
+  /// Transfers and other operations begun and not told of yet, at most 15 bits' worth; several neighbours are one.
+  uint32_t TellOperations() {
+    const uint32_t begun = operations_.load(std::memory_order_relaxed);
+    const uint32_t told = begun < 0x7fff ? begun : 0x7fff;
+    operations_.fetch_sub(told, std::memory_order_relaxed);
+    return told;
+  }
   const EngineTarget& Target() const { return target_; }
 
   /// Pins what the target points to until the engine is gone.
@@ -145,13 +169,16 @@ class Engine {
  protected:
   /// Takes a bad request, whose result waits at once.
   void Refuse(int32_t token, int32_t result) {
-    refused_.Push(token, result);
+    ended_.Push(token, result);
     inFlight_++;
   }
 
   EngineTarget target_;
-  ResultRing refused_;
+  /// Results that need nothing more but to be reaped.
+  ResultRing ended_;
   uint32_t inFlight_ = 0;
+  /// Counted by whoever begins them, the threads too
+  std::atomic<uint32_t> operations_{0};
 };
 
 std::unique_ptr<Engine> NewUringEngine(const EngineTarget& target);

@@ -1,6 +1,6 @@
 // The engine for machines where io_uring is forbidden: a few threads per engine that block in the kernel.
 //
-//   Submit ─► todo (bounded ring) ─► threads: pread pwrite fdatasync fallocate ioctl ─► done ─► Reap
+//   Submit ─► todo (bounded ring) ─► threads: preadv pwritev fdatasync fallocate ioctl ─► done ─► Reap
 //                                                      └─ eventfd, if armed and once
 //
 // It is also where io_uring's engine sends what only an ioctl can do (discards of a block device). All that threads
@@ -71,7 +71,7 @@ class ThreadEngine final : public Engine {
   }
 
   uint32_t Reap(int32_t* results, uint32_t max) override {
-    uint32_t reaped = refused_.Drain(results, max);
+    uint32_t reaped = ended_.Drain(results, max);
     if (reaped < max && ready_.load(std::memory_order_acquire)) {
       std::lock_guard<std::mutex> guard(lock_);
       reaped += done_.Drain(results + static_cast<size_t>(reaped) * kResultWords, max - reaped);
@@ -83,7 +83,7 @@ class ThreadEngine final : public Engine {
 
   bool Arm() override {
     std::lock_guard<std::mutex> guard(lock_);
-    armed_ = refused_.Count() == 0 && done_.Count() == 0;
+    armed_ = ended_.Count() == 0 && done_.Count() == 0;
     return !armed_;
   }
 
@@ -99,18 +99,32 @@ class ThreadEngine final : public Engine {
     return nullptr;
   }
 
+  /// The oldest request that waits, and the neighbours that wait right behind it; under the lock.
+  uint32_t TakeRun(IoRequest* run) {
+    uint32_t parts = 0;
+    uint64_t bytes = 0;
+    do {
+      run[parts] = todo_[first_];
+      bytes += run[parts++].length;
+      first_ = (first_ + 1) % target_.depth;
+      waiting_--;
+    } while (waiting_ > 0 && Joins(run[parts - 1], todo_[first_], bytes, parts, target_));
+    return parts;
+  }
+
   void Work() {
+    IoRequest run[kMostParts];
+    int32_t results[kMostParts];
     std::unique_lock<std::mutex> guard(lock_);
     for (;;) {
       while (!stop_ && waiting_ == 0) wake_.wait(guard);
       if (stop_) return;
-      const IoRequest request = todo_[first_];
-      first_ = (first_ + 1) % target_.depth;
-      waiting_--;
+      const uint32_t parts = TakeRun(run);
       guard.unlock();
-      const int32_t result = Execute(target_, request);
+      ExecuteRun(target_, run, parts, results);
       guard.lock();
-      done_.Push(request.token, result);
+      operations_.fetch_add(1, std::memory_order_relaxed);
+      for (uint32_t part = 0; part < parts; part++) done_.Push(run[part].token, results[part]);
       ready_.store(done_.Count(), std::memory_order_release);
       if (!armed_) continue;
       armed_ = false;

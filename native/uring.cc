@@ -2,6 +2,10 @@
 //
 //   Submit ─► SQEs ─► io_uring_enter, once per batch      Reap ◄─ CQEs, without a system call
 //   user_data of an SQE = index of its slot (token, progress, what is left)
+//   neighbours of one kind:  SQE ─► slot ─next─► slot ─next─► slot        one transfer, three results
+//
+// A transfer of several that does not go whole falls apart: who was not reached goes once more, alone, so that one's
+// bad sector is nobody else's.
 //
 // The arena is registered as fixed buffer 0 and the descriptor as fixed file 0 where the kernel allows (13-17 % on a
 // fast medium); otherwise addresses and the descriptor are used as they are. Notifications are off while the user
@@ -38,8 +42,12 @@ void StoreRelease(uint32_t* at, uint32_t value) { __atomic_store_n(at, value, __
 
 bool Transient(int error) { return error == EINTR || error == EAGAIN || error == EBUSY; }
 
+constexpr uint32_t kNone = UINT32_MAX;
+
 struct Slot {
   IoRequest request;
+  /// The neighbour behind it in its transfer, or kNone
+  uint32_t next;
   uint32_t moved;
   uint32_t continuations;
   /// write-zeroes by punching a hole, after the file system refused to zero a range
@@ -48,7 +56,7 @@ struct Slot {
 
 class UringEngine final : public Engine {
  public:
-  explicit UringEngine(const EngineTarget& target) : Engine(target), slots_(target.depth) {
+  explicit UringEngine(const EngineTarget& target) : Engine(target), slots_(target.depth), vectors_(target.depth) {
     for (uint32_t slot = target.depth; slot-- > 0;) free_.push_back(slot);
   }
 
@@ -89,23 +97,23 @@ class UringEngine final : public Engine {
   uint32_t Submit(const int32_t* requests, uint32_t count) override {
     uint32_t taken = 0;
     while (taken < count && inFlight_ < target_.depth) {
-      uint32_t run = 0;
+      uint32_t batch = 0;
       int32_t refusal = 0;
       bool byIoctl = false;
-      // A run of requests goes to the kernel as one; what is refused or needs an ioctl ends the run, so that what
-      // the kernel does not take is always the end of the batch.
-      while (taken + run < count && inFlight_ + run < target_.depth) {
-        const IoRequest request = ReadRequest(requests + static_cast<size_t>(taken + run) * kIoWords);
+      // Requests go to the kernel in batches; what is refused or needs an ioctl ends one, so that what the kernel
+      // does not take is always the end of the batch.
+      while (taken + batch < count && inFlight_ + batch < target_.depth) {
+        const IoRequest request = ReadRequest(requests + static_cast<size_t>(taken + batch) * kIoWords);
         refusal = RefusalOf(request, target_);
         byIoctl = NeedsIoctl(request, target_);
         if (refusal || byIoctl) break;
         Queue(request);
-        run++;
+        batch++;
       }
-      const uint32_t entered = run ? Enter(run) : 0;
+      const uint32_t entered = batch ? Enter(batch) : 0;
       inFlight_ += entered;
       taken += entered;
-      if (entered < run) return taken;
+      if (entered < batch) return taken;
       if (!refusal && !byIoctl) continue;
       if (inFlight_ == target_.depth) return taken;
       const int32_t* words = requests + static_cast<size_t>(taken) * kIoWords;
@@ -114,6 +122,7 @@ class UringEngine final : public Engine {
       } else {
         if (ioctls_->Submit(words, 1) == 0) return taken;
         inFlight_++;
+        operations_.fetch_add(1, std::memory_order_relaxed);
       }
       taken++;
     }
@@ -121,13 +130,18 @@ class UringEngine final : public Engine {
   }
 
   uint32_t Reap(int32_t* results, uint32_t max) override {
-    uint32_t reaped = refused_.Drain(results, max);
+    uint32_t reaped = ended_.Drain(results, max);
     uint32_t head = *cqHead_;
     while (reaped < max && head != LoadAcquire(cqTail_)) {
       const io_uring_cqe& entry = cqes_[head & cqMask_];
       const auto index = static_cast<uint32_t>(entry.user_data);
       int32_t result = entry.res;
       StoreRelease(cqHead_, ++head);
+      if (slots_[index].next != kNone) {
+        EndRun(index, result);
+        reaped += ended_.Drain(results + static_cast<size_t>(reaped) * kResultWords, max - reaped);
+        continue;
+      }
       if (Continue(index, &result)) continue;
       results[reaped * kResultWords] = slots_[index].request.token;
       results[reaped * kResultWords + 1] = result;
@@ -144,7 +158,7 @@ class UringEngine final : public Engine {
     StoreRelease(cqFlags_, 0);
     // On first, look second: with a full barrier between, either we see the CQE or its writer sees the flag.
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    const bool ready = refused_.Count() > 0 || *cqHead_ != LoadAcquire(cqTail_) || (ioctls_ && ioctls_->Arm());
+    const bool ready = ended_.Count() > 0 || *cqHead_ != LoadAcquire(cqTail_) || (ioctls_ && ioctls_->Arm());
     if (ready) Disarm();
     return ready;
   }
@@ -189,11 +203,29 @@ class UringEngine final : public Engine {
     return part == MAP_FAILED ? nullptr : part;
   }
 
+  /// Puts the request into a slot: as a neighbour of those before it, or as the first of a transfer of its own.
   void Queue(const IoRequest& request) {
     const uint32_t index = free_.back();
     free_.pop_back();
-    slots_[index] = {request, 0, 0, false};
-    WriteEntry(index);
+    slots_[index] = {request, kNone, 0, 0, false};
+    if (parts_ > 0 && Joins(slots_[last_].request, request, bytes_, parts_, target_)) {
+      slots_[last_].next = index;
+    } else {
+      CloseRun();
+      first_ = index;
+    }
+    last_ = index;
+    parts_++;
+    bytes_ += request.length;
+  }
+
+  /// Whatever stands together by now is one entry for the kernel.
+  void CloseRun() {
+    if (parts_ == 0) return;
+    WriteEntry(first_);
+    entries_++;
+    parts_ = 0;
+    bytes_ = 0;
   }
 
   void WriteEntry(uint32_t index) {
@@ -209,15 +241,9 @@ class UringEngine final : public Engine {
     entry->off = request.offset + slot.moved;
     switch (request.op) {
       case kRead:
-      case kWrite: {
-        const bool fixed = traits_ & 1;
-        if (request.op == kRead) entry->opcode = fixed ? IORING_OP_READ_FIXED : IORING_OP_READ;
-        else entry->opcode = fixed ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE;
-        // SAFETY: the range was checked against the arena, which is borrowed while this engine lives.
-        entry->addr = reinterpret_cast<uint64_t>(target_.arena.address + request.at + slot.moved);
-        entry->len = static_cast<uint32_t>(request.length) - slot.moved;
+      case kWrite:
+        WriteTransfer(entry, slot);
         break;
-      }
       case kSync:
         entry->opcode = IORING_OP_FSYNC;
         entry->off = 0;
@@ -233,31 +259,93 @@ class UringEngine final : public Engine {
     StoreRelease(sqTail_, tail + 1);
   }
 
-  /// Hands the last `count` entries to the kernel. Returns how many are in flight (or have failed as results); the
-  /// others are taken back: without SQPOLL the kernel reads the tail only inside the call.
+  void WriteTransfer(io_uring_sqe* entry, const Slot& slot) {
+    const bool fixed = traits_ & 1, reads = slot.request.op == kRead;
+    const IoRequest* last = &slot.request;
+    bool together = true;
+    uint64_t bytes = last->length;
+    for (uint32_t next = slot.next; next != kNone; next = slots_[next].next) {
+      const IoRequest& request = slots_[next].request;
+      together = together && request.at == last->at + last->length;
+      bytes += request.length;
+      last = &request;
+    }
+    if (!together) return WriteVector(entry, slot);
+    if (reads) entry->opcode = fixed ? IORING_OP_READ_FIXED : IORING_OP_READ;
+    else entry->opcode = fixed ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE;
+    // SAFETY: the range was checked against the arena, which is borrowed while this engine lives.
+    entry->addr = reinterpret_cast<uint64_t>(target_.arena.address + slot.request.at + slot.moved);
+    entry->len = static_cast<uint32_t>(bytes) - slot.moved;
+  }
+
+  /// Neighbours on the medium whose buffers are none. The kernel reads the vector within io_uring_enter (Linux 5.5).
+  void WriteVector(io_uring_sqe* entry, const Slot& slot) {
+    iovec* parts = &vectors_[vectorsUsed_];
+    uint32_t count = 0;
+    const Slot* member = &slot;
+    for (;; member = &slots_[member->next]) {
+      // SAFETY: as above, and all vectors of a batch fit: there is one element for each request that fits.
+      parts[count++] = {target_.arena.address + member->request.at, static_cast<size_t>(member->request.length)};
+      if (member->next == kNone) break;
+    }
+    vectorsUsed_ += count;
+    entry->opcode = slot.request.op == kRead ? IORING_OP_READV : IORING_OP_WRITEV;
+    entry->addr = reinterpret_cast<uint64_t>(parts);
+    entry->len = count;
+  }
+
+  /// Hands the entries of the last `count` requests to the kernel. Returns how many requests are in flight (or have
+  /// failed as results); the others are taken back: without SQPOLL the kernel reads the tail only inside the call.
   uint32_t Enter(uint32_t count) {
+    CloseRun();
+    const uint32_t entries = entries_;
+    entries_ = 0;
     uint32_t done = 0, tries = 0;
     int error = 0;
-    while (done < count && tries < kContinuations) {
-      const int got = UringEnter(ring_, count - done);
+    while (done < entries && tries < kContinuations) {
+      const int got = UringEnter(ring_, entries - done);
       error = got < 0 ? errno : 0;
       if (got > 0) done += static_cast<uint32_t>(got);
       if (error && !Transient(error)) break;
       tries = got > 0 ? 0 : tries + 1;
     }
+    vectorsUsed_ = 0;
+    operations_.fetch_add(done, std::memory_order_relaxed);
+    if (done == entries) return count;
+    return count - TakeBack(entries - done, error && !Transient(error) ? -error : 0);
+  }
+
+  /// Entries that the kernel did not take. What it never will ends with `failure`; offering it again and again would
+  /// help nobody. Returns how many requests may be offered again.
+  uint32_t TakeBack(uint32_t entries, int32_t failure) {
     const uint32_t tail = *sqTail_;
-    const uint32_t left = count - done;
-    if (left == 0) return count;
-    const bool hopeless = error && !Transient(error);
-    for (uint32_t back = 0; back < left; back++) {
-      const uint32_t entry = hopeless ? tail - left + back : tail - 1 - back;
-      const auto index = static_cast<uint32_t>(sqes_[entry & sqMask_].user_data);
-      // What will never be taken ends as failed; offering it again and again would help nobody.
-      if (hopeless) refused_.Push(slots_[index].request.token, -error);
+    uint32_t requests = 0;
+    for (uint32_t at = tail - entries; at != tail; at++) {
+      auto index = static_cast<uint32_t>(sqes_[at & sqMask_].user_data);
+      for (; index != kNone; index = slots_[index].next) {
+        if (failure) ended_.Push(slots_[index].request.token, failure);
+        free_.push_back(index);
+        requests++;
+      }
+    }
+    StoreRelease(sqTail_, tail - entries);
+    return failure ? 0 : requests;
+  }
+
+  /// A transfer of several has ended: who was reached is done, everybody else goes alone.
+  void EndRun(uint32_t index, int32_t result) {
+    uint64_t moved = result > 0 ? static_cast<uint64_t>(result) : 0;
+    for (uint32_t next; index != kNone; index = next) {
+      Slot& slot = slots_[index];
+      next = slot.next;
+      slot.next = kNone;
+      const uint64_t length = slot.request.length;
+      const bool whole = moved >= length;
+      moved = whole ? moved - length : 0;
+      if (!whole && Resubmit(index)) continue;
+      ended_.Push(slot.request.token, whole ? static_cast<int32_t>(length) : result < 0 ? result : -EIO);
       free_.push_back(index);
     }
-    StoreRelease(sqTail_, tail - left);
-    return hopeless ? count : done;
   }
 
   /// Whether the request goes on; otherwise `result` is what it ends with.
@@ -280,14 +368,24 @@ class UringEngine final : public Engine {
   /// Sends a slot that is in flight already once more; rare, and the only system call of Reap.
   bool Resubmit(uint32_t index) {
     WriteEntry(index);
-    for (uint32_t tries = 0; tries < kContinuations; tries++)
-      if (UringEnter(ring_, 1) == 1) return true;
+    for (uint32_t tries = 0; tries < kContinuations; tries++) {
+      if (UringEnter(ring_, 1) != 1) continue;
+      operations_.fetch_add(1, std::memory_order_relaxed);
+      return true;
+    }
     StoreRelease(sqTail_, *sqTail_ - 1);
     return false;
   }
 
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
+  /// The transfer that is being put together: its first and last slot, how many requests, how many bytes
+  uint32_t first_ = 0, last_ = 0, parts_ = 0;
+  uint64_t bytes_ = 0;
+  /// Entries written and not yet handed to the kernel
+  uint32_t entries_ = 0;
+  std::vector<iovec> vectors_;
+  uint32_t vectorsUsed_ = 0;
   std::unique_ptr<Engine> ioctls_;
   int ring_ = -1;
   uint32_t traits_ = 0;

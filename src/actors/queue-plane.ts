@@ -78,6 +78,7 @@ export class QueuePlane {
   private hurried = false
   /** About to sleep: who leaves is let go first. */
   private tidying = false
+  private planted = false
   private readonly room: number
   private readonly blocks: BlockRequests | undefined
   private medium: MediumPort
@@ -367,8 +368,10 @@ export class QueuePlane {
 
   private submit(count: number): void {
     const { effects, statistics } = this.core
+    const before = this.medium.operations ?? 0
     statistics[COUNTER.submitCalls]++
     effects.forgetSubmits(this.medium.submit(effects.submits, count))
+    statistics[COUNTER.operations] += (this.medium.operations ?? 0) - before
   }
 
   private succeed(): void {
@@ -394,6 +397,4 @@ export class QueuePlane {
     if (this.planted || this.core.statistics[COUNTER.taken] < after) return
     this.planted = misbehave(kind, this.parts.sink, this.core.effects.answers, answerCount)
   }
-
-  private planted = false
 }

@@ -14,7 +14,7 @@ export const COUNTERS = [
   'answeredOkay', 'answeredError', 'answeredUnsupported', 'abandoned', 'mediumErrors', 'grantErrors', 'shortTransfers',
   'shortages', 'shortageNs', 'oldestWaitNs', 'batches', 'notifications', 'wakeUps', 'inFlight', 'inFlightMax', 'taken',
   'copyCalls', 'submitCalls', 'stalls', 'spaceWanted', 'indirects',
-  'throttles', 'throttledNs', 'tokensWanted',
+  'throttles', 'throttledNs', 'tokensWanted', 'operations',
 ] as const
 export type CounterName = (typeof COUNTERS)[number]
 

@@ -166,6 +166,9 @@ const REQUEST_KINDS: Readonly<Record<string, Kind>> = {
   xbbd_guest_errors_total: counter(
     'Requests that were refused, or whose pages could not be reached, by reason.', by('reason', guestErrors),
   ),
+  xbbd_medium_operations_total: counter(
+    'Operations asked of a file or device, fewer than requests where neighbours are one.', counted('operations'),
+  ),
   xbbd_medium_errors_total: counter('I/Os that the medium failed.', counted('mediumErrors')),
   xbbd_shortages_total: counter('How often nothing more was taken for want of something.', counted('shortages')),
   xbbd_shortage_seconds_total: counter('Time in shortages that have ended.', counted('shortageNs', NS)),

@@ -97,6 +97,8 @@ export interface MediumPort {
   reap(results: Int32Array, max: number): number
   /** Requests taken and not yet reaped. */
   readonly inFlight: number
+  /** Operations that it has asked of the disk, fewer than requests where neighbours went as one; absent = not known. */
+  readonly operations?: number | undefined
   /**
    * Results worth collecting in one round; absent = as many as wait. A disk tells of many completions at once and idles
    * until it gets more: answering a few first brings it the next requests while the rest are still being answered.

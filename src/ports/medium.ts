@@ -61,6 +61,8 @@ export type MediumPlan = {
       readonly depth: number
       /** Discard goes by ioctl, not by fallocate. */
       readonly blockDevice: boolean
+      /** Neighbours go as one transfer of at most so many bytes; absent = each request goes alone. */
+      readonly mergeBytes?: number
       /** Discard writes zeroes over its range; absent = it deallocates. */
       readonly discardZeroes?: boolean
     }
@@ -114,6 +116,8 @@ export interface MediumSpec {
   readonly direct?: boolean
   readonly engine?: IoEngineKind | 'auto'
   readonly depth?: number
+  /** Neighbouring requests become one transfer of at most so many bytes; absent = none do. */
+  readonly mergeBytes?: number
   /** What a discard of a block device or an NBD export does; absent = deallocate. Files read zeroes after either. */
   readonly discard?: 'deallocate' | 'zeroes'
   /** Sectors that the guest is to see; absent = the medium's own. */

@@ -70,6 +70,8 @@ for (const engine of ['io_uring', 'threads', 'inline'] as const) {
     mediumContract(`file, ${engine}, ${direct ? 'O_DIRECT' : 'buffered'}`, openImage({ engine, direct }))
   }
 }
+for (const engine of ['io_uring', 'threads', 'inline'] as const)
+  mediumContract(`file, ${engine}, neighbours together`, openImage({ engine, mergeBytes: 65_536 }))
 mediumContract('memory over a mapping', ({ readOnly }) =>
   underTest({ target: `memory:${CONTRACT_SECTORS * 512}`, readOnly }),
 )

@@ -124,11 +124,11 @@ test('arrays too small, counts too large and stale ids throw before anything hap
   const arena = mapMemory(4096)
   const eventfd = eventfdCreate()
   const open = (depth: number, sectorSize: number) =>
-    mediaAddon.engineOpen(0, handle, eventfd, arena, depth, 4096, sectorSize, 0)
+    mediaAddon.engineOpen(0, handle, eventfd, arena, depth, 4096, sectorSize, 0, 0)
   expect(codeThrown(() => open(0, 512))).toBe('EINVAL')
   expect(codeThrown(() => open(100_000, 512))).toBe('EINVAL')
   expect(codeThrown(() => open(4, 513))).toBe('EINVAL')
-  expect(codeThrown(() => mediaAddon.engineOpen(0, 99_999, eventfd, arena, 4, 4096, 512, 0))).toBe('EBADF')
+  expect(codeThrown(() => mediaAddon.engineOpen(0, 99_999, eventfd, arena, 4, 4096, 512, 0, 0))).toBe('EBADF')
   const id = open(4, 512)
   const words = new Int32Array(IO_WORDS)
   words[0] = IO_SYNC

@@ -88,7 +88,7 @@ function copyOf(core: QueueCore): QueueCore {
 
 /** All counters of which the journal tells; the shell counts its rounds, calls and wake-ups by itself. */
 function namedCounters({ statistics }: QueueCore): object {
-  const shell = ['batches', 'notifications', 'wakeUps', 'inFlight', 'copyCalls', 'submitCalls']
+  const shell = ['batches', 'notifications', 'wakeUps', 'inFlight', 'copyCalls', 'submitCalls', 'operations']
   const named = COUNTERS.map((name, index) => [name, statistics[index]] as const)
   return {
     ...Object.fromEntries(named.filter(([name]) => !shell.includes(name))),

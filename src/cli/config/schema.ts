@@ -197,6 +197,12 @@ export const schema = {
     fallback: '256',
     doc: 'Most I/Os of one queue that its medium has in hand at once.',
   },
+  'medium.merge-size': {
+    ...live,
+    kind: { type: 'size', min: 0, max: 16 * MiB, multipleOf: 4 * KiB },
+    fallback: '256K',
+    doc: 'Neighbouring requests go to a file or block device as one transfer of at most so much; 0: each goes alone.',
+  },
   'medium.on-enospc': {
     ...live,
     kind: { type: 'choice', values: ['error', 'wait'] },

@@ -35,6 +35,7 @@ export function deviceSettings(settings: Settings): (device: string) => DeviceSe
       direct: settings['medium.direct'],
       engine: settings['medium.engine'],
       depth: settings['medium.depth'],
+      mergeBytes: settings['medium.merge-size'],
       discard: settings['discard.mode'],
       nbd: {
         reconnectMs: settings['nbd.reconnect-time'],

@@ -21,7 +21,7 @@ export function uringRefusal(): string | undefined {
   const eventfd = eventfdCreate()
   const page = mapMemory(4096)
   try {
-    const engine = mediaAddon.engineOpen(ENGINE_URING, eventfd, eventfd, page, 1, 4096, 512, 0)
+    const engine = mediaAddon.engineOpen(ENGINE_URING, eventfd, eventfd, page, 1, 4096, 512, 0, 0)
     mediaAddon.engineClose(engine)
   } catch (error) {
     refusal = codeOf(error) ?? 'unknown'

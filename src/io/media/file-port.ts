@@ -46,6 +46,7 @@ export class FilePort implements MediumPort {
   readonly traits: FilePortTraits
   /** Inline, everything that was submitted has ended. */
   readonly pace?: number
+  operations = 0
   private readonly engine: number
   private readonly eventHandle: number
   private readonly poller: Poller
@@ -78,8 +79,10 @@ export class FilePort implements MediumPort {
   }
 
   submit(requests: Int32Array, count: number): number {
-    const taken = mediaAddon.engineSubmit(this.engine, requests, count)
+    const answer = mediaAddon.engineSubmit(this.engine, requests, count)
+    const taken = answer & 0xffff
     this.held += taken
+    this.operations += answer >>> 16
     return taken
   }
 
@@ -134,5 +137,6 @@ function openEngine(plan: FilePlan, arena: BufferArena, eventHandle: number): nu
     geometry.sectorCount * 512,
     geometry.sectorSize,
     flags,
+    plan.mergeBytes ?? 0,
   )
 }

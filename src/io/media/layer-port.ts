@@ -32,6 +32,10 @@ export abstract class LayerPort implements MediumPort {
     inner.onReady(() => this.wake())
   }
 
+  get operations(): number | undefined {
+    return this.inner.operations
+  }
+
   get inFlight(): number {
     return this.own.count + this.inner.inFlight
   }

@@ -17,8 +17,10 @@ export interface MediaAddon {
     bytes: number,
     sectorSize: number,
     flags: number,
+    mergeBytes: number,
   ): number
   engineTraits(id: number): number
+  /** @returns requests taken, and operations begun since the last call << 16. */
   engineSubmit(id: number, requests: Int32Array, count: number): number
   engineReap(id: number, results: Int32Array, max: number): number
   engineInFlight(id: number): number

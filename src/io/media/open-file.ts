@@ -241,6 +241,7 @@ function mediumOf(
     plan: {
       kind: 'file', geometry, layers: layersOf(spec, geometry), handle, engine, depth, blockDevice,
       ...(discardZeroes && { discardZeroes }),
+      ...(spec.mergeBytes !== undefined && { mergeBytes: spec.mergeBytes }),
     },
     notes,
     currentSectorCount: () => currentSectorCount(handle, geometry),

@@ -64,6 +64,10 @@ export class WholeSectorPort implements MediumPort {
     inner.onReady(() => this.wake())
   }
 
+  get operations(): number | undefined {
+    return this.inner.operations
+  }
+
   get inFlight(): number {
     return this.order.length + this.own.count
   }

@@ -29,7 +29,7 @@ export interface DeviceSettings {
   readonly journal: QueueSettings['journal']
   readonly plant?: QueueSettings['plant']
   readonly kill?: QueueSettings['kill']
-  readonly medium: Pick<MediumSpec, 'direct' | 'engine' | 'depth' | 'nbd' | 'layers' | 'discard'>
+  readonly medium: Pick<MediumSpec, 'direct' | 'engine' | 'depth' | 'mergeBytes' | 'nbd' | 'layers' | 'discard'>
   readonly onEnospc: QueueSettings['onEnospc']
   /** Discard is offered where the medium can; absent = yes. */
   readonly discard?: boolean
