@@ -57,4 +57,4 @@ test('a qemu-nbd before Ceph that is killed and started again loses nothing', as
     }
   }
   driver.close()
-})
+}, 300_000)
