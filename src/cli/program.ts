@@ -20,6 +20,7 @@ import { addLimit } from './commands/limit.js'
 import { addResize } from './commands/resize.js'
 import { addDoctor } from './commands/doctor.js'
 import { addExplain } from './commands/explain.js'
+import { addFrontend } from './commands/frontend.js'
 import { addHost } from './commands/host.js'
 import { addJournal } from './commands/journal.js'
 import { addList } from './commands/list.js'
@@ -52,8 +53,8 @@ export function buildProgram(context: CommandContext): Command {
   addRun(program, context)
   const commands = [
     addDemo, addHost, addStop, addUpgrade, addAttach, addDetach, addInsert, addEject, addResize, addLimit, addList,
-    addTop, addDoctor, addJournal, addReplay, addRedrive, addSimulate, addExplain, addView, addChart, addConfig,
-    addCompletion,
+    addTop, addDoctor, addJournal, addReplay, addRedrive, addSimulate, addFrontend, addExplain, addView, addChart,
+    addConfig, addCompletion,
   ]
   for (const add of commands) add(program, context)
   inheritSettings(program)

@@ -106,8 +106,9 @@ const MAY_IMPORT: Readonly<Record<string, { folders: readonly string[]; packages
   journal: { folders: ['protocol', 'machines', 'core'], packages: ['*'] },
   actors: { folders: ['protocol', 'machines', 'core', 'journal'], packages: ['*'] },
   io: { folders: ['protocol', 'journal'], packages: ['*'] },
-  embedded: { folders: ['protocol', 'io'], packages: ['*'] },
-  sim: { folders: ['protocol', 'machines', 'core', 'journal', 'actors'], packages: ['xstate', 'rxjs'] },
+  script: { folders: ['protocol'], packages: [] },
+  embedded: { folders: ['protocol', 'io', 'script'], packages: ['*'] },
+  sim: { folders: ['protocol', 'machines', 'core', 'journal', 'actors', 'script'], packages: ['xstate', 'rxjs'] },
   observe: { folders: ['protocol', 'machines', 'core', 'journal'], packages: ['*'] },
   cli: { folders: ['*'], packages: ['*'] },
 }

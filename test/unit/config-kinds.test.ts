@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describeKind, parseValue, printValue, type Kind } from '../../src/cli/config/kinds.js'
-import { editDistance, nearest } from '../../src/cli/config/suggest.js'
+import { editDistance, nearest } from '../../src/protocol/nearest.js'
 import { formatBytes, formatCount, formatDuration, formatNanoseconds, formatSize } from '../../src/cli/units.js'
 import { parseDuration, parseSize } from '../../src/cli/units.js'
 

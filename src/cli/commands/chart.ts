@@ -9,7 +9,7 @@ import { basename, join } from 'node:path'
 import { Option, type Command } from 'commander'
 import { packageRoot } from '../../io/native/load.js'
 import { XbbdError, sentenceOf } from '../../protocol/errors.js'
-import { nearest } from '../config/suggest.js'
+import { nearest } from '../../protocol/nearest.js'
 import type { CommandContext } from './context.js'
 
 const SUFFIX = { mermaid: '.mmd', svg: '.svg', stately: '.machine.ts', json: '.json' } as const

@@ -12,7 +12,7 @@
  * Sizes are bytes, durations milliseconds, once parsed. Never does a value outside its limits leave this file.
  */
 import { formatDuration, formatSize, parseDuration, parseSize } from '../units.js'
-import { nearest } from './suggest.js'
+import { nearest } from '../../protocol/nearest.js'
 
 /** What values a setting takes. */
 export type Kind =

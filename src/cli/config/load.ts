@@ -12,7 +12,7 @@ import { crossCheck } from './cross-check.js'
 import { parseValue, type Value } from './kinds.js'
 import { parseConfig } from './parse.js'
 import { isSettingKey, settingKeys, settingOf, type SettingKey, type Settings } from './schema.js'
-import { nearest } from './suggest.js'
+import { nearest } from '../../protocol/nearest.js'
 
 /** Where the packages put it; read when it exists and no other file is named. */
 export const DEFAULT_FILE = '/etc/xbbd/xbbd.conf'

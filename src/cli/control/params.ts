@@ -5,7 +5,7 @@
  * is never silently ignored.
  */
 import { XbbdError } from '../../protocol/errors.js'
-import { nearest } from '../config/suggest.js'
+import { nearest } from '../../protocol/nearest.js'
 
 /** One request's parameters; call the readers, then `done`. Each throws XbbdError 64. */
 export class Params {

@@ -19,7 +19,7 @@ import { lstatSync, unlinkSync } from 'node:fs'
 import type { Server as HttpServer } from 'node:http'
 import { createServer, type Server, type Socket } from 'node:net'
 import { codeOf, sentenceOf, XbbdError } from '../../protocol/errors.js'
-import { nearest } from '../config/suggest.js'
+import { nearest } from '../../protocol/nearest.js'
 import { controlErrorOf, decodeRequest, encodeLine, LineReader, type ControlMessage } from './protocol.js'
 import { dial } from './dial.js'
 
