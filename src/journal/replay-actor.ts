@@ -35,6 +35,10 @@ export interface ActorReplay {
 
 const LIMIT = 100
 
+let hashes: ReadonlyMap<string, string> | undefined
+/** Of today's charts, made when they are first asked for. */
+const todaysHashes = () => (hashes ??= new Map(charts.map(({ name, chart }) => [name, chartHash(chart)])))
+
 /** Replays one run of one actor journal. Never throws for what the journal holds. */
 export function replayActors(chain: JournalChain): ActorReplay {
   const divergences: ReplayDivergence[] = []
@@ -57,9 +61,9 @@ export function replayActors(chain: JournalChain): ActorReplay {
   }
   const { journal, run, identity, segments } = chain
   const { events, unfounded } = fold
-  const otherCharts = charts.some(({ name, chart }) => {
+  const otherCharts = [...todaysHashes()].some(([name, today]) => {
     const hash = identity.charts[name]
-    return hash !== undefined && hash !== chartHash(chart)
+    return hash !== undefined && hash !== today
   })
   const recycled = segments[0].header.firstBatch
   const counts = { segments: segments.length, recycled, batches, events, unfounded }

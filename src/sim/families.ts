@@ -4,10 +4,11 @@
  * this table does not exist; one that is gets all seeds of every run.
  */
 import type { Family } from './family.js'
+import { daemonFamily } from './daemon/family.js'
 import { queueFamily } from './queue/family.js'
 
 /** Each family; what its plans hold is known to it alone. */
-export const FAMILIES: readonly Family[] = [queueFamily]
+export const FAMILIES: readonly Family[] = [queueFamily, daemonFamily]
 
 /** Undefined when there is none of that name. */
 export function familyNamed(name: string): Family | undefined {

@@ -45,6 +45,16 @@ export interface FrontOptions {
   readonly errorsExpected?: boolean
   readonly barrierShare?: number
   readonly flushShare?: number
+  /** Where several front ends share a guest or a disk: which pages and sectors are this one's. */
+  readonly firstPage?: number
+  readonly firstSector?: number
+  /** What is known of the disk from earlier connections, a stamp for each of its sectors. */
+  readonly contents?: Int32Array
+  /** Gives every write of a disk its own stamp, whoever makes it. */
+  readonly stamps?: () => number
+  readonly put?: (request: Outstanding) => void
+  /** Hears of each answer before its pages are taken back. */
+  readonly answered?: (request: Outstanding, status: number) => void
 }
 
 /** Pages that a front end needs: for data, and behind them for descriptors. */
@@ -69,7 +79,7 @@ export class HonestFront {
   private readonly freePages: number[]
   /** Neighbours for the descriptors of one request each, by the first. */
   private readonly freeDescriptors: number[]
-  private readonly ring: SimRing
+  private ring: SimRing
   private readonly guest: SimGuest
   private readonly layout: AbiLayout
   private readonly random: Random
@@ -81,11 +91,12 @@ export class HonestFront {
     this.layout = layout
     this.random = random
     this.options = options
-    this.contents = new Int32Array(options.sectorCount)
+    this.contents = options.contents ?? new Int32Array(options.sectorCount)
     const { data, descriptors, perRequest } = frontPages(options)
-    this.freePages = Array.from({ length: data }, (_, page) => page)
+    const { firstPage = 0 } = options
+    this.freePages = Array.from({ length: data }, (_, page) => firstPage + page)
     const count = perRequest === 0 ? 0 : descriptors / perRequest
-    this.freeDescriptors = Array.from({ length: count }, (_, index) => data + index * perRequest)
+    this.freeDescriptors = Array.from({ length: count }, (_, index) => firstPage + data + index * perRequest)
   }
 
   /** Puts up to `count` requests on the ring. @returns whether the back end wants to be told. */
@@ -110,6 +121,20 @@ export class HonestFront {
     return count
   }
 
+  /** Another ring, as after a resume: what was not answered on the old one is put again, in order. */
+  moveTo(ring: SimRing): void {
+    this.ring = ring
+    this.reqProd = this.rspCons = 0
+    for (const request of this.outstanding.values()) this.encode(request)
+    ring.sharedReqProd = this.reqProd
+  }
+
+  /** Nobody waits for the answers any more: what was to be written may have been, or not. */
+  forget(): void {
+    for (const request of this.outstanding.values()) this.settle(request, -1)
+    this.outstanding.clear()
+  }
+
   private putOne(): boolean {
     const { random, options } = this
     const dice = random.below(1000) / 1000
@@ -128,7 +153,7 @@ export class HonestFront {
     const long = plain && maxIndirect > 0 && random.chance(0.4)
     const segments = long ? maxIndirect : maxSegments
     const sectors = 1 + random.below(Math.min(segments * 8, options.sectorCount >>> 2))
-    const sector = random.below(options.sectorCount - sectors)
+    const sector = (options.firstSector ?? 0) + random.below(options.sectorCount - sectors)
     if (this.overlaps(sector, sectors)) return false
     return this.send(op, sector, sectors, segments, long)
   }
@@ -146,9 +171,22 @@ export class HonestFront {
     const segments = op === BLKIF_OP_DISCARD ? [] : this.grantPages(sectors, op === BLKIF_OP_READ, most)
     if (segments === undefined) return false
     const id = this.nextId++
-    const stamp = op === BLKIF_OP_READ || sectors === 0 ? 0 : op === BLKIF_OP_DISCARD ? 0 : this.nextStamp++
+    const stamp = op === BLKIF_OP_READ || sectors === 0 ? 0 : op === BLKIF_OP_DISCARD ? 0 : this.stamp()
     if (stamp !== 0) this.fill(segments, stamp)
     const descriptors = indirect ? this.describe(segments) : []
+    const request = { id, op, sector, sectors, segments, descriptors, stamp, putAfter: this.answered }
+    this.encode(request)
+    this.outstanding.set(id, request)
+    this.options.put?.(request)
+    return true
+  }
+
+  private stamp(): number {
+    return this.options.stamps?.() ?? this.nextStamp++
+  }
+
+  private encode({ id, op, sector, sectors, segments, descriptors }: Outstanding): void {
+    const indirect = descriptors.length > 0
     const named = indirect ? { op: BLKIF_OP_INDIRECT, indirectOp: op, descriptorGrefs: descriptors } : { op }
     const request = {
       ...named, idLow: id, idHigh: ~id, handle: 51712, sectorLow: u64Low(sector), sectorHigh: u64High(sector), segments,
@@ -156,8 +194,6 @@ export class HonestFront {
     }
     encodeEntry(request, this.layout, this.ring.shared, (this.reqProd & (this.ring.size - 1)) * this.ring.entryWords)
     this.reqProd = (this.reqProd + 1) | 0
-    this.outstanding.set(id, { id, op, sector, sectors, segments, descriptors, stamp, putAfter: this.answered })
-    return true
   }
 
   /** One run of pages for each request that can be outstanding. */
@@ -210,18 +246,21 @@ export class HonestFront {
     if (op !== request.op) this.complaints.push(`id ${id}: answered as operation ${op}, asked was ${request.op}`)
     if (status !== BLKIF_RSP_OKAY) this.errors++
     if (status !== BLKIF_RSP_OKAY && !this.options.errorsExpected) this.complaints.push(`id ${id}: status ${status}`)
-    if (request.op === BLKIF_OP_READ) {
-      if (status === BLKIF_RSP_OKAY) this.compare(request)
-    } else if (request.sectors > 0) {
-      const stamp = status === BLKIF_RSP_OKAY ? request.stamp : -1
-      this.contents.fill(stamp, request.sector, request.sector + request.sectors)
-    }
-    for (const { gref } of request.segments) this.takeBack(gref)
-    for (const gref of request.descriptors) {
+    this.options.answered?.(request, status)
+    if (request.op === BLKIF_OP_READ && status === BLKIF_RSP_OKAY) this.compare(request)
+    this.settle(request, status === BLKIF_RSP_OKAY ? request.stamp : -1)
+  }
+
+  /** What its sectors hold from now on, and its pages are free. */
+  private settle(request: Outstanding, stamp: number): void {
+    const { op, sector, sectors, segments, descriptors } = request
+    if (op !== BLKIF_OP_READ && sectors > 0) this.contents.fill(stamp, sector, sector + sectors)
+    for (const { gref } of segments) this.takeBack(gref)
+    for (const gref of descriptors) {
       this.guest.revoke(gref)
       this.guest.page(gref).fill(0xee)
     }
-    if (request.descriptors.length > 0) this.freeDescriptors.push(request.descriptors[0])
+    if (descriptors.length > 0) this.freeDescriptors.push(descriptors[0])
   }
 
   private compare({ id, sector, segments }: Outstanding): void {

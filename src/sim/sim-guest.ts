@@ -31,6 +31,10 @@ export class SimGuest {
     this.frames[gref] = -1
   }
 
+  granted(gref: number): boolean {
+    return gref < this.frames.length && this.frames[gref] >= 0
+  }
+
   /** The guest is gone, and every grant with it. */
   revokeAll(): void {
     this.frames.fill(-1)

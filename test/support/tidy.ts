@@ -108,7 +108,10 @@ const MAY_IMPORT: Readonly<Record<string, { folders: readonly string[]; packages
   io: { folders: ['protocol', 'journal'], packages: ['*'] },
   script: { folders: ['protocol'], packages: [] },
   embedded: { folders: ['protocol', 'io', 'script'], packages: ['*'] },
-  sim: { folders: ['protocol', 'machines', 'core', 'journal', 'actors', 'script'], packages: ['xstate', 'rxjs'] },
+  // The simulated machine's XenStore is the pocket host's, which knows neither time nor sockets.
+  sim: {
+    folders: ['protocol', 'machines', 'core', 'journal', 'actors', 'script', 'embedded'], packages: ['xstate', 'rxjs'],
+  },
   observe: { folders: ['protocol', 'machines', 'core', 'journal'], packages: ['*'] },
   cli: { folders: ['*'], packages: ['*'] },
 }

@@ -16,7 +16,7 @@ import type { Quotas } from './rights.js'
 import { XenStored } from './xenstored.js'
 
 /** A queue of steps, each run in a microtask of its own, in order. */
-function microtaskQueue(): (step: () => void) => void {
+function microtaskQueue(): Carrier {
   const steps: (() => void)[] = []
   const run = (): void => {
     steps.shift()?.()
@@ -27,10 +27,13 @@ function microtaskQueue(): (step: () => void) => void {
   }
 }
 
-/** A transport to `server` with the rights of `domid`. */
-export function transportTo(server: XenStored, domid: number): Transport {
-  const toServer = microtaskQueue()
-  const toClient = microtaskQueue()
+/** Carries steps from one side to the other, in order; when, is its own affair. */
+export type Carrier = (step: () => void) => void
+
+/** A transport to `server` with the rights of `domid`; a simulation gives carriers that take their time. */
+export function transportTo(
+  server: XenStored, domid: number, toServer: Carrier = microtaskQueue(), toClient: Carrier = microtaskQueue(),
+): Transport & { readonly leave: () => void } {
   let receive: (chunk: Uint8Array) => void = () => {}
   let ended: (reason: Error | undefined) => void = () => {}
   let open = true
@@ -44,6 +47,7 @@ export function transportTo(server: XenStored, domid: number): Transport {
       }),
   })
   return {
+    leave: () => connection.left(),
     write: (bytes) => toServer(() => open && connection.receive(bytes)),
     onBytes: (handler) => (receive = handler),
     onClose: (handler) => (ended = handler),
@@ -54,6 +58,14 @@ export function transportTo(server: XenStored, domid: number): Transport {
       queueMicrotask(() => ended(undefined))
     },
   }
+}
+
+/** A client of a server in this thread, over carriers of its own; `leave`: as when its process is dead. */
+export function connectOver(
+  server: XenStored, domid: number, toServer: Carrier, toClient: Carrier,
+): { readonly client: XenStoreClient; readonly leave: () => void } {
+  const transport = transportTo(server, domid, toServer, toClient)
+  return { client: new XenStoreClient(transport), leave: transport.leave }
 }
 
 /** A server in this thread, one client, and as many more as wanted. */

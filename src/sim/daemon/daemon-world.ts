@@ -1,0 +1,244 @@
+/**
+ * @packageDocumentation
+ * The whole daemon in one thread and in time of its own: supervisor, devices, media, queues and their recovery, over a
+ * simulated machine with guests and a toolstack that act as they please, and processes that die between any two
+ * effects. One seed decides all of it: first who acts and what goes wrong at all, then how often.
+ *
+ *   toolstack ─ nodes ─┐                             ┌─ rings, grants, ports ─ guests
+ *                      ├─► XenStore ─► daemon ◄──────┤
+ *   guests ─ keys ─────┘            ▲  (killed,      └─ disks
+ *                        journals ──┘   started again)
+ *
+ * In the end all is quiet: every device is detached, nothing may be held, and every journal must replay to itself.
+ */
+import { XenStored } from '../../embedded/xenstored/xenstored.js'
+import { chainsOf } from '../../journal/chain.js'
+import { segmentsInMemory } from '../../journal/journal-files.js'
+import { replayJournals } from '../../journal/replay.js'
+import type { Finding, Outcome, PlayOptions } from '../family.js'
+import { Random } from '../random.js'
+import type { SimDevice } from './device.js'
+import { DiskModel } from './disk-model.js'
+import { Disks } from './disks.js'
+import { FRONT_PAGES, FrontEnd } from './front-end.js'
+import { liveHonestly } from './honest-guests.js'
+import { Hypervisor } from './hypervisor.js'
+import { Kernel } from './kernel.js'
+import type { Blame } from './laws.js'
+import { Part, type Life } from './life.js'
+import { deviceSettings, type DaemonPlan, type DomainPlan } from './plan.js'
+import { DaemonProcess, type Machine, type ProcessSeams } from './process.js'
+import { SimLedger, emptySegments, type Left } from './segments.js'
+import { linkTo } from './store-link.js'
+import { StoreWatch } from './store-watch.js'
+import { Toolstack } from './toolstack.js'
+
+export interface DaemonWorldOptions {
+  readonly plan: DaemonPlan
+  /** How tests plant faults. */
+  readonly seams?: ProcessSeams
+  /** Hears of everything; milliseconds of the world's time. */
+  readonly note?: PlayOptions['note']
+}
+
+const SECTORS = 512
+const VIOLATIONS_MAX = 20
+/** Time enough for everything that may have begun to come to its end. */
+const QUIET_MS = 300_000
+
+export class DaemonWorld {
+  readonly plan: DaemonPlan
+  readonly kernel = new Kernel()
+  readonly random: Random
+  readonly server = new XenStored()
+  readonly hypervisor = new Hypervisor(this.kernel)
+  readonly disks: Disks
+  readonly devices: SimDevice[] = []
+  readonly fronts: FrontEnd[] = []
+  readonly violations: Finding[] = []
+  readonly watch: StoreWatch
+  readonly toolstack: Toolstack
+  readonly machine: Machine
+  process: DaemonProcess | undefined
+  deaths = 0
+  disturbedNs = 0
+  /** The time of faults is over. */
+  calm = false
+  #left: Left
+  #over = false
+  #starting = false
+  readonly #options: DaemonWorldOptions
+  readonly #always: Life = { alive: true, acts: () => true, did: () => undefined }
+
+  constructor(options: DaemonWorldOptions) {
+    this.#options = options
+    this.plan = options.plan
+    this.random = new Random(this.plan.seed + 7919)
+    const { kernel, random, server, hypervisor, plan } = this
+    const { blame } = this
+    this.disks = new Disks(kernel, random, blame)
+    this.#left = emptySegments(plan.smallSegments, plan.largeSegments)
+    this.machine = {
+      kernel, random, hypervisor, disks: this.disks, store: { server, delayNs: plan.storeDelayNs },
+      ledger: new SimLedger(), settings: deviceSettings(plan), workers: plan.workers, arenaChunks: plan.arenaChunks,
+      hostFailShare: plan.hostFailShare, blame,
+      ...(options.seams && { seams: options.seams }),
+    }
+    this.watch = new StoreWatch({
+      server, blame, devices: () => this.devices, process: () => this.process, log: (line) => this.log(line),
+      nowNs: () => kernel.nowNs,
+    })
+    const store = linkTo({ kernel, random, server, delayNs: plan.storeDelayNs }, 0, this.#always).client
+    this.toolstack = new Toolstack({ kernel, random, store, server, hypervisor })
+  }
+
+  /** A law was broken: what follows would tell no more. */
+  readonly #broken = (): boolean => this.violations.length > 0
+
+  readonly blame: Blame = (law, sentence) => {
+    this.log(`BROKEN ${law}: ${sentence}`)
+    if (this.violations.length >= VIOLATIONS_MAX) return
+    this.violations.push({ law, sentence, step: Math.floor(this.kernel.nowMs) })
+  }
+
+  log(line: string): void {
+    this.#options.note?.(Math.floor(this.kernel.nowMs), line)
+  }
+
+  async run(): Promise<Outcome> {
+    const { kernel, plan } = this
+    this.#start(false)
+    await this.#all(plan.domains.map((domain, index) => this.#domain(domain, index + 1)))
+    await kernel.run(this.#broken, plan.durationMs)
+    if (!this.#broken()) await this.#quiet()
+    return this.#outcome()
+  }
+
+  /** One domain with its devices, from its creation on. */
+  async #domain(plan: DomainPlan, domid: number): Promise<void> {
+    const { toolstack } = this
+    const domain = await toolstack.createDomain(domid, FRONT_PAGES * plan.devices.length)
+    const life = new Part({ get alive() { return domain.alive }, acts: () => domain.alive, did: () => undefined })
+    for (const [index, { guests, letter }] of plan.devices.entries()) {
+      const name = `disk-${domid}-${letter}`
+      const store = this.disks.add(name, SECTORS)
+      const device: SimDevice = {
+        place: toolstack.place(domid, `xvd${letter}`), store, model: new DiskModel(store),
+        honest: true, readOnly: false, reasons: new Set(), passing: new Set(), errors: false, attached: false,
+      }
+      this.devices.push(device)
+      await toolstack.attach(device)
+      const client = linkTo({ kernel: this.kernel, random: this.random, ...this.machine.store }, domid, life).client
+      const front = new FrontEnd({
+        kernel: this.kernel, random: this.random, device, domain, life, store: client, firstPage: index * FRONT_PAGES,
+        blame: this.blame, disturbedNs: () => this.disturbedNs,
+      })
+      this.fronts.push(front)
+      this.#let(liveHonestly(front, guests))
+    }
+  }
+
+  /** A story of its own; what it throws is a mistake of the simulator, unless it is dead. */
+  #let(story: Promise<void>): void {
+    story.catch((error: unknown) => 
+      this.blame('simulator', error instanceof Error ? String(error.stack) : String(error)))
+  }
+
+  /** Stories that are to come to their end before time goes on by itself. */
+  async #all(stories: readonly Promise<void>[]): Promise<void> {
+    let done = false
+    this.#let(Promise.all(stories).then(() => void (done = true)))
+    if (!(await this.#come(() => done))) 
+      this.blame('simulator', 'a story does not come to its end')
+  }
+
+  /** Lets time pass until `condition`, or until a law is broken. */
+  #come(condition: () => boolean): Promise<boolean> {
+    return this.kernel.run(() => condition() || this.#broken(), QUIET_MS)
+  }
+
+  #start(announced: boolean): void {
+    const { plan, random } = this
+    this.#starting = false
+    if (this.#over) return
+    const planned = plan.deaths > this.deaths && !this.calm
+      ? { effect: 1 + random.below(plan.deathWithin), after: random.chance(0.5) } : undefined
+    this.disturbedNs = this.kernel.nowNs
+    const next = new DaemonProcess(this.machine, this.deaths + 1, this.#left, planned, () => this.#ended(next))
+    this.process = next
+    next.start(announced).catch((error: unknown) => 
+      this.blame('alone', `the daemon does not start: ${String(error)}`))
+    this.log(`process ${this.deaths + 1} starts`)
+  }
+
+  #ended({ pool, life }: DaemonProcess): void {
+    this.deaths++
+    this.disturbedNs = this.kernel.nowNs
+    this.#left = pool.words.map((words) => words.slice())
+    this.process = undefined
+    this.log(`process ${this.deaths} ended at effect ${life.effects} ${life.last}`)
+    if (this.#over || this.#starting) return
+    this.#starting = true
+    this.kernel.after((2 + this.random.below(50)) * 1e6, () => this.#start(false))
+  }
+
+  /** Nothing goes wrong any more: everyone finishes, all is detached, and nothing may be left. */
+  async #quiet(): Promise<void> {
+    const { kernel } = this
+    this.calm = true
+    this.disturbedNs = kernel.nowNs
+    await this.#come(() => this.process?.ready === true)
+    for (const front of this.fronts) {
+      front.finishing = true
+      front.look()
+    }
+    const attached = this.devices.filter((device) => device.attached)
+    await this.#all(attached.map((device) => this.toolstack.detach(device, 60_000)))
+    const idle = () => this.process !== undefined && this.process.list().length === 0
+    if (!(await this.#come(idle))) 
+      this.blame('progress', `devices are left: ${this.#list()}`)
+    if (this.#broken()) return
+    this.#judgeRest()
+    let stopped = false
+    this.process?.stop('park').then(
+      () => (stopped = true), (error: unknown) => this.blame('alone', String(error)),
+    )
+    this.#over = true
+    if (!(await this.#come(() => stopped))) 
+      this.blame('progress', 'the daemon does not stop')
+  }
+
+  #list(): string {
+    return (this.process?.list() ?? []).map(({ name, state }) => `${name} in ${state}`).join(', ') || 'no daemon'
+  }
+
+  #judgeRest(): void {
+    const { host } = this.process ?? {}
+    const held = host?.held()
+    if (held && held.rings + held.channels + held.grants > 0) 
+      this.blame('released', `held in the end: ${JSON.stringify(held)}`)
+    for (const store of this.disks.stores.values())
+      if (store.holders.length > 0) this.blame('released', `${store.name} is open in the end`)
+    for (const { model, errors } of this.devices) {
+      const wrong = errors ? undefined : model.compare()
+      if (wrong !== undefined) this.blame('contents', wrong)
+    }
+  }
+
+  #outcome(): Outcome {
+    const { digest } = this.watch
+    const chains = chainsOf(segmentsInMemory(this.#left, 'sim'))
+    for (const words of this.#left) digest.words(words.filter((word) => word !== 0))
+    const replay = replayJournals({ chains, problems: [] }, { compiledOnly: true })
+    for (const { journal, divergences, damage: found } of replay.journals) {
+      // Where segments were recycled, what stood in them is missing.
+      const damage = found.filter((sentence) => !sentence.includes('are missing'))
+      if (divergences.length + damage.length > 0)
+        this.blame('replay', `${journal} does not replay: ${divergences[0]?.sentence ?? damage[0]}`)
+    }
+    const answered = this.fronts.reduce((sum, front) => sum + front.answered, 0)
+    const { seed } = this.plan
+    const counts = { entries: answered, hostile: 0, answers: answered, kills: this.deaths, nodes: this.watch.changes }
+    return { family: 'daemon', seed, violations: this.violations, digest: digest.hex(), counts }
+  }
+}

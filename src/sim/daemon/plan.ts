@@ -1,0 +1,83 @@
+/**
+ * @packageDocumentation
+ * What a seed means for a world: first which actors and which troubles there are at all, most of them absent in most
+ * worlds, then how often each comes. So a world has a character, and rare things happen often in some of them.
+ */
+import type { DeviceSettings } from '../../machines/device/types.js'
+import { DEFAULT_RING_LIMITS } from '../../protocol/negotiation.js'
+import { Random } from '../random.js'
+import type { Plan } from '../family.js'
+import { HONEST_GUESTS, type HonestGuest } from './honest-guests.js'
+
+export interface DevicePlan {
+  readonly letter: string
+  /** One after the other, each handing over to the next. */
+  readonly guests: readonly HonestGuest[]
+}
+
+export interface DomainPlan {
+  readonly devices: readonly DevicePlan[]
+}
+
+export interface DaemonPlan extends Plan {
+  readonly domains: readonly DomainPlan[]
+  readonly durationMs: number
+  readonly storeDelayNs: number
+  readonly workers: number
+  readonly arenaChunks: number
+  readonly smallSegments: number
+  readonly largeSegments: number
+  readonly hostFailShare: number
+  /** How often the daemon is killed, and within how many effects of its life each time. */
+  readonly deaths: number
+  readonly deathWithin: number
+}
+
+export function drawPlan(seed: number): DaemonPlan {
+  const random = new Random(seed)
+  const domains = Array.from({ length: 1 + random.below(2) }, (): DomainPlan => ({
+    devices: Array.from({ length: random.chance(0.3) ? 2 : 1 }, (_, index) => ({
+      letter: 'ab'[index], guests: drawGuests(random),
+    })),
+  }))
+  return {
+    seed,
+    domains,
+    durationMs: 50 + random.below(300),
+    storeDelayNs: random.pick([2000, 50_000, 500_000]),
+    workers: 1 + random.below(2),
+    arenaChunks: 8,
+    smallSegments: 20,
+    largeSegments: 16,
+    hostFailShare: 0,
+    deaths: random.chance(0.7) ? 1 + random.below(4) : 0,
+    deathWithin: random.pick([30, 300, 3000]),
+  }
+}
+
+function drawGuests(random: Random): HonestGuest[] {
+  const system = random.pick(HONEST_GUESTS)
+  return random.chance(0.3) ? [random.pick(['ovmf', 'grub'] as const), system] : [system]
+}
+
+/** What the operator of such a world has configured. */
+export function deviceSettings(_plan: DaemonPlan): (device: string) => DeviceSettings {
+  const settings: DeviceSettings = {
+    ring: { ...DEFAULT_RING_LIMITS, maxRingPageOrder: 4, maxQueues: 2, maxIndirectSegments: 16 },
+    grants: 'copy', slots: 0, batch: 16, requests: 'compiled', journal: 'inputs', medium: {}, onEnospc: 'error',
+    closePatienceMs: 10_000, rejoin: { max: 3, periodMs: 60_000 },
+  }
+  return () => settings
+}
+
+/** One thing less at a time. */
+export function* simplerPlans(plan: DaemonPlan): Iterable<DaemonPlan> {
+  for (const index of plan.domains.keys())
+    if (plan.domains.length > 1) yield { ...plan, domains: plan.domains.toSpliced(index, 1) }
+  for (const [index, { devices }] of plan.domains.entries())
+    if (devices.length > 1)
+      yield { ...plan, domains: plan.domains.with(index, { ...plan.domains[index], devices: devices.slice(0, 1) }) }
+  if (plan.deaths > 0) yield { ...plan, deaths: plan.deaths - 1 }
+  if (plan.durationMs > 50) yield { ...plan, durationMs: Math.floor(plan.durationMs / 2) }
+  if (plan.workers > 1) yield { ...plan, workers: 1 }
+}
