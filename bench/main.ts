@@ -14,6 +14,7 @@ import { describe, machine } from './machine.js'
 import { USAGE, parseOptions } from './options.js'
 import { FULL, QUICK } from './pace.js'
 import { mergeSection } from './merge-section.js'
+import { openPageSection } from './open-page.js'
 import { planeSection } from './plane-section.js'
 import type { PlaneLoad } from './plane.js'
 import { queuesSection } from './queues-section.js'
@@ -42,6 +43,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (only.has('i')) add(await indirectSection(pace, say))
   if (only.has('l')) add(await limitsSection(pace, say))
   if (only.has('m')) add(await mergeSection(pace, say))
+  if (only.has('p')) add(await openPageSection(pace, say))
   if (only.has('q')) add(await queuesSection(pace, say))
   if (only.has('replay')) add(replaySection((journalMiB ?? (quick ? 32 : 256)) * 2 ** 20, say))
   if (only.has('v')) add(await viewSection(quick ? 1e5 : 1e6, say))

@@ -4,7 +4,7 @@
  */
 import { XbbdError } from '../src/protocol/errors.js'
 
-const NAMES = ['a0', 'a1', 'a11', 'b', 'c', 'd', 'i', 'l', 'm', 'q', 'replay', 'v'] as const
+const NAMES = ['a0', 'a1', 'a11', 'b', 'c', 'd', 'i', 'l', 'm', 'p', 'q', 'replay', 'v'] as const
 export type BenchName = (typeof NAMES)[number]
 
 export interface BenchOptions {
@@ -24,6 +24,7 @@ export const USAGE = `npm run bench -- [--json FILE] [--only ${NAMES.join(',')}]
   i          long requests: indirect descriptors against entries of eleven segments
   l          a disk under a rate limit: exactness, burst, its neighbour, what the limit costs
   m          neighbouring requests as one transfer against each alone
+  p          the page open against closed, with 64 disks
   q          random reads on one queue, on four, and on four of two Workers
   replay     folding a fabricated journal of --journal MiB (256; quick: 32); through XState at most 32 of them
   v          the page over a journal of a million requests (quick: a hundred thousand)

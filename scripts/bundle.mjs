@@ -4,7 +4,7 @@
  *
  *   DIR/package.json                      name, version, build, "type": "module": where the program looks for itself
  *   DIR/cli/main.js                       the command `xbbd`; executable
- *   DIR/cli/run/queue-worker-main.js      a Worker, whole
+ *   DIR/cli/run/queue-worker-main.js      a Worker, whole; page-worker-main.js, the page's thread, too
  *   DIR/cli/run/daemon-*.js, .cjs         what a daemon needs beyond main.js, whole: each file costs half a
  *                                         millisecond to load, and a killed daemon's guests wait for all of them; and as
  *                                         a script, whose compiled code can be kept (src/cli/run/code-cache.ts)
@@ -144,6 +144,12 @@ async function makeScript(file, names) {
   ].join('\n'))
 }
 
+/** Entries of threads, each whole; they stand beside whoever begins them, which is a shared part or the daemon. */
+const THREADS = [
+  ['cli/run/queue-worker-main.js', 'cli/run/queue-worker-main.js'],
+  ['cli/page/page-worker-main.js', 'cli/run/page-worker-main.js'],
+]
+
 /** Bundles the program itself. */
 export async function bundleProgram(destination) {
   const pictures = readdirSync(join(root, 'visualizations')).filter((name) => name.endsWith('.svg'))
@@ -152,8 +158,8 @@ export async function bundleProgram(destination) {
   const metafile = await bundle(destination, entries, 'cli/run')
   const daemon = await makeWhole(metafile, 'dist/src/cli/run/daemon.js', 'dist/src/cli/main.js')
   await makeScript(daemon, ['openLog', 'openWorld', 'serve'])
-  const worker = 'cli/run/queue-worker-main.js'
-  await build({ ...OPTIONS, entryPoints: [join('dist/src', worker)], outfile: join(destination, worker) })
+  for (const [source, file] of THREADS)
+    await build({ ...OPTIONS, entryPoints: [join('dist/src', source)], outfile: join(destination, file) })
   chmodSync(join(destination, 'cli/main.js'), 0o755)
   mkdirSync(join(destination, 'visualizations'), { recursive: true })
   for (const name of pictures) copyFileSync(join(root, 'visualizations', name), join(destination, 'visualizations', name))

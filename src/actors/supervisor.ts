@@ -197,7 +197,7 @@ export class SupervisedDevice {
     const supervision = this.#chart.context
     const wait = this.#shell?.waitSentence
     return {
-      domid, devid, name, vdev: this.#vdev, state: this.#state,
+      domid, devid, name, path: this.#options.path, vdev: this.#vdev, state: this.#state,
       backendState: this.#shell?.backendState ?? 'Unknown',
       frontendState: context?.frontend ?? 'Unknown',
       online: context?.online ?? true,
@@ -219,10 +219,13 @@ export class SupervisedDevice {
     const shell = this.#shell
     const connection = shell?.context.connection
     if (!shell || !connection || shell.context.ring === null) return undefined
-    const queues = shell.queues.map(({ name, levels }) => {
+    const rings = [connection, ...(connection.others ?? [])]
+    // While a new connection is made, the queues may still be those of the one before.
+    const queues = shell.queues.slice(0, rings.length).map(({ name, levels }, index) => {
       const has = (bit: number) => (levels & bit) !== 0
+      const { evtchn, grefs: ringRefs } = rings[index]
       return {
-        name, busy: has(LEVEL_BUSY), shortage: has(LEVEL_SHORTAGE), broken: has(LEVEL_BROKEN),
+        name, evtchn, ringRefs, busy: has(LEVEL_BUSY), shortage: has(LEVEL_SHORTAGE), broken: has(LEVEL_BROKEN),
         mediumGone: has(LEVEL_MEDIUM_GONE), mediumFull: has(LEVEL_MEDIUM_FULL),
         throttled: has(LEVEL_THROTTLED),
       }

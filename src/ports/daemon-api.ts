@@ -100,6 +100,8 @@ export interface DeviceListing {
   readonly vdev: string
   /** `vbd/5/51712`: names the device in journals, logs and here. */
   readonly name: string
+  /** Its back end's directory in XenStore, absolute. */
+  readonly path: string
   /** Where its chart stands: `Connected.intake.Running Connected.medium.Present`, `Failed`, … */
   readonly state: string
   readonly backendState: XenbusStateText
@@ -134,6 +136,9 @@ export interface ConnectionListing {
 
 export interface QueueListing {
   readonly name: string
+  /** The front end's event channel and the grants of its ring, as it wrote them. */
+  readonly evtchn: number
+  readonly ringRefs: readonly number[]
   readonly busy: boolean
   readonly shortage: boolean
   readonly broken: boolean

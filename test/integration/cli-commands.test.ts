@@ -16,6 +16,7 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
 const listing: DeviceListing = {
   domid: 5, devid: 51712, vdev: 'xvda', name: 'vbd/5/51712', state: 'Connected', backendState: 'Connected',
+  path: '/local/domain/0/backend/vbd/5/51712',
   frontendState: 'Connected', online: true, target: '/srv/a.img', mode: 'w', sectorCount: 131072, sectorSize: 512,
   connection: { abi: 'x86_64', ringPages: 16, ringEntries: 512, queues: [] }, error: undefined,
   limit: {}, notes: ['its size was rounded'], restarts: 0, gaveUp: false, connections: 1,

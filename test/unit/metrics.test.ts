@@ -11,13 +11,13 @@ import { testWith } from '../support/clients.js'
 function listing(name: string, more: Partial<DeviceListing> = {}): DeviceListing {
   const [, domid, devid] = name.split('/')
   return {
-    domid: Number(domid), devid: Number(devid), vdev: 'xvda', name,
+    domid: Number(domid), devid: Number(devid), vdev: 'xvda', name, path: '',
     state: 'Connected.intake.Running Connected.medium.Present', backendState: 'Connected', frontendState: 'Connected',
     online: true, target: '/srv/a "b"\\c\n.img', mode: 'w', sectorCount: 2048, sectorSize: 512, error: undefined, notes: [],
     connection: {
       abi: 'x86_64', ringPages: 1, ringEntries: 32,
       queues: [{
-        name: `${name}/q0`, busy: true, shortage: true, broken: false, mediumGone: false, mediumFull: false, throttled: true,
+        name: `${name}/q0`, evtchn: 9, ringRefs: [8], busy: true, shortage: true, broken: false, mediumGone: false, mediumFull: false, throttled: true,
       }],
     },
     limit: { iops: 1000 },

@@ -5,7 +5,7 @@ import { ratesBetween, type RateSample } from '../../src/observe/rates.js'
 import type { DeviceListing } from '../../src/ports/daemon-api.js'
 
 const device = (domid: number, more: Partial<DeviceListing> = {}): DeviceListing => ({
-  domid, devid: 51712, vdev: 'xvda', name: `vbd/${domid}/51712`,
+  domid, devid: 51712, vdev: 'xvda', name: `vbd/${domid}/51712`, path: '',
   state: 'Connected.intake.Running Connected.medium.Present', backendState: 'Connected', frontendState: 'Connected',
   online: true, target: '/a', mode: 'w', sectorCount: 8, sectorSize: 512, error: undefined, notes: [], restarts: 0,
   connection: { abi: 'x86_64', ringPages: 1, ringEntries: 32, queues: [] }, gaveUp: false, connections: 1, limit: {}, ...more,

@@ -11,17 +11,20 @@ import { isLimited } from '../../protocol/rate-limit.js'
 import { rateLimitText } from '../rate-limit-text.js'
 import { renderTable, type Column } from '../table.js'
 import { formatBytes, formatNanoseconds } from '../units.js'
+import { listAsXl } from './list-as-xl.js'
 import { json, readDomid, withDaemon, withDaemonOptions, type CommandContext, type DaemonOptions } from './context.js'
 
 interface Options extends DaemonOptions {
   readonly statistics?: boolean
+  readonly xl?: boolean
   readonly json?: boolean
 }
 
 const EXAMPLES = `
 Examples:
   xbbd list
-  xbbd list 5                       the disks of guest 5, as xl block-list 5
+  xbbd list 5                       the disks of guest 5
+  xbbd list --xl 5                  in the columns of xl block-list 5
   xbbd list --statistics
   xbbd list --json | jq '.devices[] | select(.gaveUp)'
 `
@@ -39,6 +42,7 @@ export function addList(program: Command, { terminal }: CommandContext): void {
     .description('show the disks and how they fare')
     .argument('[domid...]', 'guests whose disks are shown; without one all are', collectDomids)
     .option('--statistics', 'show also what each disk did: requests, bytes, errors, latency')
+    .option('--xl', 'print the columns of xl block-list')
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
     .action(async (domids: readonly number[], options: Options) => {
@@ -48,7 +52,7 @@ export function addList(program: Command, { terminal }: CommandContext): void {
         if (!options.statistics) return { devices }
         return { devices, statistics: ((await client.call('statistics')) as DeviceStatistics[]).filter(isAsked) }
       })
-      terminal.out(options.json ? json(report) : listText(report))
+      terminal.out(options.json ? json(report) : options.xl ? listAsXl(report.devices) : listText(report))
     })
   withDaemonOptions(command)
 }

@@ -8,7 +8,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { codeOf, sentenceOf, XbbdError } from '../../protocol/errors.js'
-import type { PageApi } from '../../observe/page/page-api.js'
+import type { Answers } from './answers.js'
 import { assetOf } from './assets.js'
 import { admit } from './gate.js'
 
@@ -35,8 +35,12 @@ const HEADERS = {
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 /** Answers requests. `token` undefined: whoever is connected is trusted. */
-export function pageHandler(api: PageApi, token: string | undefined): Handler {
+export function pageHandler(answers: Answers, token: string | undefined): Handler {
   return (request, response) => {
+    const fail = (error: unknown) => {
+      const status = error instanceof XbbdError && error.exitCode === 64 ? 400 : 500
+      say(response, status, `${sentenceOf(error)}\n`)
+    }
     try {
       const admission = admit(request, token)
       if (admission.kind === 'closed') return say(response, admission.status, `${admission.sentence}\n`)
@@ -49,21 +53,20 @@ export function pageHandler(api: PageApi, token: string | undefined): Handler {
         response.setHeader('Location', admission.location)
         return say(response, 303, 'this way\n')
       }
-      answer(api, request, response)
+      answer(answers, request, response).catch(fail)
     } catch (error) {
-      const status = error instanceof XbbdError && error.exitCode === 64 ? 400 : 500
-      say(response, status, `${sentenceOf(error)}\n`)
+      fail(error)
     }
   }
 }
 
-function answer(api: PageApi, request: IncomingMessage, response: ServerResponse): void {
+async function answer(answers: Answers, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://xbbd')
   const question = /^\/api\/([a-z]+)$/.exec(pathname)?.[1]
   if (question !== undefined) {
-    const value = api.answer(question, searchParams)
-    if (value === undefined) return say(response, 404, 'there is no such question\n')
-    return send(response, 200, Buffer.from(JSON.stringify(value)), 'application/json', 'no-store')
+    const document = await answers(question, searchParams)
+    if (document === undefined) return say(response, 404, 'there is no such question\n')
+    return send(response, 200, document, 'application/json', 'no-store')
   }
   const asset = assetOf(pathname)
   if (asset === undefined) return say(response, 404, 'there is no such file\n')
@@ -74,7 +77,7 @@ function say(response: ServerResponse, status: number, text: string): void {
   send(response, status, Buffer.from(text), 'text/plain; charset=utf-8', 'no-store')
 }
 
-function send(response: ServerResponse, status: number, body: Buffer, type: string, caching: string): void {
+function send(response: ServerResponse, status: number, body: Uint8Array, type: string, caching: string): void {
   const own = { 'Content-Type': type, 'Content-Length': body.length, 'Cache-Control': caching }
   response.writeHead(status, { ...HEADERS, ...own }).end(body)
 }

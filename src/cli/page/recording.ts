@@ -8,10 +8,12 @@ import { PageApi } from '../../observe/page/page-api.js'
 import { recordingSource } from '../../observe/page/source.js'
 import { formatNanoseconds } from '../units.js'
 import { packageVersion } from '../version.js'
+import { answersOf } from './answers.js'
+import type { Answers } from './answers.js'
 
 /** @throws XbbdError 66 when there is no journal, 65 when its charts are not known. */
-export function openRecording(path: string): PageApi {
+export function openRecording(path: string): Answers {
   const files = openJournals(path)
   chainsToFold(files, path)
-  return new PageApi(recordingSource(path, packageVersion(), files), formatNanoseconds, nowNs)
+  return answersOf(new PageApi(recordingSource(path, packageVersion(), files), formatNanoseconds, nowNs))
 }

@@ -31,8 +31,8 @@ export function pageDoor(world: World, settings: Settings, version: string): Pag
       import('../page/http.js'),
     ])
     const title = `process ${process.pid}, ${runDir}`
-    const api = daemonPage({ api: world.api, version, title, journalDir: join(runDir, 'journal') })
-    return (token: string | undefined) => pageHandler(api, token)
+    const answers = daemonPage({ api: world.api, version, title, journalDir: join(runDir, 'journal') })
+    return (token: string | undefined) => pageHandler(answers, token)
   }
   let made: ReturnType<typeof make> | undefined
   const later = (token: string | undefined): Handler => (request, response) => {

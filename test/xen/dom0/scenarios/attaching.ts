@@ -23,6 +23,8 @@ scenario('xl block-attach and block-detach of an idle disk', { boot: 'disks', sh
     await guest.succeed('i=0; until [ -b /dev/xvdc ] || [ $i = 50 ]; do usleep 100000; i=$((i + 1)); done')
     await guest.succeed(`echo round ${round} | dd of=/dev/xvdc bs=512 conv=sync,fsync 2>&1`)
     expect(await t.mappedOf(guest.domid)).toHaveLength(1)
+    const asXl = await t.daemon.xbbd('list', '--xl', `${guest.domid}`)
+    expect(asXl.stdout.trim()).toBe((await t.xl('block-list', guest.name)).trim())
     await t.xl('block-detach', guest.name, 'xvdc')
     await t.until('the guest has lost its disk', async () => (await guest.run('test -b /dev/xvdc')).status === 1)
     await expectForgotten(t)

@@ -1,0 +1,50 @@
+/**
+ * @packageDocumentation
+ * The entry of the thread that answers for a daemon's page: journals as files, and what the daemon says of now with the
+ * question. It asks for little of a processor: where guests' requests want it, they get it.
+ *
+ * What must never happen: a question without an answer.
+ */
+import { readdirSync } from 'node:fs'
+import { setPriority } from 'node:os'
+import { parentPort, workerData } from 'node:worker_threads'
+import { nowNs } from '../../io/native/clock.js'
+import { openJournals } from '../../journal/journal-files.js'
+import type { JournalFiles } from '../../journal/journal-files.js'
+import { PageApi } from '../../observe/page/page-api.js'
+import { daemonSource } from '../../observe/page/source.js'
+import { assert, sentenceOf, XbbdError } from '../../protocol/errors.js'
+import { formatNanoseconds } from '../units.js'
+import { documentOf } from './answers.js'
+import type { Now, PageAnswer, PageQuestion, PageThreadData } from './page-thread.js'
+
+/** A thirtieth of what a thread of the usual priority gets beside it (setpriority(2); Linux: of the calling thread). */
+const NICENESS = 15
+
+const port = parentPort
+assert(port, 'page-worker-main runs in a thread of its own only')
+setPriority(0, NICENESS)
+const { title, version, journalDir } = workerData as PageThreadData
+
+let now: Now = { rows: [], rings: [] }
+const present = { nowNs, rows: () => now.rows, rings: () => now.rings }
+const api = new PageApi(daemonSource(title, version, present, () => open(journalDir)), formatNanoseconds, nowNs)
+
+port.on('message', (asked: PageQuestion) => {
+  if (asked.now !== undefined) now = asked.now
+  port.postMessage(answerTo(asked))
+})
+
+function answerTo({ id, question, query }: PageQuestion): PageAnswer {
+  try {
+    return { id, document: documentOf(api, question, new URLSearchParams(query)) }
+  } catch (error) {
+    return { id, failure: { sentence: sentenceOf(error), exitCode: error instanceof XbbdError ? error.exitCode : 70 } }
+  }
+}
+
+/** With `journal.mode = off` there may be none. */
+function open(folder: string): JournalFiles {
+  const files = readdirSync(folder, { withFileTypes: true }).length > 0 ? openJournals(folder) : undefined
+  return { chains: files?.chains.filter(({ upcast }) => upcast !== undefined) ?? [], problems: files?.problems ?? [] }
+}
