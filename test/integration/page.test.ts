@@ -28,8 +28,9 @@ beforeAll(async () => {
   if (present('chromium')) browser = await openBrowser()
 }, 60_000)
 afterAll(async () => {
+  // The server goes first: a browser that hangs must not leave it behind.
+  await (view as PageView | undefined)?.end()
   await browser?.close()
-  await view.end()
   rmSync(folder, { recursive: true, force: true })
 })
 
