@@ -1,6 +1,8 @@
 /** The contract of media on NBD exports of real servers: nbdkit, qemu-nbd on a qcow2 image, and our own. */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { NbdServer } from '../../src/embedded/nbd/server.js'
@@ -68,6 +70,19 @@ function sluggish({ readOnly }: { readOnly: boolean }) {
   return overProcess(server, { readOnly })
 }
 
+/** The same server, reached over TCP: whatever comes in on a port of the loopback interface is handed on. */
+async function overTcp(starting: Promise<ServerProcess>, options: NbdOptions) {
+  const server = await starting
+  const relay = createServer((near) => {
+    const far = connect(server.socket)
+    near.pipe(far).pipe(near)
+    for (const [one, other] of [[near, far], [far, near]]) one.on('error', () => other.destroy())
+  })
+  await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve))
+  const medium = await openNbd(`nbd://127.0.0.1:${(relay.address() as AddressInfo).port}`, options)
+  return { ...medium, dispose: () => (medium.dispose(), relay.close(), void server.kill()) }
+}
+
 const only = (readOnly: boolean) => (readOnly ? ['-r'] : [])
 
 mediumContract('nbd, simple replies, our own server', ({ readOnly }) => overOwn(new MemoryDisk(BYTES), { readOnly }))
@@ -75,6 +90,8 @@ mediumContract('nbd, every write through (FUA)', ({ readOnly }) =>
   overOwn(new MemoryDisk(BYTES), { readOnly, care: { replayBytes: 0 } }))
 mediumContract('nbd, nbdkit memory', ({ readOnly }) =>
   overProcess(nbdkit(...only(readOnly), 'memory', String(BYTES)), { readOnly }), { needs: ['nbdkit'] })
+mediumContract('nbd over TCP, nbdkit memory', ({ readOnly }) =>
+  overTcp(nbdkit(...only(readOnly), 'memory', String(BYTES)), { readOnly }), { needs: ['nbdkit'] })
 mediumContract('nbd, nbdkit in parts, late', sluggish, { needs: ['nbdkit'] })
 mediumContract('nbd, qemu-nbd on qcow2', ({ readOnly }) => overProcess(qemuNbd(qcow2()), { readOnly }), {
   needs: ['qemu-nbd', 'qemu-img'], zeroesAfterDiscard: false,

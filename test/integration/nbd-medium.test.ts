@@ -4,6 +4,8 @@
  */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
+import { runWorkload } from '../../src/embedded/workload.js'
+import { systemClock } from '../../src/io/native/system-clock.js'
 import { ServerProcess } from '../contract/nbd-medium.js'
 import { testWith } from '../support/clients.js'
 import { RealWorld, until, type DaemonProcess } from '../support/processes.js'
@@ -91,4 +93,26 @@ testWith(QEMU, 'a daemon that is killed leaves its requests to a successor, who 
   expect(await second.stop('close')).toMatchObject({ left: [] })
   await second.ended
   expect((await xbbd('journal', 'cat', join(second.runDir, 'journal'))).stdout).toContain('Fencing')
+}, 60_000)
+
+testWith(QEMU, 'two queues of a guest have a connection each, where a flush on one covers both; the server is killed', async () => {
+  const server = await qcow2()
+  const flags = ['--nbd-replay-size', '0', '--workers', '2', '--ring-max-queues', '2']
+  const daemon = await world.daemon({ runDir: 'queues', flags })
+  const guest = await world.guest({ pages: 20_000 })
+  await daemon.attach({ domid: guest.domid, target: `nbd+unix:///?socket=${server.socket}` })
+  const front = await guest.connect({ queues: 2 })
+  expect([front.queues, (await daemon.device(guest.domid))?.connection?.queues.length]).toEqual([2, 2])
+  const running = runWorkload({
+    device: front, clock: systemClock, seed: 5, count: 1500, depth: 32, maxBytes: 65_536, spanBytes: 16 << 20,
+    mix: { read: 45, write: 47, flush: 8, trim: 0 },
+  })
+  await until('it is at work', () => front.counters.requests > 200)
+  await server.kill()
+  await server.start()
+  expect(await running).toMatchObject({ ok: true, errors: 0 })
+  expect(front.counters.requests).toBeGreaterThan(1000)
+  await front.close()
+  expect(await daemon.stop('close')).toMatchObject({ left: [] })
+  guest.close()
 }, 60_000)
