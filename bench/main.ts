@@ -8,6 +8,7 @@ import { renderTable } from '../src/cli/table.js'
 import { XbbdError, sentenceOf } from '../src/protocol/errors.js'
 import { fileSection, journalSection } from './file-section.js'
 import { footprintSection } from './footprint.js'
+import { hostileSection } from './hostile-section.js'
 import { indirectSection } from './indirect-section.js'
 import { limitsSection } from './limits-section.js'
 import { describe, machine } from './machine.js'
@@ -40,6 +41,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (only.has('b')) add(await fileSection(before.fio !== undefined, pace, say))
   if (only.has('c')) add(await journalSection(pace, say))
   if (only.has('d')) add(await footprintSection(pace, say))
+  if (only.has('h')) add(await hostileSection(pace, say))
   if (only.has('i')) add(await indirectSection(pace, say))
   if (only.has('l')) add(await limitsSection(pace, say))
   if (only.has('m')) add(await mergeSection(pace, say))

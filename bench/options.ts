@@ -4,7 +4,7 @@
  */
 import { XbbdError } from '../src/protocol/errors.js'
 
-const NAMES = ['a0', 'a1', 'a11', 'b', 'c', 'd', 'i', 'l', 'm', 'p', 'q', 'replay', 'v'] as const
+const NAMES = ['a0', 'a1', 'a11', 'b', 'c', 'd', 'h', 'i', 'l', 'm', 'p', 'q', 'replay', 'v'] as const
 export type BenchName = (typeof NAMES)[number]
 
 export interface BenchOptions {
@@ -21,6 +21,7 @@ export const USAGE = `npm run bench -- [--json FILE] [--only ${NAMES.join(',')}]
   b          an O_DIRECT file, beside fio
   c          the journal on against off
   d          memory and idle CPU with 1, 16 and 64 devices
+  h          an honest front end beside a hostile one
   i          long requests: indirect descriptors against entries of eleven segments
   l          a disk under a rate limit: exactness, burst, its neighbour, what the limit costs
   m          neighbouring requests as one transfer against each alone

@@ -35,6 +35,7 @@ import { addCounters, namedCounters, noCounters, sumCounters, type NamedCounters
 import type { QueueSet } from './queue-set.js'
 import { Serial } from './serial.js'
 import { BackendDirectory } from './xenbus/backend-directory.js'
+import { ReadPace } from './xenbus/read-pace.js'
 import { rereading, watch$ } from './xenbus/watching.js'
 import { performWrite } from './xenbus/writes.js'
 
@@ -295,7 +296,7 @@ export class DeviceShell {
     this.#frontend?.subscription.unsubscribe()
     const read = () => this.#xenstore.run(() => this.#readFrontendState(path))
     const subscription = watch$(this.#options.world.store, `${path}/${FRONTEND_KEYS.state}`)
-      .pipe(rereading(read))
+      .pipe(rereading(read, new ReadPace(this.#options.world.clock)))
       .subscribe({ error: (error: unknown) => this.#crash(error) })
     this.#frontend = { path, subscription }
   }

@@ -79,6 +79,8 @@ export class QueuePlane {
   /** About to sleep: who leaves is let go first. */
   private tidying = false
   private planted = false
+  /** Entries or results of the last batch, whichever were more. */
+  batchSize = 0
   private readonly room: number
   private readonly blocks: BlockRequests | undefined
   private medium: MediumPort
@@ -141,11 +143,11 @@ export class QueuePlane {
     return this.medium.inFlight + this.core.effects.submitCount
   }
 
-  /** One batch. @returns how much was done; 0 means that there was nothing to do. */
-  round(): number {
-    const { core, parts } = this
-    const { sink } = parts
-    const reaped = this.medium.inFlight > 0 ? this.medium.reap(this.results, this.medium.pace ?? RESULTS_MAX) : 0
+  /** One batch, of `most` entries and results. @returns how much was done; 0 means that there was nothing to do. */
+  round(most = RESULTS_MAX): number {
+    const { core, parts, parts: { sink } } = this
+    const results = Math.min(most, this.medium.pace ?? RESULTS_MAX)
+    const reaped = this.medium.inFlight > 0 ? this.medium.reap(this.results, results) : 0
     if (reaped === 0 && this.isQuiet()) return 0
     this.tidying = false
     const now = parts.nowNs()
@@ -153,7 +155,8 @@ export class QueuePlane {
     sink.begin(this.room, now)
     core.beginBatch(now)
     const done = this.collect(reaped)
-    const taken = this.take()
+    const taken = this.take(most)
+    this.batchSize = Math.max(reaped, taken)
     const allowed = this.rate === undefined ? 0 : this.rate.round(core, sink, now)
     core.endInputs()
     if (core.effects.copyCount > 0) this.copy()
@@ -266,16 +269,13 @@ export class QueuePlane {
     sink.at = at
   }
 
-  private take(): number {
-    const { core, parts } = this
+  private take(most: number): number {
+    const { core, parts: { ring, sink, sink: { words } }, blocks } = this
     if (core.queueState !== QueueState.Running) return 0
-    const { ring, sink } = parts
-    const { words } = sink
     const from = sink.at
-    const room = core.intakeRoom()
-    const { blocks } = this
-    const most = blocks ? ring.size : room
-    let count = room > 0 ? ring.take(core.reqCons, core.rspProd, most, blocks !== undefined) : this.waiting()
+    const room = Math.min(core.intakeRoom(), most)
+    const look = blocks ? ring.size : room
+    let count = room > 0 ? ring.take(core.reqCons, core.rspProd, look, blocks !== undefined) : this.waiting()
     if (count === 0) return 0
     words[from] = RECORD_INTAKE
     words[from + 1] = ring.reqProd

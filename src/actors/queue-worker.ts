@@ -22,6 +22,7 @@ import type { QueueEvent, QueueName } from '../ports/queues.js'
 import { LEVEL_BUSY, LEVEL_MEDIUM_FULL } from '../ports/queues.js'
 import { assert, sentenceOf } from '../protocol/errors.js'
 import { u64High, u64Low } from '../protocol/u64.js'
+import { CrowdPace, UNBOUNDED, type BatchBound } from './crowd-pace.js'
 import { QueueTimers } from './queue-timers.js'
 import { SpinGovernor } from './spin-governor.js'
 import { openPlane, reserveFor } from './open-plane.js'
@@ -63,6 +64,7 @@ interface Queue extends OpenPlane {
   /** When it stopped taking, nanoseconds: another process goes on, and only its I/O is awaited. */
   yieldedNs: number | undefined
   readonly timers: QueueTimers
+  readonly bound: BatchBound
   /** Its first batch is done: it stands where its attach, or the journal that it goes on from, put it. */
   begun: boolean
   /** It closes, and is drained when everything that stood in the ring then has been taken. */
@@ -79,6 +81,7 @@ export class QueueWorker {
   private readonly lender: ArenaLender
   private readonly queues = new Map<QueueName, Queue>()
   private readonly spin: SpinGovernor
+  private readonly pace = new CrowdPace()
   private awake = false
   private lastWorkNs = 0
   /** When the last batch began, as its journal has it: one reading of the clock serves both. */
@@ -161,7 +164,8 @@ export class QueueWorker {
         takeTo: undefined, yieldedNs: undefined, resuming: takeover !== undefined,
       }
       const timers = this.timersOf(name)
-      this.queues.set(name, { ...opened, name, medium: attachment.medium, owed, timers, ...idle })
+      const bound = { most: UNBOUNDED }
+      this.queues.set(name, { ...opened, name, medium: attachment.medium, owed, timers, bound, ...idle })
       plane.lend(chunks)
       // Before the first request: what is gone on with may be under a limit that is no more, or under none yet.
       if (attachment.limit || plane.core.gate.limited) plane.limit(attachment.limit)
@@ -310,12 +314,16 @@ export class QueueWorker {
 
   private roundOf(queue: Queue): number {
     try {
-      const worked = queue.plane.round()
+      const { plane, bound } = queue
+      const worked = plane.round(bound.most)
       queue.begun = true
       this.tellEdges(queue)
-      const wakeNs = queue.plane.rateWakeNs
+      const wakeNs = plane.rateWakeNs
       if (wakeNs !== undefined && !queue.timers.willWake) queue.timers.wakeAt(wakeNs, this.world.nowNs())
-      if (worked > 0) this.workedNs = queue.plane.core.nowNs
+      if (worked > 0) {
+        this.workedNs = plane.core.nowNs
+        if (this.queues.size > 1) this.pace.worked(bound, plane.batchSize, this.workedNs, this.world.nowNs())
+      }
       return queue.closing && this.drainWhenTaken(queue) ? worked + 1 : worked
     } catch (error) {
       this.crashed(queue, error)

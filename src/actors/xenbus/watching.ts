@@ -6,6 +6,7 @@
  */
 import { Observable, type OperatorFunction } from 'rxjs'
 import type { XenStore } from '../../ports/xenstore.js'
+import type { ReadPace } from './read-pace.js'
 
 /** Paths at or below `path` that changed; the first comes at once. Errors when the watch cannot be set. */
 export function watch$(store: XenStore, path: string): Observable<string> {
@@ -28,14 +29,22 @@ export function watch$(store: XenStore, path: string): Observable<string> {
   })
 }
 
-/** For each wake-up one `read`, never two at a time; wake-ups meanwhile are one more read afterwards. */
-export function rereading<T>(read: () => Promise<T>): OperatorFunction<unknown, T> {
+/**
+ * For each wake-up one `read`, never two at a time; wake-ups meanwhile are one more read afterwards.
+ * `pace`: where it is a guest who wakes, and must not have us read without end.
+ */
+export function rereading<T>(read: () => Promise<T>, pace?: ReadPace): OperatorFunction<unknown, T> {
   return (source) =>
     new Observable((subscriber) => {
       let reading = false
       let again = false
+      let cancel = () => undefined as void
       const begin = (): void => {
         reading = true
+        if (pace) cancel = pace.take(readNow)
+        else readNow()
+      }
+      const readNow = (): void => {
         again = false
         read().then(
           (value) => {
@@ -50,6 +59,10 @@ export function rereading<T>(read: () => Promise<T>): OperatorFunction<unknown, 
         if (reading) again = true
         else begin()
       }
-      return source.subscribe({ next: wakeUp, error: (error: unknown) => subscriber.error(error) })
+      const subscription = source.subscribe({ next: wakeUp, error: (error: unknown) => subscriber.error(error) })
+      return () => {
+        subscription.unsubscribe()
+        cancel()
+      }
     })
 }

@@ -7,10 +7,13 @@
  *   listenOn(server, DIR/socket.7, 7)      for the front end of guest 7
  *
  * A client that does not read is not read from either (its replies would pile up here), and one that leaves
- * 4 MiB of watch events unread is disconnected.
+ * 4 MiB of watch events unread is disconnected. A guest that asks without end is not read from for a while, either: its
+ * connections get a fifth of the time that there is (fair-share.ts).
  */
 import { rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
+import { systemClock } from '../../io/native/system-clock.js'
+import { FairShare } from './fair-share.js'
 import type { XenStored } from './xenstored.js'
 
 const unreadMax = 4 << 20
@@ -26,10 +29,11 @@ export interface Listener {
 /** Listens on `path` (a leftover socket there is replaced); its connections have the rights of `domid`. */
 export async function listenOn(server: XenStored, path: string, domid = 0): Promise<Listener> {
   const sockets = new Set<Socket>()
+  const share = domid === 0 ? undefined : new FairShare(systemClock)
   const listener = createServer((socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
-    serve(server, socket, domid)
+    serve(server, socket, domid, share)
   })
   rmSync(path, { force: true })
   await new Promise<void>((resolve, reject) => {
@@ -47,7 +51,8 @@ export async function listenOn(server: XenStored, path: string, domid = 0): Prom
   return { path, close }
 }
 
-function serve(server: XenStored, socket: Socket, domid: number): void {
+function serve(server: XenStored, socket: Socket, domid: number, share?: FairShare): void {
+  let paused = false
   const connection = server.connect(domid, {
     send: (bytes) => {
       socket.write(bytes)
@@ -56,8 +61,18 @@ function serve(server: XenStored, socket: Socket, domid: number): void {
     },
     end: () => socket.destroy(),
   })
-  socket.on('data', (chunk: Buffer) => connection.receive(chunk))
-  socket.on('drain', () => socket.resume())
+  const resume = () => {
+    paused = false
+    if (socket.writableLength <= unreadPause) socket.resume()
+  }
+  socket.on('data', (chunk: Buffer) => {
+    if (!share) return connection.receive(chunk)
+    paused = share.spend(() => connection.receive(chunk), resume)
+    if (paused) socket.pause()
+  })
+  socket.on('drain', () => {
+    if (!paused) socket.resume()
+  })
   // An error is always followed by 'close', which says all that matters here.
   socket.on('error', () => {})
   socket.once('close', () => connection.left())
