@@ -21,6 +21,7 @@ import { forgetBuffers } from '../core/recovery.js'
 import { compiledSteppers } from '../core/steppers.js'
 import type { Steppers } from '../core/steppers.js'
 import { QueueState, queueStateNames } from '../machines/generated/queue.js'
+import { LEVEL_BROKEN } from '../ports/queues.js'
 import type { QueueLegacy, RingIdentity } from '../ports/queues.js'
 import { sentenceOf } from '../protocol/errors.js'
 import { QueueFold } from './queue-fold.js'
@@ -82,11 +83,24 @@ function lastState(segment: Int32Array, header: SegmentHeader, upcast: Upcast): 
       const size = recordWords(words, at, to - at)
       if (size === 0) return `batch ${number}: a record that does not end within it`
       const kind = words[at] & 0xff
-      if (kind === RECORD_ENTERED) state = (words[at] >>> 16) & 0xff
-      if (kind === RECORD_CHECKPOINT) state = words[at + 2]
+      if (kind === RECORD_ENTERED) state = stateEntered(state, (words[at] >>> 16) & 0xff)
+      if (kind === RECORD_CHECKPOINT) state = stateOfCheckpoint(words, at)
       at += size
     }
   }
+}
+
+/** Who is drained because he was lost is lost still, until he is detached. */
+function stateEntered(before: number, state: number): number {
+  return state === QueueState.Drained && LOST[before] !== undefined ? before : state
+}
+
+/** The same of a checkpoint: whoever drained in good order owes nothing, and his ring is whole. */
+function stateOfCheckpoint(words: Int32Array, at: number): number {
+  const [state, reqCons, rspProd, levels] = [words[at + 2], words[at + 5], words[at + 6], words[at + 8]]
+  if (state !== QueueState.Drained) return state
+  if (levels & LEVEL_BROKEN) return QueueState.Broken
+  return reqCons === rspProd ? state : QueueState.Abandoning
 }
 
 export type FoldedLegacy =

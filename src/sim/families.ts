@@ -5,10 +5,10 @@
  */
 import type { Family } from './family.js'
 import { daemonFamily } from './daemon/family.js'
-import { queueFamily } from './queue/family.js'
+import { hostileFamily, queueFamily } from './queue/family.js'
 
 /** Each family; what its plans hold is known to it alone. */
-export const FAMILIES: readonly Family[] = [queueFamily, daemonFamily]
+export const FAMILIES: readonly Family[] = [queueFamily, hostileFamily, daemonFamily]
 
 /** Undefined when there is none of that name. */
 export function familyNamed(name: string): Family | undefined {

@@ -2,7 +2,8 @@
  * @packageDocumentation
  * A front end that keeps the rules and checks that the back end does: it knows what every sector must hold, matches
  * every answer to a request it has outstanding, and complains in words. It never has two requests with overlapping
- * sectors in flight, so every read has exactly one right content.
+ * sectors in flight, so every read has exactly one right content. Manners differ, as those of living front ends do: how
+ * ids are chosen, what is asked for, how much at a time.
  *
  *   contents: one stamp per sector (a write fills each sector with its stamp); a failed write leaves either
  */
@@ -16,7 +17,11 @@ import type { BlkifSegment } from '../protocol/entry.js'
 import { encodeDescriptors, pagesOfDescriptors } from '../protocol/indirect.js'
 import { u64High, u64Low } from '../protocol/u64.js'
 import { ANSWER_WORDS } from '../ports/data-path.js'
+import { RunDigest } from './digest.js'
+import { Promised } from './promised.js'
+import type { StampedWrite } from './promised.js'
 import type { Random } from './random.js'
+import type { SimFront } from './sim-front.js'
 import type { SimGuest } from './sim-guest.js'
 import type { SimRing } from './sim-ring.js'
 
@@ -32,7 +37,14 @@ export interface Outstanding {
   readonly stamp: number
   /** How many answers had been consumed when it was put on the ring. */
   readonly putAfter: number
+  /** What it changes; undefined when that is nothing. */
+  readonly write: StampedWrite | undefined
+  /** Its place in the order of what was put. */
+  readonly put: number
 }
+
+/** `counted`: always a new one; `reused`: the one that became free last; `zero`: 0, so there is but one at a time. */
+export type IdManner = 'counted' | 'reused' | 'zero'
 
 export interface FrontOptions {
   readonly sectorCount: number
@@ -45,6 +57,17 @@ export interface FrontOptions {
   readonly errorsExpected?: boolean
   readonly barrierShare?: number
   readonly flushShare?: number
+  /** Among reads and writes. */
+  readonly readShare?: number
+  /** Of flushes and barriers, those without data. */
+  readonly emptyShare?: number
+  /** Of those with data, those of 16 sectors at most; default none. */
+  readonly smallShare?: number
+  readonly ids?: IdManner
+  /** Never asks to be notified. */
+  readonly polls?: boolean
+  /** Only whole pages, from their beginning. */
+  readonly wholePages?: boolean
   /** Where several front ends share a guest or a disk: which pages and sectors are this one's. */
   readonly firstPage?: number
   readonly firstSector?: number
@@ -65,17 +88,22 @@ export function frontPages(
   return { data: depth * Math.max(maxSegments, maxIndirect), descriptors: depth * perRequest, perRequest }
 }
 
-export class HonestFront {
+export class HonestFront implements SimFront {
   readonly outstanding = new Map<number, Outstanding>()
   readonly complaints: string[] = []
   /** What each sector holds: a stamp, or -1 when a failed write left it unknown. */
   readonly contents: Int32Array
+  readonly promised: Promised
+  readonly digest = new RunDigest()
+  readonly lies = 0
   answered = 0
   errors = 0
+  entries = 0
+  private sectorCount: number
   private reqProd = 0
   private rspCons = 0
-  private nextId = 1
   private nextStamp = 1
+  private readonly freeIds: number[]
   private readonly freePages: number[]
   /** Neighbours for the descriptors of one request each, by the first. */
   private readonly freeDescriptors: number[]
@@ -91,7 +119,10 @@ export class HonestFront {
     this.layout = layout
     this.random = random
     this.options = options
+    this.sectorCount = options.sectorCount
     this.contents = options.contents ?? new Int32Array(options.sectorCount)
+    this.promised = new Promised(this.contents.length)
+    this.freeIds = Array.from({ length: options.depth }, (_, index) => options.depth - 1 - index)
     const { data, descriptors, perRequest } = frontPages(options)
     const { firstPage = 0 } = options
     this.freePages = Array.from({ length: data }, (_, page) => firstPage + page)
@@ -102,8 +133,8 @@ export class HonestFront {
   /** Puts up to `count` requests on the ring. @returns whether the back end wants to be told. */
   put(count: number): boolean {
     const before = this.reqProd
-    for (let index = 0; index < count && this.outstanding.size < Math.min(this.options.depth, this.ring.size); index++)
-      if (!this.putOne()) break
+    const most = this.options.ids === 'zero' ? 1 : Math.min(this.options.depth, this.ring.size)
+    for (let index = 0; index < count && this.outstanding.size < most; index++) if (!this.putOne()) break
     this.ring.sharedReqProd = this.reqProd
     return (this.reqProd - this.ring.reqEvent) >>> 0 < (this.reqProd - before) >>> 0
   }
@@ -117,8 +148,12 @@ export class HonestFront {
       this.judge(this.ring.sharedAnswers[at], this.ring.sharedAnswers[at + 2], this.ring.sharedAnswers[at + 3])
       count++
     }
-    this.ring.rspEvent = (this.rspCons + 1) | 0
+    if (this.options.polls !== true) this.ring.rspEvent = (this.rspCons + 1) | 0
     return count
+  }
+
+  resized(sectors: number): void {
+    this.sectorCount = sectors
   }
 
   /** Another ring, as after a resume: what was not answered on the old one is put again, in order. */
@@ -140,22 +175,31 @@ export class HonestFront {
     const dice = random.below(1000) / 1000
     const flushes = options.flushShare ?? 0.05
     const barriers = options.barrierShare ?? 0.05
-    if (dice < flushes && random.chance(0.7)) return this.send(BLKIF_OP_FLUSH_DISKCACHE, 0, 0)
-    if (dice < flushes + barriers && random.chance(0.3)) return this.send(BLKIF_OP_WRITE_BARRIER, 0, 0)
+    const empty = options.emptyShare
+    if (dice < flushes && random.chance(empty ?? 0.7)) return this.send(BLKIF_OP_FLUSH_DISKCACHE, 0, 0)
+    if (dice < flushes + barriers && random.chance(empty ?? 0.3)) return this.send(BLKIF_OP_WRITE_BARRIER, 0, 0)
     const op =
       dice < flushes ? BLKIF_OP_FLUSH_DISKCACHE
       : dice < flushes + barriers ? BLKIF_OP_WRITE_BARRIER
       : options.discards && dice > 0.95 ? BLKIF_OP_DISCARD
-      : random.chance(0.5) ? BLKIF_OP_READ
+      : random.chance(options.readShare ?? 0.5) ? BLKIF_OP_READ
       : BLKIF_OP_WRITE
     const { maxIndirect = 0, maxSegments } = options
     const plain = op === BLKIF_OP_READ || op === BLKIF_OP_WRITE
     const long = plain && maxIndirect > 0 && random.chance(0.4)
     const segments = long ? maxIndirect : maxSegments
-    const sectors = 1 + random.below(Math.min(segments * 8, options.sectorCount >>> 2))
-    const sector = (options.firstSector ?? 0) + random.below(options.sectorCount - sectors)
+    const sectors = this.length(segments)
+    const sector = (options.firstSector ?? 0) + random.below(this.sectorCount - sectors)
     if (this.overlaps(sector, sectors)) return false
     return this.send(op, sector, sectors, segments, long)
+  }
+
+  private length(segments: number): number {
+    const { random, options: { smallShare, wholePages } } = this
+    const largest = Math.min(segments * 8, this.sectorCount >>> 2)
+    const small = smallShare !== undefined && random.chance(smallShare)
+    const most = small ? Math.min(largest, 16) : largest
+    return wholePages ? 8 * (1 + random.below(most >>> 3)) : 1 + random.below(most)
   }
 
   private overlaps(sector: number, sectors: number): boolean {
@@ -170,15 +214,24 @@ export class HonestFront {
   ): boolean {
     const segments = op === BLKIF_OP_DISCARD ? [] : this.grantPages(sectors, op === BLKIF_OP_READ, most)
     if (segments === undefined) return false
-    const id = this.nextId++
+    const id = this.newId()
+    const put = ++this.entries
     const stamp = op === BLKIF_OP_READ || sectors === 0 ? 0 : op === BLKIF_OP_DISCARD ? 0 : this.stamp()
     if (stamp !== 0) this.fill(segments, stamp)
     const descriptors = indirect ? this.describe(segments) : []
-    const request = { id, op, sector, sectors, segments, descriptors, stamp, putAfter: this.answered }
+    const changes = op !== BLKIF_OP_READ && sectors > 0
+    const write = changes ? { stamp, sector, sectors, put, answered: Infinity } : undefined
+    if (write) this.promised.begin(write)
+    const request = { id, op, sector, sectors, segments, descriptors, stamp, putAfter: this.answered, write, put }
     this.encode(request)
     this.outstanding.set(id, request)
     this.options.put?.(request)
     return true
+  }
+
+  private newId(): number {
+    const { ids } = this.options
+    return ids === 'zero' ? 0 : ids === 'reused' ? (this.freeIds.pop() ?? 0) : this.entries + 1
   }
 
   private stamp(): number {
@@ -189,8 +242,8 @@ export class HonestFront {
     const indirect = descriptors.length > 0
     const named = indirect ? { op: BLKIF_OP_INDIRECT, indirectOp: op, descriptorGrefs: descriptors } : { op }
     const request = {
-      ...named, idLow: id, idHigh: ~id, handle: 51712, sectorLow: u64Low(sector), sectorHigh: u64High(sector), segments,
-      nrSectorsLow: sectors,
+      ...named, idLow: id, idHigh: this.options.ids === 'zero' ? 0 : ~id, handle: 51712, segments,
+      sectorLow: u64Low(sector), sectorHigh: u64High(sector), nrSectorsLow: sectors,
     }
     encodeEntry(request, this.layout, this.ring.shared, (this.reqProd & (this.ring.size - 1)) * this.ring.entryWords)
     this.reqProd = (this.reqProd + 1) | 0
@@ -216,7 +269,7 @@ export class HonestFront {
         return undefined
       }
       const whole = left >= 8 * (most - segments.length)
-      const length = whole ? 8 : Math.min(left, 1 + this.random.below(8))
+      const length = whole || this.options.wholePages ? 8 : Math.min(left, 1 + this.random.below(8))
       const firstSect = this.random.below(9 - length)
       this.guest.grant(page, page, writable)
       segments.push({ gref: page, firstSect, lastSect: firstSect + length - 1 })
@@ -242,13 +295,23 @@ export class HonestFront {
     const request = this.outstanding.get(id)
     if (request === undefined) return void this.complaints.push(`answer for id ${id}, which is not outstanding`)
     this.outstanding.delete(id)
+    if (this.options.ids === 'reused') this.freeIds.push(id)
     this.answered++
+    this.digest.word(id ^ (op << 16) ^ (status << 24))
     if (op !== request.op) this.complaints.push(`id ${id}: answered as operation ${op}, asked was ${request.op}`)
     if (status !== BLKIF_RSP_OKAY) this.errors++
     if (status !== BLKIF_RSP_OKAY && !this.options.errorsExpected) this.complaints.push(`id ${id}: status ${status}`)
     this.options.answered?.(request, status)
     if (request.op === BLKIF_OP_READ && status === BLKIF_RSP_OKAY) this.compare(request)
+    if (status === BLKIF_RSP_OKAY) this.rely(request)
     this.settle(request, status === BLKIF_RSP_OKAY ? request.stamp : -1)
+  }
+
+  /** A success is a promise. */
+  private rely({ op, write, put, putAfter }: Outstanding): void {
+    if (write) write.answered = this.answered
+    if (op === BLKIF_OP_FLUSH_DISKCACHE) this.promised.flushed(putAfter)
+    if (op === BLKIF_OP_WRITE_BARRIER) this.promised.barred(put)
   }
 
   /** What its sectors hold from now on, and its pages are free. */
@@ -269,9 +332,15 @@ export class HonestFront {
       for (let sect = firstSect; sect <= lastSect; sect++, at++) {
         const words = new Int32Array(this.guest.memory.buffer, gref * 4096 + sect * SECTOR_BYTES, 128)
         const expected = this.contents[at]
-        if (expected === -1 || words.every((word) => word === expected)) continue
+        this.digest.word(words[0])
+        if (expected === -1 ? this.mayHold(at, words) : words.every((word) => word === expected)) continue
         this.complaints.push(`id ${id}: sector ${at} holds ${words[0]}, written was ${expected}`)
         return
       }
+  }
+
+  /** Of a sector of which nobody knows what it holds; where there were connections before, not even they. */
+  private mayHold(sector: number, words: Int32Array): boolean {
+    return this.options.contents !== undefined || this.promised.admits(sector, words)
   }
 }

@@ -30,6 +30,8 @@ export interface Filled {
 export interface DescriptorPage {
   readonly gref: number
   readonly length: number
+  /** It is being read, or was. */
+  asked: boolean
   /** What was read of it; undefined before. */
   words: Int32Array | undefined
 }
@@ -93,6 +95,7 @@ function descriptorsOf(entries: Int32Array, at: number, { segmentWord }: AbiLayo
   return Array.from({ length: Math.ceil(count / 512) }, (_, page) => ({
     gref: entries[at + segmentWord + 1 + page] >>> 0,
     length: Math.min(count - page * 512, 512) * 8,
+    asked: false,
     words: undefined,
   }))
 }
@@ -121,3 +124,20 @@ export function promises({ op }: Taken): boolean {
 export function wantsSync({ op, sectors }: Taken): boolean {
   return op === BLKIF_OP_FLUSH_DISKCACHE || (op === BLKIF_OP_WRITE_BARRIER && sectors === 0)
 }
+
+/** I/Os in flight for one request: several when its data lies in pieces. A result does not say whose it is. */
+export interface Flight {
+  readonly taken: Taken | undefined
+  readonly op: number
+  readonly parts: Filled[]
+  left: number
+  moved: number
+  /** The worst result. */
+  worst: number
+}
+
+/** Whether the request is about this sector. */
+export const names = ({ sector: first, sectors }: Taken, sector: number) => sector >= first && sector < first + sectors
+
+/** Whether a result says that there is no space. */
+export const isFull = (result: number) => result === -28 || result === -122

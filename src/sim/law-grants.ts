@@ -64,19 +64,18 @@ export class GrantLaws {
     const offset = copies[at + 1] & 0xffff
     const length = copies[at + 1] >>> 16
     const start = copies[at + 2]
-    const names = (segment: Segment) =>
-      segment.gref === gref && offset >= segment.offset && offset + length <= segment.offset + segment.length
-    const owner = owners.find(({ segments }) => segments.some(names))
+    const names = (segment: Segment) => namesBytes(segment, copies, at)
+    const naming = owners.filter(({ segments }) => segments.some(names))
     const bytes = `bytes ${offset}+${length} of gref ${gref}`
-    if (owner === undefined) return this.witness.blame('no-grant-kept', `${bytes} are touched, no segment names them`)
+    if (naming.length === 0) return this.witness.blame('no-grant-kept', `${bytes} are touched, no segment names them`)
     if (copies[at + 3] === COPY_FROM_GUEST) return this.witness.spoil(start, length)
-    const filled = owner.segments.some((segment) => {
+    const filled = naming.some((owner) => owner.segments.some((segment) => {
       const data = segment.at + offset - segment.offset
       return names(segment) && owner.filled.some((part) =>
         data >= part.at && data + length <= part.at + part.length && start === part.arenaAt + data - part.at)
-    })
+    }))
     if (filled) return
-    this.witness.blame('only-own-read', `${bytes} get what lies at ${start}, no whole read of ${owner.key} filled it`)
+    this.witness.blame('only-own-read', `${bytes} get what lies at ${start}, no whole read filled that`)
   }
 
   /** It was made. */
@@ -92,15 +91,28 @@ export class GrantLaws {
   /** @returns the page of descriptors that is read with this copy, and whose. */
   private describedBy(copies: Int32Array, at: number, owners: readonly Taken[]): DescriptorRead | undefined {
     const gref = copies[at] >>> 0
-    for (const taken of owners) {
-      const page = taken.descriptors.find((candidate) => candidate.gref === gref)
-      if (page === undefined) continue
-      const whole = copies[at + 1] === page.length << 16 && copies[at + 3] === COPY_FROM_GUEST
-      const whose = `the descriptors of ${taken.key}`
-      if (!whole) this.witness.blame('descriptors-once', `${whose} in gref ${gref} are not read as what they are`)
-      if (page.words !== undefined) this.witness.blame('descriptors-once', `${whose} are read again`)
-      return { taken, page }
-    }
-    return undefined
+    const named = owners.flatMap((taken) =>
+      taken.descriptors.filter((page) => page.gref === gref).map((page) => ({ taken, page })))
+    const isWhole = ({ page }: DescriptorRead) =>
+      copies[at + 1] === page.length << 16 && copies[at + 3] === COPY_FROM_GUEST
+    const unread = named.find((read) => !read.page.asked && isWhole(read))
+    if (unread) unread.page.asked = true
+    if (unread || named.length === 0) return unread
+    // A guest may name one page as both.
+    if (owners.some(({ segments }) => segments.some((segment) => namesBytes(segment, copies, at)))) return undefined
+    const [read] = named
+    const whose = `the descriptors of ${read.taken.key}`
+    const blame = (text: string) => this.witness.blame('descriptors-once', `${whose} in gref ${gref} ${text}`)
+    if (!named.some(isWhole)) blame('are not read as what they are')
+    if (read.page.asked) blame('are read again')
+    return read
   }
+}
+
+/** Whether the segment names the guest's bytes of this copy. */
+function namesBytes(segment: Segment, copies: Int32Array, at: number): boolean {
+  const offset = copies[at + 1] & 0xffff
+  const length = copies[at + 1] >>> 16
+  if (segment.gref !== copies[at] >>> 0 || offset < segment.offset) return false
+  return offset + length <= segment.offset + segment.length
 }

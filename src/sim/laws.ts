@@ -15,10 +15,12 @@
  *   lost-sync-sticks     on a buffered medium nothing that promises durability succeeds after one has failed
  *   only-own-read        what is copied to a guest was filled by this request's own, whole read, and is still that; no
  *                        buffer serves two at once
+ *   only-what-was-asked  an I/O is for a request that is unanswered, touches the sectors that it names, and no others
  *   journal-first        no answer and no new I/O leaves unless the batch that holds its cause was sealed
  *   closed-is-empty      drained means: nothing in flight, nothing mapped; and it comes as soon as that is so
+ *   inside-image, bounded: border-laws.ts
  *
- * Requests are told apart by their id, and I/Os by their place: the front end must be an honest one (honest-front.ts).
+ * Requests are told apart by their id: no two that are outstanding may have the same; else only border-laws.ts watches.
  */
 import {
   ANSWER_WORDS, COPY_WORDS, IO_READ, IO_SYNC, IO_WORDS, IO_WRITE, RESULT_WORDS,
@@ -27,19 +29,19 @@ import type { BackRing, BufferArena, GrantCopier, MediumPort } from '../ports/da
 import { layered } from '../actors/port-layer.js'
 import type { BatchSink } from '../actors/queue-plane.js'
 import type { AbiLayout } from '../protocol/abi.js'
-import { BLKIF_OP_DISCARD, BLKIF_OP_READ, BLKIF_OP_WRITE_BARRIER } from '../protocol/blkif.js'
-import { recordWords } from '../core/records.js'
+import { BLKIF_OP_DISCARD, BLKIF_OP_READ, BLKIF_OP_WRITE_BARRIER, SECTOR_BYTES } from '../protocol/blkif.js'
+import { COMMAND_MEDIUM_OPENED, RECORD_COMMAND, recordWords } from '../core/records.js'
 import { canonicalise } from '../protocol/entry.js'
 import { isTaken } from '../protocol/record.js'
 import { AnsweredWrites } from './answered-writes.js'
-import { promises, takenFrom, wantsSync } from './law-facts.js'
+import { isFull, names, promises, takenFrom, wantsSync } from './law-facts.js'
 import { GrantLaws } from './law-grants.js'
-import type { Filled, Taken } from './law-facts.js'
+import type { Filled, Flight, Taken } from './law-facts.js'
 import type { SimDisk } from './sim-disk.js'
 
 export const LAWS = [
   'answered-once', 'no-grant-kept', 'descriptors-once', 'flush-is-durable', 'barrier-orders', 'lost-sync-sticks',
-  'only-own-read', 'journal-first', 'closed-is-empty',
+  'only-own-read', 'only-what-was-asked', 'journal-first', 'closed-is-empty', 'inside-image', 'bounded',
 ] as const
 export type Law = (typeof LAWS)[number]
 
@@ -48,21 +50,6 @@ export interface Violation {
   readonly law: Law
   readonly text: string
 }
-
-/** I/Os in flight for one request: several when its data lies in pieces. A result does not say whose it is. */
-interface Flight {
-  readonly taken: Taken | undefined
-  readonly op: number
-  readonly parts: Filled[]
-  left: number
-  moved: number
-  /** The worst result. */
-  worst: number
-}
-
-const names = ({ sector: first, sectors }: Taken, sector: number) => sector >= first && sector < first + sectors
-
-const isFull = (result: number) => result === -28 || result === -122
 
 export class LawBook {
   readonly violations: Violation[] = []
@@ -89,6 +76,7 @@ export class LawBook {
   /** Of the round that is open: it is in the journal, or it never happened. */
   private readonly unsealed: Taken[] = []
   private syncLostSealed = false
+  private goneSealed = false
 
   constructor(layout: AbiLayout, disk: SimDisk, buffered: boolean, waitsForSpace = false) {
     this.layout = layout
@@ -116,13 +104,13 @@ export class LawBook {
     return layered(ring, {
       take: (reqCons, rspProd, max) => {
         const count = ring.take(reqCons, rspProd, max)
-        if (count < 0) this.gone()
+        if (count < 0) this.noticeGone()
         for (let index = 0; index < count; index++) this.noteTaken(ring, index)
         return count
       },
       peek: (reqCons) => {
         const waiting = ring.peek(reqCons)
-        if (waiting > ring.size) this.gone()
+        if (waiting > ring.size) this.noticeGone()
         return waiting
       },
       answer: (answers, count, rspProd) => {
@@ -188,17 +176,24 @@ export class LawBook {
         this.sealed = true
         this.unsealed.length = 0
         this.syncLostSealed = this.syncLost
+        this.goneSealed = this.frontEndGone
       },
     })
   }
 
-  /** The front end has vanished or its ring is broken: from now on it gets no answer, and its pages are not touched. */
+  /** The front end has vanished: from now on it gets no answer, and its pages are not touched. */
   gone(): void {
-    this.frontEndGone = this.grants.frontEndGone = true
+    this.goneSealed = true
+    this.noticeGone()
   }
 
-  /** The medium was opened anew: a lost sync is forgiven. */
-  mediumReopened(): void {
+  /** Its ring is broken; who dies before that is in the journal has not noticed. */
+  private noticeGone(gone = true): void {
+    this.frontEndGone = this.grants.frontEndGone = gone
+  }
+
+  /** The medium was opened anew, by a process that had none before: a lost sync is forgiven. */
+  mediumOpened(): void {
     this.syncLost = this.syncLostSealed = false
   }
 
@@ -216,6 +211,7 @@ export class LawBook {
     this.open = false
     this.sealed = true
     this.syncLost = this.syncLostSealed
+    this.noticeGone(this.goneSealed)
   }
 
   /** Whether nothing is with the medium, and no answer is owed. */
@@ -256,11 +252,12 @@ export class LawBook {
     const op = requests[at]
     const token = requests[at + 1]
     const arenaAt = requests[at + 2]
-    const length = requests[at + 3] >>> 0
+    const length = (requests[at + 3] >>> 0) + (requests[at + 6] >>> 0) * 4294967296
     const sector = ((requests[at + 4] >>> 0) + (requests[at + 5] >>> 0) * 4294967296) / 512
     if (op === IO_READ) this.spoil(arenaAt, length)
     else if (op !== IO_SYNC) this.writes.forgive(sector, length / 512)
     const taken = this.ownerOf(op, sector, token)
+    if (op !== IO_SYNC) this.judgeAim(op, taken, sector, length)
     const flight = this.flights.get(token) ?? { taken, op, parts: [], left: 0, moved: 0, worst: 0 }
     flight.left++
     flight.parts.push({ at: taken ? (sector - taken.sector) * 512 : 0, arenaAt, length })
@@ -272,17 +269,28 @@ export class LawBook {
       if (other !== taken && !other.completed) this.judgeOrder(taken, other)
   }
 
+  private judgeAim(op: number, taken: Taken | undefined, sector: number, length: number): void {
+    const what = `I/O ${op} of sectors ${sector}+${length / SECTOR_BYTES}`
+    if (taken === undefined)
+      return this.blame('only-what-was-asked', `${what} is for no request that is unanswered`)
+    const within = sector >= taken.sector && sector + length / SECTOR_BYTES <= taken.sector + taken.sectors
+    if (!within || (op === IO_READ) !== (taken.op === BLKIF_OP_READ))
+      this.blame('only-what-was-asked', `${what} is for ${taken.key}, operation ${taken.op}, which names others`)
+  }
+
   private judgeOrder(taken: Taken, other: Taken): void {
-    if (other.order > taken.order) return
+    // Nobody is there to whom order is owed.
+    if (other.order > taken.order || this.frontEndGone) return
     if (taken.op === BLKIF_OP_WRITE_BARRIER)
       this.blame('barrier-orders', `barrier ${taken.key} starts before ${other.key}, taken earlier, has completed`)
     if (other.op === BLKIF_OP_WRITE_BARRIER)
       this.blame('barrier-orders', `${taken.key} starts before barrier ${other.key}, taken earlier, has completed`)
   }
 
-  /** Which request went to which slot stands in the batch, before anything is done for it. */
+  /** Which request went to which slot stands in the batch, before anything is done for it; and what was forgiven. */
   private learnSlots(words: Int32Array, from: number, to: number): void {
     for (let at = from; at < to; at += recordWords(words, at, to - at) || Infinity) {
+      if ((words[at] & 0xffff) === (RECORD_COMMAND | (COMMAND_MEDIUM_OPENED << 8))) this.syncLost = false
       if (!isTaken(words, at)) continue
       const taken = this.outstanding.get(`${words[at + 2] >>> 0}:${words[at + 3] >>> 0}`)
       if (taken !== undefined) this.slotOwners.set(words[at + 1] & 0xffff, taken)
@@ -344,7 +352,15 @@ export class LawBook {
     if (answers[at + 3] !== 0) return
     if (promises(taken)) this.judgePromise(taken)
     if (taken.sectors > 0 && taken.op !== BLKIF_OP_READ && taken.op !== BLKIF_OP_DISCARD)
-      this.writes.answered(taken.sector, taken.sectors)
+      this.noteWritten(taken)
+  }
+
+  /** What others are changing at the same time may be either. */
+  private noteWritten({ sector, sectors }: Taken): void {
+    this.writes.answered(sector, sectors)
+    for (const other of this.outstanding.values())
+      if (other.submitted && !other.completed && other.op !== BLKIF_OP_READ)
+        this.writes.forgive(other.sector, other.sectors)
   }
 
   /** A flush or barrier was answered with success. */

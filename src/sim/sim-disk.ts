@@ -43,6 +43,10 @@ export class SimDisk implements MediumPort {
   full = false
   /** While true there is no medium: everything ends with -ENXIO. */
   gone = false
+  /** Bytes that there are now; at most as many as at first. */
+  size: number
+  private armed = false
+  private ready: () => void = () => undefined
   private readonly pending: Pending[] = []
   private readonly done: number[] = []
   private arena: BufferArena
@@ -53,6 +57,7 @@ export class SimDisk implements MediumPort {
     this.options = options
     this.arena = arena
     this.random = random
+    this.size = options.bytes
     this.cache = new Uint8Array(options.bytes)
     this.platter = new Uint8Array(options.bytes)
   }
@@ -90,6 +95,26 @@ export class SimDisk implements MediumPort {
       const result = this.execute(request)
       if (!request.orphan) this.done.push(request.token, result)
     }
+    if (!this.armed || this.done.length === 0) return
+    this.armed = false
+    this.ready()
+  }
+
+  /**
+   * What a power cut would leave: of what is in the cache only, and of writes in flight, each sector may be there or
+   * not.
+   */
+  afterPowerCut(): Uint8Array {
+    const { random, cache } = this
+    const image = this.platter.slice()
+    for (let at = 0; at < image.length; at += 512)
+      if (random.chance(0.5)) image.set(cache.subarray(at, at + 512), at)
+    for (const { op, arena, arenaAt, length, offset } of this.pending) {
+      if (op !== IO_WRITE || offset + length > this.size) continue
+      for (let done = 0; done < length; done += 512)
+        if (random.chance(0.5)) image.set(arena.bytes.subarray(arenaAt + done, arenaAt + done + 512), offset + done)
+    }
+    return image
   }
 
   /**
@@ -110,12 +135,13 @@ export class SimDisk implements MediumPort {
     return count
   }
 
-  onReady(): void {
-    // The world calls `tick` and then the plane; nobody sleeps here.
+  onReady(listener: () => void): void {
+    this.ready = listener
   }
 
   arm(): boolean {
-    return this.done.length > 0
+    this.armed = this.done.length === 0
+    return !this.armed
   }
 
   close(): void {
@@ -130,11 +156,11 @@ export class SimDisk implements MediumPort {
       this.platter.set(this.cache)
       return 0
     }
-    if (offset + length > options.bytes) return -22
+    if (offset + length > this.size) return -22
     if (random.chance(options.errorShare ?? 0)) return -5
     if (op === IO_WRITE && this.full) {
       const part = random.below(length / 512) * 512
-      this.cache.set(this.arena.bytes.subarray(arenaAt, arenaAt + part), offset)
+      this.cache.set(arena.bytes.subarray(arenaAt, arenaAt + part), offset)
       if (part > 0 && random.chance(0.5)) return part
       return random.chance(0.5) ? -28 : -122
     }

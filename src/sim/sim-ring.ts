@@ -17,6 +17,8 @@ export class SimRing implements BackRing {
   readonly sharedAnswers: Int32Array
   sharedReqProd = 0
   sharedRspProd = 0
+  /** What rsp_prod was when the back end wrote it last. */
+  answeredTo = 0
   reqEvent = 1
   rspEvent = 1
   reqProd = 0
@@ -50,7 +52,7 @@ export class SimRing implements BackRing {
   answer(answers: Int32Array, count: number, rspProd: number): boolean {
     this.writeAnswers(answers, count, rspProd)
     const now = (rspProd + count) | 0
-    this.sharedRspProd = now
+    this.sharedRspProd = this.answeredTo = now
     return (now - this.rspEvent) >>> 0 < (now - rspProd) >>> 0
   }
 

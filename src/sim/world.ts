@@ -8,23 +8,22 @@
  * The laws watch at every border (laws.ts). A run ends in one of three ways: it drains, the
  * front end vanishes, the ring's producer lies; and each also while the disk hangs.
  */
-import { DESCRIPTOR_AREA_BYTES, DescriptorReader, batchFor } from '../actors/descriptor-reader.js'
+import { DescriptorReader } from '../actors/descriptor-reader.js'
+import { layered } from '../actors/port-layer.js'
 import { shareRateLimit } from '../actors/rate-bucket.js'
 import { QueuePlane } from '../actors/queue-plane.js'
 import type { BatchSink } from '../actors/queue-plane.js'
 import { takeOver } from '../actors/takeover.js'
-import type { Takeover } from '../actors/takeover.js'
 import { ArenaLender } from '../core/arena-lender.js'
 import { checkpointWordsMax, writeCheckpoint } from '../core/checkpoint.js'
-import { CHUNK_BYTES, chunksForRequest } from '../core/extent-pool.js'
 import { QueueCore } from '../core/queue-core.js'
 import type { CoreSettings } from '../core/queue-core.js'
 import {
-  COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_RECOVERED, COMMAND_RETRY,
+  COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED, COMMAND_MEDIUM_RESIZED,
+  COMMAND_RECOVERED, COMMAND_RETRY,
 } from '../core/records.js'
 import { COUNTER } from '../core/statistics.js'
 import { compiledSteppers } from '../core/steppers.js'
-import type { Steppers } from '../core/steppers.js'
 import { BatchWriter } from '../journal/batch-writer.js'
 import { judgeLegacy } from '../journal/legacy.js'
 import { queueIdentity } from '../journal/queue-identity.js'
@@ -32,96 +31,25 @@ import type { SegmentMemory } from '../journal/batch-writer.js'
 import { readHeader } from '../journal/segment-reader.js'
 import { QueueState } from '../machines/generated/queue.js'
 import type { BackRing, BufferArena, EventPort, GrantCopier, MediumPort } from '../ports/data-path.js'
-import { LEVEL_MEDIUM_FULL, type OnEnospc, type SharedRateLimit } from '../ports/queues.js'
+import { LEVEL_MEDIUM_FULL, type SharedRateLimit } from '../ports/queues.js'
 import { abiLayout } from '../protocol/abi.js'
-import type { AbiLayout, BlkifAbiName } from '../protocol/abi.js'
+import type { AbiLayout } from '../protocol/abi.js'
 import type { RateLimit } from '../protocol/rate-limit.js'
 import { assert } from '../protocol/errors.js'
-import type { DiskLimits } from '../protocol/validate.js'
-import { HonestFront, frontPages, type FrontOptions } from './honest-front.js'
+import { BorderLaws } from './border-laws.js'
+import { HonestFront, frontPages } from './honest-front.js'
 import { LawBook } from './laws.js'
-import type { Violation } from './laws.js'
 import { Random } from './random.js'
 import { SimDisk } from './sim-disk.js'
 import { SimGuest } from './sim-guest.js'
+import type { SimFront } from './sim-front.js'
 import { SimRing } from './sim-ring.js'
-
-export interface WorldOptions {
-  readonly seed: number
-  readonly steps: number
-  readonly abi?: BlkifAbiName
-  readonly ringEntries?: number
-  readonly slots?: number
-  readonly depth?: number
-  readonly arenaChunks?: number
-  readonly delayMax?: number
-  readonly errorShare?: number
-  readonly shortShare?: number
-  readonly syncErrorShare?: number
-  /** Probability per step that the disk becomes full, or is so no more; and what then becomes of a write. */
-  readonly fillShare?: number
-  readonly onEnospc?: OnEnospc
-  /** I/Os that the disk takes at a time. */
-  readonly diskDepth?: number
-  readonly buffered?: boolean
-  readonly segmentWords?: number
-  /** `journal = full`: every transition is recorded. */
-  readonly trace?: boolean
-  readonly steppers?: Steppers
-  /** Most segments of an INDIRECT request; absent: they are not offered. */
-  readonly indirect?: number
-  /** Size of the disk. */
-  readonly sectors?: number
-  /** What the disk offers, where it is not the usual. */
-  readonly limits?: Partial<DiskLimits>
-  /** Virtual time of a step, nanoseconds; default 1000. */
-  readonly stepNs?: number
-  /** The rate limit from the beginning; {@link World.limit} changes it. */
-  readonly limit?: RateLimit
-  /** What the front end asks for, where it is not everything. */
-  readonly asks?: Pick<FrontOptions, 'barrierShare' | 'flushShare' | 'discards'>
-  /** The front end does not keep the rules by which the laws tell requests apart: they do not watch. */
-  readonly lawless?: boolean
-  /** Changes the plane's inside before it runs: how tests plant faults. */
-  readonly sabotage?: (plane: QueuePlane) => void
-  /** Layers between the plane and what the laws watch: how tests plant faults at the borders. */
-  readonly seams?: Seams
-}
-
-export interface Seams {
-  readonly ring?: (ring: BackRing) => BackRing
-  readonly grants?: (grants: GrantCopier) => GrantCopier
-  readonly medium?: (medium: MediumPort) => MediumPort
-  readonly sink?: (sink: BatchSink) => BatchSink
-  /** Called when the journal takes a segment. */
-  readonly segment?: () => void
-}
-
-/** What a successor does wrong: how tests plant faults in recovery. */
-export interface BadSuccessor {
-  /** It does not wait until the dead one's I/O has ended. */
-  readonly unfenced?: boolean
-  /** Changes what was inherited, before its queue goes on. */
-  readonly sabotage?: (core: QueueCore) => void
-  /** Something else than `publish`. */
-  readonly publish?: (takeover: Takeover, ring: BackRing) => void
-}
+import { SECTORS, makeArena, worldSettings } from './world-options.js'
+import type { BadSuccessor, WorldOptions } from './world-options.js'
 
 /** How a run ends. */
 export type Ending = 'drain' | 'abandon' | 'break'
 
-export interface WorldReport {
-  readonly complaints: readonly string[]
-  readonly violations: readonly Violation[]
-  readonly answered: number
-  readonly core: QueueCore
-  readonly plane: QueuePlane
-  /** The journal's segments, oldest first. */
-  readonly segments: readonly Int32Array[]
-  readonly drained: boolean
-}
-
-const SECTORS = 4096
 /** Rounds after the last I/O within which the queue must have noticed that it is empty. */
 const ROUNDS_TO_DRAINED = 2
 const NAME = 'vbd/1/51712/q0'
@@ -129,8 +57,10 @@ const NAME = 'vbd/1/51712/q0'
 export class World {
   plane: QueuePlane
   core: QueueCore
-  readonly front: HonestFront
+  readonly front: SimFront
   readonly laws: LawBook
+  /** Those that hold whatever the front end does. */
+  readonly borders: BorderLaws
   readonly disk: SimDisk
   readonly ring: SimRing
   readonly guest: SimGuest
@@ -140,14 +70,21 @@ export class World {
   readonly segments: Int32Array[] = []
   writer: BatchWriter
   readonly channel: EventPort = {
-    notify: () => void this.notified++,
+    notify: () => {
+      this.notified++
+      this.frontAwake = true
+    },
     onNotified: () => undefined,
     unmask: () => undefined,
     close: () => undefined,
   }
+  /** The back end died when the front end was gone, or its ring broken: nobody goes on from there. */
+  lost = false
+  /** The disk fills up no more. */
+  calmed = false
   /** How often the back end died. */
   deaths = 0
-  /** Nobody sleeps in this world, so nobody needs to be woken; how often the front end was is counted. */
+  /** How often the front end was woken. */
   notified = 0
   nowNs = 1_000_000
   private readonly options: WorldOptions
@@ -155,8 +92,16 @@ export class World {
   private readonly fillShare: number
   private shared: SharedRateLimit | undefined
   private frontEndGone = false
+  /** It is gone as a whole, not only its ring. */
+  private vanished = false
+  /** The plane has made a round since the queue was attached or gone on with. */
+  private begun = false
   private ending = false
+  private awake = true
+  private frontAwake = true
+  private sectorCount: number
   private quietRounds = 0
+  private abandonedSealed = 0
 
   constructor(options: WorldOptions) {
     this.options = options
@@ -165,25 +110,31 @@ export class World {
     const chunks = options.arenaChunks ?? 16
     this.random = new Random(options.seed)
     this.arena = makeArena(chunks)
-    const sectorCount = options.sectors ?? SECTORS
+    const sectorCount = (this.sectorCount = options.sectors ?? SECTORS)
     const shape = { depth: options.depth ?? size, maxSegments: 11, maxIndirect: options.indirect ?? 0 }
     const { data, descriptors } = frontPages({ ...shape, depth: Math.max(shape.depth, size) })
-    this.guest = new SimGuest(data + descriptors, data + descriptors)
+    const pages = options.front?.pages ?? data + descriptors
+    this.guest = new SimGuest(pages, pages)
     this.ring = new SimRing(size, this.layout)
     const diskOptions = { bytes: sectorCount * 512, delayMax: 4, ...options, depth: options.diskDepth ?? Infinity }
     this.disk = new SimDisk(diskOptions, this.arena, this.random)
     const settings = worldSettings(options, options.slots ?? size, chunks)
     this.core = new QueueCore(settings, options.steppers ?? compiledSteppers)
     this.laws = new LawBook(this.layout, this.disk, settings.buffered, settings.waitsForSpace)
+    const blame: ConstructorParameters<typeof BorderLaws>[3] = (law, text) => this.laws.blame(law, text)
+    this.borders = new BorderLaws(settings, this.layout, sectorCount * 512, blame)
+    this.disk.onReady(() => (this.awake = true))
     this.lender = new ArenaLender(chunks)
     this.writer = this.makeWriter(settings, options.segmentWords ?? 16384)
     this.plane = this.makePlane()
     this.fillShare = options.fillShare ?? 0
     const fails = (options.errorShare ?? 0) + (options.shortShare ?? 0) + (options.syncErrorShare ?? 0) > 0
     const errorsExpected = fails || (this.fillShare > 0 && options.onEnospc !== 'wait')
-    this.front = new HonestFront(this.ring, this.guest, this.layout, this.random, {
-      sectorCount, ...shape, discards: true, errorsExpected, ...options.asks,
-    })
+    const { ring, guest, layout, random } = this
+    this.front = options.front?.make({ ring, guest, layout, random, sectorCount }) ??
+      new HonestFront(ring, guest, layout, random, {
+        sectorCount, ...shape, discards: true, errorsExpected, ...options.asks,
+      })
     options.sabotage?.(this.plane)
     this.shared = options.limit && shareRateLimit(options.limit)
     if (this.shared) this.plane.limit(this.shared)
@@ -194,32 +145,74 @@ export class World {
   step(put: boolean): void {
     this.nowNs += this.options.stepNs ?? 1000
     const { random, front } = this
-    if (put && !this.frontEndGone && random.chance(0.8)) front.put(1 + random.below(8))
+    const { putsMax = 8, sleeps } = this.options
+    if (put && !this.frontEndGone && random.chance(0.8) && front.put(1 + random.below(putsMax))) this.awake = true
     if (this.fillShare > 0) this.fill()
     if (random.chance(0.9)) this.disk.tick()
-    if (random.chance(0.9)) this.round()
-    if (!this.frontEndGone && random.chance(0.8)) front.consume()
+    if (random.chance(0.9) && (!sleeps || this.awake)) this.round()
+    if (this.frontEndGone || !random.chance(0.8) || (sleeps && !this.frontAwake)) return
+    front.consume()
+    this.frontAwake = this.options.asks?.polls === true
+  }
+
+  /** Something for the plane's next round, as a message to its Worker: it is woken. */
+  command(code: number, argument = 0): void {
+    this.plane.command(code, argument)
+    this.awake = true
+  }
+
+  /** The Worker wants chunks of its arena back. */
+  recall(chunks: number): void {
+    this.plane.recallChunks(chunks)
+    this.awake = true
+  }
+
+  /** Somebody kicks the channel for no reason. */
+  storm(): void {
+    this.awake = this.frontAwake = true
+  }
+
+  /** The disk has another size from now on; the front end hears of it. */
+  resize(sectors: number): void {
+    this.sectorCount = sectors
+    this.disk.size = sectors * 512
+    this.front.resized(sectors)
+    this.command(COMMAND_MEDIUM_RESIZED, sectors)
+  }
+
+  /** The medium that had gone is opened anew. */
+  reopen(): void {
+    this.disk.gone = false
+    // It is the same disk, which stays open.
+    this.plane.replaceMedium(layered(this.mediumPort(), { close: () => undefined }), () => undefined)
+    this.command(COMMAND_MEDIUM_OPENED, this.sectorCount)
+  }
+
+  /** Another process is to go on, as things are: nothing more is taken. @returns whether it can now. */
+  get hasYielded(): boolean {
+    return this.core.queueState === QueueState.Yielded && this.plane.inFlightIo === 0
   }
 
   /** Another rate limit, or none, from now on. */
   limit(limit: RateLimit | undefined): void {
     this.shared = limit && shareRateLimit(limit)
     this.plane.limit(this.shared)
+    this.awake = true
   }
 
   /** Asks for a drain. */
   drain(): void {
     this.ending = true
-    this.plane.command(COMMAND_DRAIN)
+    this.command(COMMAND_DRAIN)
   }
 
   /** The front end vanishes as it stands: its grants with it, and nobody reads the ring any more. */
   abandon(): void {
     this.ending = true
-    this.frontEndGone = true
+    this.frontEndGone = this.vanished = true
     this.guest.revokeAll()
     this.laws.gone()
-    this.plane.command(COMMAND_ABANDON)
+    this.command(COMMAND_ABANDON)
   }
 
   /** The front end's producer index leaves the ring; noticed when the ring is looked at next. */
@@ -227,6 +220,7 @@ export class World {
     this.ending = true
     this.frontEndGone = true
     this.ring.sharedReqProd = (this.ring.sharedRspProd + 3 * this.ring.size) | 0
+    this.awake = true
   }
 
   /** Begins the end. */
@@ -238,9 +232,11 @@ export class World {
 
   /** Runs to Drained and detaches. @returns whether it came to that within `limit` steps. */
   finish(limit = 10_000): boolean {
-    for (let step = 0; step < limit && this.core.queueState !== QueueState.Drained; step++) this.step(false)
-    if (this.core.queueState !== QueueState.Drained) return false
-    this.laws.drained(this.plane.inFlightIo, 0, this.core.statistics[COUNTER.abandoned])
+    for (let step = 0; step < limit && !this.isDrained; step++) this.step(false)
+    if (!this.isDrained) return false
+    const abandoned = this.core.statistics[COUNTER.abandoned]
+    if (!this.options.lawless) this.laws.drained(this.plane.inFlightIo, 0, abandoned)
+    this.borders.drained(abandoned)
     this.plane.command(COMMAND_DETACH)
     this.plane.round()
     if (!this.frontEndGone) this.front.consume()
@@ -253,18 +249,41 @@ export class World {
     this.arena = makeArena(this.options.arenaChunks ?? 16)
     this.disk.inherit(this.arena, bad.unfenced !== true)
     this.laws.crashed()
+    this.borders.crashed()
+    this.core.statistics[COUNTER.abandoned] = this.abandonedSealed
     const words = this.segments.findLast((segment) => readHeader(segment).ok)
-    const legacy = words && judgeLegacy(words, 'sim').kind
-    if (words !== undefined && legacy === 'recoverable') return this.goOn(words, bad)
-    assert(legacy === undefined || legacy === 'rested', 'a queue that was served in good order')
-    this.core = new QueueCore(this.core.settings, this.options.steppers ?? compiledSteppers)
+    const legacy = words && judgeLegacy(words, 'sim')
+    if (words !== undefined && legacy?.kind === 'recoverable') return this.goOn(words, bad)
+    if (legacy?.kind === 'refused' && legacy.lost) return void (this.lost = true)
+    assert(legacy === undefined || legacy.kind === 'rested', 'a queue that was served in good order')
+    this.begin()
+  }
+
+  /** The queue says that it is drained, and has said so in this life. */
+  get isDrained(): boolean {
+    return this.begun && this.core.queueState === QueueState.Drained
+  }
+
+  /** It was parked in good order, and is served again. */
+  comeBack(): void {
+    this.deaths++
+    this.ending = false
+    this.laws.mediumOpened()
+    this.begin()
+  }
+
+  private begin(): void {
+    const { settings } = this.core
+    const disk = { ...settings.disk, sectorCount: this.sectorCount }
+    this.core = new QueueCore({ ...settings, disk }, this.options.steppers ?? compiledSteppers)
     this.serve(COMMAND_ATTACH, this.ring.published())
   }
 
   private goOn(words: Int32Array, bad: BadSuccessor): void {
-    const ring = this.laws.watchRing(this.ring)
+    const ring = this.ringPort()
     const { steppers = compiledSteppers } = this.options
-    const { settings: fresh, statistics } = this.core
+    const { settings, statistics } = this.core
+    const fresh = { ...settings, disk: { ...settings.disk, sectorCount: this.sectorCount } }
     const takeover = takeOver({ words, fresh, ring, steppers, statistics })
     this.core = takeover.core
     bad.sabotage?.(this.core)
@@ -283,18 +302,23 @@ export class World {
     if (this.shared || this.core.gate.limited) this.plane.limit(this.shared)
     this.plane.command(command, argument)
     this.plane.lend(this.lender.attach(NAME, settings.reserveChunks) ?? [])
-    if (this.ending) this.plane.command(COMMAND_DRAIN)
+    if (this.ending) this.plane.command(this.vanished ? COMMAND_ABANDON : COMMAND_DRAIN)
+    this.begun = false
+    this.quietRounds = 0
+    this.awake = true
   }
 
   /** The disk fills up or is emptied; whoever waits for space is told to try now and then. */
   private fill(): void {
-    if (this.random.chance(this.fillShare)) this.disk.full = !this.disk.full
-    if (this.core.levels & LEVEL_MEDIUM_FULL && this.random.chance(0.1)) this.plane.command(COMMAND_RETRY)
+    if (!this.calmed && this.random.chance(this.fillShare)) this.disk.full = !this.disk.full
+    if (this.core.levels & LEVEL_MEDIUM_FULL && this.random.chance(0.1)) this.command(COMMAND_RETRY)
   }
 
   private round(): void {
-    this.plane.round()
-    const late = this.ending && this.laws.quiet && this.core.queueState !== QueueState.Drained
+    const done = this.plane.round()
+    this.begun = true
+    if (this.options.sleeps && done === 0) this.awake = this.plane.arm() || this.plane.rateWakeNs !== undefined
+    const late = this.ending && !this.options.lawless && this.laws.quiet && this.core.queueState !== QueueState.Drained
     this.quietRounds = late ? this.quietRounds + 1 : 0
     if (this.quietRounds === ROUNDS_TO_DRAINED + 1)
       this.laws.blame('closed-is-empty', 'nothing is in flight or owed, and the queue does not say that it is drained')
@@ -310,23 +334,47 @@ export class World {
     })
   }
 
+  /** The lawful ones watch unless the front end has no manners; the borders always. */
+  private watched<Port>(port: Port, watch: (port: Port) => Port): Port {
+    return this.options.lawless ? port : watch.call(this.laws, port)
+  }
+
+  private ringPort(): BackRing {
+    return this.watched<BackRing>(this.borders.watchRing(this.ring), this.laws.watchRing)
+  }
+
+  private mediumPort(): MediumPort {
+    const watched = this.watched<MediumPort>(this.borders.watchMedium(this.disk), this.laws.watchMedium)
+    return this.options.seams?.medium?.(watched) ?? watched
+  }
+
+  private sinkPort(): BatchSink {
+    const { writer, borders } = this
+    const seal = (timeNs: number, digest: number) => {
+      writer.seal(timeNs, digest)
+      borders.sealed()
+      this.abandonedSealed = this.core.statistics[COUNTER.abandoned]
+    }
+    return this.watched<BatchSink>(layered<BatchSink>(writer, { seal }), this.laws.watchSink)
+  }
+
   private makePlane(): QueuePlane {
-    const { laws, lender } = this
-    const { seams = {}, lawless = false } = this.options
-    const watched = <Port>(port: Port, watch: (port: Port) => Port) => (lawless ? port : watch.call(laws, port))
+    const { laws, lender, borders, options: { seams = {} } } = this
     const through = <Port>(seam: ((port: Port) => Port) | undefined, port: Port) => (seam ? seam(port) : port)
     laws.serve(this.arena)
-    const grants = through(seams.grants, watched<GrantCopier>(this.guest.copier(this.arena), laws.watchGrants))
+    borders.serve(this.arena)
+    const copier = this.guest.copier(this.arena)
+    const grants = through(seams.grants, this.watched<GrantCopier>(copier, laws.watchGrants))
     const { batch, disk: { maxIndirectSegments: offered = 0 } } = this.core.settings
     return new QueuePlane({
       core: this.core,
-      ring: through(seams.ring, watched<BackRing>(this.ring, laws.watchRing)),
+      ring: through(seams.ring, this.ringPort()),
       layout: this.layout,
       grants,
       descriptors: offered === 0 ? undefined : new DescriptorReader(grants, this.layout, this.arena, offered, batch),
       channel: this.channel,
-      medium: through(seams.medium, watched<MediumPort>(this.disk, laws.watchMedium)),
-      sink: through(seams.sink, watched<BatchSink>(this.writer, laws.watchSink)),
+      medium: this.mediumPort(),
+      sink: through(seams.sink, this.sinkPort()),
       chunks: {
         borrow: (wanted) => lender.borrow(NAME, wanted),
         giveBack: (chunk) => lender.giveBack(NAME, chunk),
@@ -340,54 +388,5 @@ export class World {
     this.segments.push(memory.words)
     this.options.seams?.segment?.()
     return memory
-  }
-}
-
-function makeArena(chunks: number): BufferArena {
-  const dataBytes = chunks * CHUNK_BYTES
-  return { bytes: new Uint8Array(dataBytes + DESCRIPTOR_AREA_BYTES), dataBytes, handle: 0 }
-}
-
-function worldSettings(options: WorldOptions, slots: number, arenaChunks: number): CoreSettings {
-  return {
-    trace: options.trace ?? false,
-    waitsForSpace: options.onEnospc === 'wait',
-    buffered: options.buffered ?? false,
-    slots,
-    batch: batchFor(16, options.indirect ?? 0),
-    arenaChunks,
-    reserveChunks: chunksForRequest(Math.max(11, options.indirect ?? 0)),
-    disk: {
-      sectorCount: options.sectors ?? SECTORS,
-      sectorSize: 512,
-      readOnly: false,
-      offersFlush: true,
-      offersBarrier: true,
-      offersDiscard: true,
-      maxSegments: 11,
-      ...(options.indirect ? { maxIndirectSegments: options.indirect } : {}),
-      ...options.limits,
-    },
-  }
-}
-
-/** Runs one world to its end. */
-export function runWorld(options: WorldOptions, ending: Ending = 'drain'): WorldReport {
-  const world = new World(options)
-  for (let step = 0; step < options.steps; step++) world.step(true)
-  world.end(ending)
-  return report(world, world.finish())
-}
-
-/** What a world can say of itself. */
-export function report(world: World, drained: boolean): WorldReport {
-  return {
-    complaints: world.front.complaints,
-    violations: world.laws.violations,
-    answered: world.front.answered,
-    core: world.core,
-    plane: world.plane,
-    segments: world.segments,
-    drained,
   }
 }

@@ -5,7 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { runWorld } from '../../src/sim/world.js'
+import { runWorld } from '../../src/sim/run-world.js'
 import { writeSegments } from '../support/journal-tools.js'
 import { recordedSegments } from '../support/recorded-device.js'
 import { startXbbd, xbbd } from '../support/xbbd-process.js'

@@ -10,8 +10,9 @@ import { compiledSteppers } from '../../src/core/steppers.js'
 import { readBatches, readHeader } from '../../src/journal/segment-reader.js'
 import type { Batch } from '../../src/journal/segment-reader.js'
 import { Random } from '../../src/sim/random.js'
-import { runWorld } from '../../src/sim/world.js'
-import type { Ending, WorldOptions } from '../../src/sim/world.js'
+import { runWorld } from '../../src/sim/run-world.js'
+import type { Ending } from '../../src/sim/world.js'
+import type { WorldOptions } from '../../src/sim/world-options.js'
 
 const scratch = new Int32Array(1 << 14)
 

@@ -11,7 +11,9 @@ import { readBatches, readHeader } from '../../src/journal/segment-reader.js'
 import { QueueState } from '../../src/machines/generated/queue.js'
 import { RequestState } from '../../src/machines/generated/request.js'
 import { LEVEL_MEDIUM_FULL, LEVEL_SHORTAGE } from '../../src/ports/queues.js'
-import { World, runWorld, type Ending, type WorldOptions } from '../../src/sim/world.js'
+import { runWorld } from '../../src/sim/run-world.js'
+import { World, type Ending } from '../../src/sim/world.js'
+import type { WorldOptions } from '../../src/sim/world-options.js'
 
 const WAITING: Partial<WorldOptions> = { onEnospc: 'wait', fillShare: 0.05 }
 const SHAPES: readonly Partial<WorldOptions>[] = [

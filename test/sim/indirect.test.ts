@@ -12,8 +12,9 @@ import { chainsOf } from '../../src/journal/chain.js'
 import { segmentsInMemory } from '../../src/journal/journal-files.js'
 import { replayJournals } from '../../src/journal/replay.js'
 import { REASONS } from '../../src/protocol/validate.js'
-import { World, report } from '../../src/sim/world.js'
-import type { WorldOptions } from '../../src/sim/world.js'
+import { report } from '../../src/sim/run-world.js'
+import { World } from '../../src/sim/world.js'
+import type { WorldOptions } from '../../src/sim/world-options.js'
 import { QueueBench } from '../support/queue-bench.js'
 
 const NOTHING = { slots: 0, pages: 0, active: 0, line: 0, io: 0 }

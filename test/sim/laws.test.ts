@@ -6,8 +6,11 @@
 import { QueueState } from '../../src/machines/generated/queue.js'
 import { COUNTER } from '../../src/core/statistics.js'
 import { LAWS } from '../../src/sim/laws.js'
-import { World, report, runWorld } from '../../src/sim/world.js'
-import type { Ending, WorldOptions, WorldReport } from '../../src/sim/world.js'
+import { report, runWorld } from '../../src/sim/run-world.js'
+import { World } from '../../src/sim/world.js'
+import type { WorldReport } from '../../src/sim/run-world.js'
+import type { Ending } from '../../src/sim/world.js'
+import type { WorldOptions } from '../../src/sim/world-options.js'
 import { PLANTED } from '../support/planted.js'
 
 const ABIS = ['x86_64', 'x86_32'] as const

@@ -4,7 +4,6 @@
  * successor goes on from the newest segment. No law is broken, the front end sees nothing but answers, and every
  * journal that was written on the way replays. Then the same worlds with a successor that slips: a law notices.
  */
-import { layered } from '../../src/actors/port-layer.js'
 import { COMMAND_RECOVERED, RECORD_COMMAND } from '../../src/core/records.js'
 import { lastAnswers, unpublished } from '../../src/core/recovery.js'
 import { foldLegacy, judgeLegacy } from '../../src/journal/legacy.js'
@@ -14,61 +13,9 @@ import { replayJournals } from '../../src/journal/replay.js'
 import { readBatches, readHeader } from '../../src/journal/segment-reader.js'
 import { QueueState } from '../../src/machines/generated/queue.js'
 import { Random } from '../../src/sim/random.js'
-import type { SimRing } from '../../src/sim/sim-ring.js'
+import { Killed, Reaper } from '../../src/sim/queue/reaper.js'
 import { World } from '../../src/sim/world.js'
-import type { BadSuccessor, Seams, WorldOptions } from '../../src/sim/world.js'
-
-class Killed extends Error {}
-
-/** Counts down over every effect, before and after it; at zero the back end dies. */
-class Reaper {
-  left = Infinity
-  /** Where it struck, for the test that wants to have seen every place. */
-  readonly struck = new Set<string>()
-
-  at(place: string): void {
-    if (this.left-- > 0) return
-    this.left = Infinity
-    this.struck.add(place)
-    throw new Killed(place)
-  }
-
-  around<Result>(place: string, effect: () => Result): Result {
-    this.at(`before ${place}`)
-    const result = effect()
-    this.at(`after ${place}`)
-    return result
-  }
-
-  seams(ring: () => SimRing): Seams {
-    return {
-      segment: () => this.at('rolling'),
-      ring: (port) =>
-        layered(port, {
-          take: (cons, prod, max) => this.around('take', () => port.take(cons, prod, max)),
-          answer: (answers, count, prod) =>
-            this.around('answer', () => {
-              for (const part of [count >>> 1, count]) {
-                ring().writeAnswers(answers, part, prod)
-                this.at('middle of answer')
-              }
-              return port.answer(answers, count, prod)
-            }),
-        }),
-      grants: (port) => layered(port, { copy: (copies, count) => this.around('copy', () => port.copy(copies, count)) }),
-      medium: (port) =>
-        layered(port, {
-          submit: (requests, count) => this.around('submit', () => port.submit(requests, count)),
-          reap: (results, max) => this.around('reap', () => port.reap(results, max)),
-        }),
-      sink: (sink) =>
-        layered(sink, {
-          begin: (room, now) => this.around('begin', () => sink.begin(room, now)),
-          seal: (time, digest) => this.around('seal', () => sink.seal(time, digest)),
-        }),
-    }
-  }
-}
+import type { BadSuccessor, WorldOptions } from '../../src/sim/world-options.js'
 
 interface Fatal {
   readonly options: WorldOptions
@@ -232,6 +179,27 @@ describe('a journal that cannot be trusted', () => {
     flipped[words[3] + 40] ^= 4
     expect(judgeLegacy(flipped, 'sim')).toMatchObject({ kind: 'refused', sentence: expect.stringMatching(/checksum is wrong/) as unknown })
     expect(foldLegacy(flipped)).toMatchObject({ ok: false })
+  })
+
+  test.each(['break', 'abandon'] as const)('of a queue that drained since its front end is lost (%s) it is not gone on from', (ending) => {
+    const options = { seed: 3, steps: 0, depth: 32, delayMax: 9, segmentWords: 1 }
+    const world = new World(options)
+    for (let step = 0; step < 120; step++) world.step(true)
+    world.end(ending)
+    for (let step = 0; step < 500 && !world.isDrained; step++) world.step(false)
+    expect([world.isDrained, world.core.reqCons === world.core.rspProd]).toEqual([true, false])
+    const last = world.segments.findLast((words) => readHeader(words).ok)!
+    expect(judgeLegacy(last, 'sim')).toMatchObject({ kind: 'refused', lost: true })
+    // The same in a segment that begins only now.
+    for (let round = 0; round < 200; round++) {
+      world.plane.recallChunks(1)
+      world.plane.round()
+    }
+    const next = world.segments.findLast((words) => readHeader(words).ok)!
+    expect(next).not.toBe(last)
+    expect(judgeLegacy(next, 'sim')).toMatchObject({ kind: 'refused', lost: true })
+    world.recover()
+    expect(world.lost).toBe(true)
   })
 
   test('rsp_prod is believed only where the journal committed it: no other value of 2^32 is', () => {

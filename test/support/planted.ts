@@ -19,7 +19,8 @@ import { RequestEvent, RequestState } from '../../src/machines/generated/request
 import { COPY_TO_GUEST, COPY_WORDS, IO_SYNC, IO_WORDS, RESULT_WORDS } from '../../src/ports/data-path.js'
 import type { BackRing, GrantCopier, MediumPort } from '../../src/ports/data-path.js'
 import type { Law } from '../../src/sim/laws.js'
-import type { Ending, WorldOptions } from '../../src/sim/world.js'
+import type { Ending } from '../../src/sim/world.js'
+import type { WorldOptions } from '../../src/sim/world-options.js'
 
 export interface Planted {
   readonly law: Law
@@ -101,6 +102,35 @@ const skipsSyncs = (medium: MediumPort): MediumPort => {
     },
   })
 }
+
+/** Hands every I/O on with other words. */
+const asks = (change: (request: Int32Array) => void) => (medium: MediumPort): MediumPort =>
+  layered(medium, {
+    submit: (requests, count) => {
+      const changed = requests.slice(0, count * IO_WORDS)
+      for (let at = 0; at < changed.length; at += IO_WORDS) change(changed.subarray(at, at + IO_WORDS))
+      return medium.submit(changed, count)
+    },
+  })
+
+const aimsBeside = (request: Int32Array) => {
+  if (request[0] !== IO_SYNC) request[4] += 512
+}
+
+const aimsBehindTheEnd = (request: Int32Array) => {
+  if (request[0] !== IO_SYNC) request[4] += 4096 * 512
+}
+
+/** «One sync too many harms nobody.» */
+const syncsOften = (medium: MediumPort): MediumPort =>
+  layered(medium, {
+    submit: (requests, count) => {
+      for (let at = 0; at < count * IO_WORDS; at += IO_WORDS)
+        for (let more = 60; requests[at] === IO_SYNC && more > 0; more--)
+          medium.submit(requests.subarray(at, at + IO_WORDS), 1)
+      return medium.submit(requests, count)
+    },
+  })
 
 /** Seals a batch only when the next one begins. */
 const sealsLate = (sink: BatchSink): BatchSink => {
@@ -243,6 +273,13 @@ export const PLANTED: readonly Planted[] = [
     title: 'a buffer is given to two requests',
     fault: { sabotage: ({ core }) => sharesBuffers(core.extents) },
   },
+  {
+    law: 'only-what-was-asked', title: 'the sector beside the right one', fault: { seams: { medium: asks(aimsBeside) } },
+  },
+  {
+    law: 'inside-image', title: 'sectors behind the end of the disk', fault: { seams: { medium: asks(aimsBehindTheEnd) } },
+  },
+  { law: 'bounded', title: 'syncs are submitted again and again', fault: { seams: { medium: syncsOften } } },
   { law: 'journal-first', title: 'the batch is sealed a round late', fault: { seams: { sink: sealsLate } } },
   {
     law: 'journal-first',

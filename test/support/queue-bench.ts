@@ -17,7 +17,7 @@ import { encodeEntry } from '../../src/protocol/entry.js'
 import { encodeDescriptors, pagesOfDescriptors } from '../../src/protocol/indirect.js'
 import type { BlkifRequest, BlkifSegment } from '../../src/protocol/entry.js'
 import { World } from '../../src/sim/world.js'
-import type { WorldOptions } from '../../src/sim/world.js'
+import type { WorldOptions } from '../../src/sim/world-options.js'
 
 export interface Answer {
   readonly id: number

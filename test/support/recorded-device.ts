@@ -15,7 +15,7 @@ import type { DeviceEvent } from '../../src/machines/device/types.js'
 import { charts } from '../../src/machines/index.js'
 import { mediumMachine } from '../../src/machines/medium.machine.js'
 import { World } from '../../src/sim/world.js'
-import type { WorldOptions } from '../../src/sim/world.js'
+import type { WorldOptions } from '../../src/sim/world-options.js'
 import { input, undone, ways } from './device-chart.js'
 
 const STEPS = 600

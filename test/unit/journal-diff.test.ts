@@ -6,7 +6,7 @@ import { RECORD_ANSWERED, RECORD_EVENT, RECORD_TAKEN } from '../../src/core/reco
 import { chainsOf } from '../../src/journal/chain.js'
 import { diffRecordings } from '../../src/journal/diff.js'
 import { segmentsInMemory } from '../../src/journal/journal-files.js'
-import { runWorld } from '../../src/sim/world.js'
+import { runWorld } from '../../src/sim/run-world.js'
 import { chainIn, copyOf, mendChecksums, recordsOf } from '../support/journal-tools.js'
 import { recordedDevice, recordedSegments } from '../support/recorded-device.js'
 

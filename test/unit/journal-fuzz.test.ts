@@ -18,7 +18,7 @@ import { Recording } from '../../src/journal/recording.js'
 import { redrivePlan } from '../../src/journal/redrive-plan.js'
 import { replayJournals } from '../../src/journal/replay.js'
 import { timeline } from '../../src/journal/timeline.js'
-import { runWorld } from '../../src/sim/world.js'
+import { runWorld } from '../../src/sim/run-world.js'
 import { mendChecksums } from '../support/journal-tools.js'
 
 const golden = join(packageRoot(), 'test/golden/journal-v1')

@@ -6,8 +6,8 @@ import { chainsOf } from '../../src/journal/chain.js'
 import { segmentsInMemory } from '../../src/journal/journal-files.js'
 import { agrees, replayQueue } from '../../src/journal/replay-queue.js'
 import type { QueueReplay } from '../../src/journal/replay-queue.js'
-import { runWorld } from '../../src/sim/world.js'
-import type { WorldOptions } from '../../src/sim/world.js'
+import { runWorld } from '../../src/sim/run-world.js'
+import type { WorldOptions } from '../../src/sim/world-options.js'
 
 const worlds: [string, Partial<WorldOptions>][] = [
   ['an honest one', {}],

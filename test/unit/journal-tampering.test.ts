@@ -9,7 +9,7 @@ import { checkJournal } from '../../src/journal/check.js'
 import { replayQueue } from '../../src/journal/replay-queue.js'
 import { RequestEvent, RequestState } from '../../src/machines/generated/request.js'
 import type { RequestHost } from '../../src/machines/generated/request.js'
-import { runWorld } from '../../src/sim/world.js'
+import { runWorld } from '../../src/sim/run-world.js'
 import { chainIn, copyOf, mendChecksums, recordsOf, sealedBytes } from '../support/journal-tools.js'
 
 const run = runWorld({ seed: 3, steps: 300, segmentWords: 2048 }).segments

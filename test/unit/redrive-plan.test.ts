@@ -3,7 +3,7 @@
  */
 import { RECORD_ANSWERED, RECORD_TAKEN } from '../../src/core/records.js'
 import { redrivePlan } from '../../src/journal/redrive-plan.js'
-import { runWorld } from '../../src/sim/world.js'
+import { runWorld } from '../../src/sim/run-world.js'
 import { chainIn, recordsOf } from '../support/journal-tools.js'
 
 const { segments, answered } = runWorld({ seed: 41, steps: 500, segmentWords: 2048, delayMax: 20 })

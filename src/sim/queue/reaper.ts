@@ -8,7 +8,7 @@
  */
 import { layered } from '../../actors/port-layer.js'
 import type { SimRing } from '../sim-ring.js'
-import type { Seams } from '../world.js'
+import type { Seams } from '../world-options.js'
 
 /** The back end died here. */
 export class Killed extends Error {}
@@ -18,11 +18,13 @@ export class Reaper {
   left = Infinity
   /** Where it struck. */
   readonly struck = new Set<string>()
+  struckCount = 0
 
   at(place: string): void {
     if (this.left-- > 0) return
     this.left = Infinity
     this.struck.add(place)
+    this.struckCount++
     throw new Killed(place)
   }
 
