@@ -35,9 +35,19 @@ const LEAST = 0.012
 
 const u32 = (value: number) => value >>> 0
 
-/** What lies between the indices, as far as they make sense. */
-export function indicesOf({ reqProd, reqCons, rspProd, entries, page }: QueueView): Indices {
+/**
+ * req_prod as it is known: the ring's page may have been looked at before the journal was read, and then what the journal
+ * has seen taken is newer.
+ */
+export function producedOf({ reqProd, reqCons, page }: QueueView): number {
   const produced = page?.reqProd ?? reqProd
+  return ((produced - reqCons) | 0) < 0 ? reqCons : produced
+}
+
+/** What lies between the indices, as far as they make sense. */
+export function indicesOf(queue: QueueView): Indices {
+  const { reqCons, rspProd, entries, page } = queue
+  const produced = producedOf(queue)
   const within = (value: number) => Math.min(entries, u32(value))
   const working = within(reqCons - rspProd)
   const waiting = Math.min(entries - working, within(produced - reqCons))
@@ -107,9 +117,10 @@ export function Ring({ queue }: { readonly queue: QueueView }) {
 }
 
 /** Who waits for whom, in words. */
-function whoWaits({ reqCons, rspProd, reqProd, page, requests, state }: QueueView): string[] {
+function whoWaits(queue: QueueView): string[] {
+  const { reqCons, rspProd, page, requests, state } = queue
   const found: string[] = []
-  const waiting = u32((page?.reqProd ?? reqProd) - reqCons)
+  const waiting = u32(producedOf(queue) - reqCons)
   const working = u32(reqCons - rspProd)
   const open = requests.filter((request) => request.state !== 'Answered')
   const reasons = new Map<string, number>()
