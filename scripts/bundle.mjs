@@ -4,7 +4,8 @@
  *
  *   DIR/package.json                      name, version, build, "type": "module": where the program looks for itself
  *   DIR/cli/main.js                       the command `xbbd`; executable
- *   DIR/cli/run/queue-worker-main.js      a Worker, whole; page-worker-main.js, the page's thread, too
+ *   DIR/cli/run/queue-worker-main.js      a Worker, whole; so are page-worker-main.js and thread-main.js,
+ *                                         the threads of the page and of the simulator
  *   DIR/cli/run/daemon-*.js, .cjs         what a daemon needs beyond main.js, whole: each file costs half a
  *                                         millisecond to load, and a killed daemon's guests wait for all of them; and as
  *                                         a script, whose compiled code can be kept (src/cli/run/code-cache.ts)
@@ -148,6 +149,7 @@ async function makeScript(file, names) {
 const THREADS = [
   ['cli/run/queue-worker-main.js', 'cli/run/queue-worker-main.js'],
   ['cli/page/page-worker-main.js', 'cli/run/page-worker-main.js'],
+  ['cli/simulate/thread-main.js', 'cli/run/thread-main.js'],
 ]
 
 /** Bundles the program itself. */
