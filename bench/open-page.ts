@@ -37,8 +37,8 @@ interface Row extends Window {
 }
 
 export async function openPageSection(pace: Pace, say: Say): Promise<Section> {
-  const rounds = pace.quick ? 2 : 8
-  const windowMs = pace.quick ? 2000 : 6000
+  const rounds = pace.quick ? 2 : 20
+  const windowMs = pace.quick ? 2000 : 3000
   const rows = await withStage(async (stage) => {
     say(`${DEVICES} disks are attached`)
     await grow(stage, DEVICES)
