@@ -36,8 +36,8 @@ const LEAST = 0.012
 const u32 = (value: number) => value >>> 0
 
 /**
- * req_prod as it is known: the ring's page may have been looked at before the journal was read, and then what the journal
- * has seen taken is newer.
+ * req_prod as it is known: the ring's page may have been looked at before the journal was read, and then what the
+ * journal has seen taken is newer.
  */
 export function producedOf({ reqProd, reqCons, page }: QueueView): number {
   const produced = page?.reqProd ?? reqProd

@@ -179,7 +179,8 @@ test('a Worker sleeps until the limit lets the next go; its other queues are not
   const [slow, stillFast] = answered(true)
   expect(free).toBeGreaterThan(350)
   expect(slow / 200).toBeCloseTo(1, 0)
-  expect(stillFast / neighbour).toBeCloseTo(1, 1)
+  // Beside a neighbour batches are cut (actors/crowd-pace.ts), and how much depends on what the neighbour does.
+  expect(stillFast / neighbour).toBeGreaterThan(0.85)
 })
 
 test('a device hears at once that it is at its limit, and after a while that it is not any more', () => {

@@ -7,7 +7,7 @@
  *   question ─► [ what is now, where asked for ] ─► page-worker-main.ts ─► JSON   idle for a minute ─► ended
  *
  * What only the daemon knows (rows of its devices, indices of its rings) goes along with the question; all else the
- * thread reads in the journals' files. A thread that dies fails what it was asked, and the next question begins another.
+ * thread reads in the journals' files. One that dies fails what it was asked, and the next question begins another.
  */
 import { Worker } from 'node:worker_threads'
 import type { RingLook } from '../../ports/host.js'
