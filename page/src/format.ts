@@ -3,26 +3,16 @@
  * Numbers and times as people read them, in the words of the command line: `850 ns`, `1.46 GiB`, `12.3k`. Dates are
  * UTC, as everywhere in xbbd.
  */
-function scaled(value: number, base: number, units: readonly string[]): string {
-  if (!Number.isFinite(value)) return '–'
-  let unit = 0
-  let rest = value
-  while (Math.abs(rest) >= base - 0.5 && unit < units.length - 1) {
-    rest /= base
-    unit++
-  }
-  const decimals = Number.isInteger(rest) || Math.abs(rest) >= 100 ? 0 : Math.abs(rest) >= 10 ? 1 : 2
-  return `${rest.toFixed(decimals)} ${units[unit]}`.trimEnd()
-}
+import { formatBytes, formatCount, formatNanoseconds } from '../../src/cli/units.js'
 
-export const bytes = (count: number) => scaled(count, 1024, ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'])
-export const count = (value: number) =>
-  scaled(Math.round(value * 10) / 10, 1000, ['', 'k', 'M', 'G']).replace(' ', '')
+export const bytes = formatBytes
+/** To a tenth. */
+export const count = (value: number) => formatCount(Math.round(value * 10) / 10)
 
 /** `850 ns`, `12.3 µs`, `78.9 s`, `12 min`. */
 export function duration(ns: number): string {
   if (ns >= 600e9) return ns >= 7200e9 ? `${Math.round(ns / 3600e9)} h` : `${Math.round(ns / 60e9)} min`
-  return scaled(ns, 1000, ['ns', 'µs', 'ms', 's'])
+  return formatNanoseconds(ns)
 }
 
 /** `15:04:05.123456` of a time in milliseconds since 1970, with as many digits as `digits`. */
