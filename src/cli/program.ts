@@ -23,6 +23,7 @@ import { addExplain } from './commands/explain.js'
 import { addFrontend } from './commands/frontend.js'
 import { addHost } from './commands/host.js'
 import { addJournal } from './commands/journal.js'
+import { addLint } from './commands/lint.js'
 import { addList } from './commands/list.js'
 import { addRedrive } from './commands/redrive.js'
 import { addReplay } from './commands/replay.js'
@@ -53,8 +54,8 @@ export function buildProgram(context: CommandContext): Command {
   addRun(program, context)
   const commands = [
     addDemo, addHost, addStop, addUpgrade, addAttach, addDetach, addInsert, addEject, addResize, addLimit, addList,
-    addTop, addDoctor, addJournal, addReplay, addRedrive, addSimulate, addFrontend, addExplain, addView, addChart,
-    addConfig, addCompletion,
+    addTop, addDoctor, addJournal, addReplay, addRedrive, addSimulate, addFrontend, addLint, addExplain, addView,
+    addChart, addConfig, addCompletion,
   ]
   for (const add of commands) add(program, context)
   inheritSettings(program)

@@ -15,6 +15,8 @@ export type U64 = readonly [low: number, high: number]
 
 /** States as Xen spells them (protocol/xenbus-state.ts). */
 export type { XenbusState } from '../protocol/xenbus-state.js'
+import type { SectorFormat } from '../protocol/sector-format.js'
+import type { Vetoable } from '../protocol/keys.js'
 import type { XenbusState } from '../protocol/xenbus-state.js'
 
 /** A page of the script's own by its name, or a reference that nobody promised anything about. */
@@ -79,6 +81,9 @@ export type Expectation =
 export type DiskChange =
   | { readonly disk: 'size'; readonly bytes: number }
   | { readonly disk: 'read-only' }
+  | { readonly disk: 'sector-size'; readonly format: SectorFormat }
+  /** What is not offered. */
+  | { readonly disk: 'without'; readonly features: readonly Vetoable[] }
   | { readonly disk: 'slow'; readonly ms: number }
   | { readonly disk: 'fails'; readonly errno: number; readonly sectors?: readonly [from: number, to: number] }
   | { readonly disk: 'well' }

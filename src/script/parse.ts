@@ -3,6 +3,8 @@
  * A script's text, line by line, to statements. It is read whole before anything runs, and every slip of the pen is
  * told with its line, its column, a caret and the cure: also a name that nothing has, and a `repeat` that does not end.
  */
+import { VETOABLE } from '../protocol/keys.js'
+import { SECTOR_FORMATS } from '../protocol/sector-format.js'
 import { INDEX_NAMES, REPEAT_DEPTH_MAX, REPEAT_TIMES_MAX, SCRIPT_LINES_MAX } from './ast.js'
 import type { DiskChange, Statement } from './ast.js'
 import { parseExpectation } from './parse-expect.js'
@@ -106,6 +108,12 @@ function diskChange(line: LineReader): DiskChange {
   const disk = line.oneOf('disk', DISK_WORDS)
   if (disk === 'size') return { disk, bytes: line.size() }
   if (disk === 'slow') return { disk, ms: line.duration() }
+  if (disk === 'sector-size') return { disk, format: line.oneOf('sector size', SECTOR_FORMATS) }
+  if (disk === 'without') {
+    const features = [line.oneOf('feature', VETOABLE)]
+    while (!line.atEnd) features.push(line.oneOf('feature', VETOABLE))
+    return { disk, features }
+  }
   if (disk !== 'fails') return { disk }
   const named = line.word !== undefined && Object.hasOwn(ERRNOS, line.word) ? ERRNOS[line.word] : undefined
   const given = line.word !== undefined && line.word !== 'sectors'

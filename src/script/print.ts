@@ -99,6 +99,8 @@ function sizeText(bytes: number): string {
 function diskText(change: Extract<Statement, { do: 'disk' }>): string {
   if (change.disk === 'size') return `size ${sizeText(change.bytes)}`
   if (change.disk === 'slow') return `slow ${time(change.ms)}`
+  if (change.disk === 'sector-size') return `sector-size ${change.format}`
+  if (change.disk === 'without') return `without ${change.features.join(' ')}`
   if (change.disk !== 'fails') return change.disk
   const name = Object.keys(ERRNOS).find((known) => ERRNOS[known] === change.errno) ?? String(change.errno)
   return `fails ${name}${change.sectors ? ` sectors ${change.sectors.join('-')}` : ''}`

@@ -34,7 +34,7 @@ export const CLAUSES = [
 /** What `expect` can be followed by beside names. */
 export const EXPECTATIONS = ['state', 'key', 'data', 'mapped', 'unmapped', 'index'] as const
 
-export const DISK_WORDS = ['size', 'read-only', 'slow', 'fails', 'well'] as const
+export const DISK_WORDS = ['size', 'sector-size', 'read-only', 'without', 'slow', 'fails', 'well'] as const
 
 /** What `mapped` and `unmapped` call the first ring. */
 export const RING = 'ring'

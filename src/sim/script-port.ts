@@ -15,6 +15,7 @@ import type { MediumPort } from '../ports/data-path.js'
 import type { AbiLayout } from '../protocol/abi.js'
 import { PAGE_BYTES, SECTOR_BYTES } from '../protocol/blkif.js'
 import { XbbdError, assert } from '../protocol/errors.js'
+import type { Vetoable } from '../protocol/keys.js'
 import { ringSlot } from '../protocol/ring-index.js'
 import { u64ToDouble } from '../protocol/u64.js'
 import { INDEX_NAMES } from '../script/ast.js'
@@ -109,6 +110,23 @@ class ScriptedDisk {
     const inside = requests[at] === IO_SYNC ? !ranged : from < fails.to && to > fails.from
     if (inside) this.failing.set(requests[at + 1], fails.errno)
   }
+}
+
+/** A disk as the script's first lines have it. */
+function limitsOf(changes: readonly DiskChange[]) {
+  let [sectors, sectorSize, readOnly, without] = [8192, 512, false, [] as readonly Vetoable[]]
+  for (const change of changes) {
+    if (change.disk === 'size') sectors = change.bytes / SECTOR_BYTES
+    else if (change.disk === 'sector-size') sectorSize = parseInt(change.format)
+    else if (change.disk === 'read-only') readOnly = true
+    else if (change.disk === 'without') without = change.features
+  }
+  const offers = (feature: Vetoable) => !readOnly && !without.includes(feature)
+  const limits = {
+    sectorSize, readOnly,
+    offersFlush: offers('flush'), offersBarrier: offers('barrier'), offersDiscard: offers('discard'),
+  }
+  return { sectors, limits, without }
 }
 
 export interface SimScriptOptions {
@@ -294,14 +312,11 @@ export class SimScriptPort implements ScriptPort {
 
   private makeWorld(ringEntries: number): void {
     const { abi, disk, settings, lawful } = this.setting
-    const size = disk.find((change) => change.disk === 'size')
-    const indirect = Number(settings['requests.indirect-segments'] ?? 32)
-    const readOnly = disk.some((change) => change.disk === 'read-only')
-    const limits = { readOnly, ...(readOnly && { offersFlush: false, offersBarrier: false, offersDiscard: false }) }
+    const { sectors, limits, without } = limitsOf(disk)
+    const indirect = without.includes('indirect') ? 0 : Number(settings['requests.indirect-segments'] ?? 32)
     this.world = new World({
       seed: this.options.seed ?? 1, steps: 0, abi, ringEntries, indirect, limits,
-      sectors: size?.disk === 'size' ? size.bytes / SECTOR_BYTES : 8192,
-      arenaChunks: 32, delayMax: 4, lawless: !lawful,
+      sectors, arenaChunks: 32, delayMax: 4, lawless: !lawful,
       seams: { medium: (port) => this.disk.around(port, () => this.world?.nowNs ?? 0) },
     })
     this.options.sabotage?.(this.world)

@@ -7,6 +7,8 @@ import type { Expectation, ScriptRequest, Statement, U64 } from '../../src/scrip
 import { parseScript } from '../../src/script/parse.js'
 import { printScript } from '../../src/script/print.js'
 import { NAME, RESERVED } from '../../src/script/words.js'
+import { VETOABLE } from '../../src/protocol/keys.js'
+import { SECTOR_FORMATS } from '../../src/protocol/sector-format.js'
 import { XENBUS_STATES } from '../../src/protocol/xenbus-state.js'
 
 const PAGES = ['a', 'b', 'page-3']
@@ -78,6 +80,8 @@ const plain: fc.Arbitrary<Statement> = fc.oneof(
   fc.integer({ min: 1, max: 1 << 20 }).map((sectors) => known({ do: 'disk', disk: 'size', bytes: sectors * 512 })),
   act('disk', { disk: fc.constantFrom('read-only', 'well') }, ['disk']),
   ms.map((time) => known({ do: 'disk', disk: 'slow', ms: time })),
+  fc.constantFrom(...SECTOR_FORMATS).map((format) => known({ do: 'disk', disk: 'sector-size', format })),
+  some(fc.constantFrom(...VETOABLE)).map((features) => known({ do: 'disk', disk: 'without', features })),
   fc.record({ errno: fc.integer({ min: 0, max: 4095 }), sectors: fc.tuple(u32, u32) }, { requiredKeys: ['errno'] })
     .map((rest) => known({ do: 'disk', disk: 'fails', ...rest })),
   act('setting', { key: word, value: word }, ['key', 'value']),

@@ -105,6 +105,7 @@ const MAY_IMPORT: Readonly<Record<string, { folders: readonly string[]; packages
   core: { folders: ['protocol', 'machines'], packages: ['xstate'] },
   journal: { folders: ['protocol', 'machines', 'core'], packages: ['*'] },
   actors: { folders: ['protocol', 'machines', 'core', 'journal'], packages: ['*'] },
+  lint: { folders: ['protocol', 'machines', 'core', 'journal'], packages: [] },
   io: { folders: ['protocol', 'journal'], packages: ['*'] },
   script: { folders: ['protocol'], packages: [] },
   embedded: { folders: ['protocol', 'io', 'script'], packages: ['*'] },

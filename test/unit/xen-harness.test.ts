@@ -7,6 +7,7 @@ import { parseGrantDump } from '../xen/dom0/grants.js'
 import { GuestConsole } from '../xen/dom0/guest-console.js'
 import { installGlobals, runSuite, type TestOutcome } from '../xen/dom0/suites.js'
 import { boot, Interrupted } from '../xen/host/boot.js'
+import { resultOf } from '../xen/host/lint.js'
 import { readOptions } from '../xen/host/options.js'
 
 const base64 = (text: string) => Buffer.from(text).toString('base64')
@@ -148,4 +149,19 @@ describe('the machine', () => {
     const { failure } = await bootScript('echo a reason >&2; exit 3', () => undefined)
     expect(failure).toMatch(/status 3.*a reason/)
   })
+})
+
+test('a finding of the linter fails a scenario, unless it is a note or explained', () => {
+  const finding = (rule: string, severity: 'error' | 'note') => ({
+    device: 'vbd/1/51712', rule, severity, section: '', what: 'does so', cure: '', count: 2, explains: {},
+    evidence: [{ journal: 'q0', run: '', segment: 0, batch: 7, record: 0, timeNs: 0, date: '', text: 'read' }],
+  })
+  const report = { devices: [{ device: 'vbd/1/51712', requests: 9 }], unjudged: [], problems: [], clean: true }
+  const judge = (scenario: string, ...findings: ReturnType<typeof finding>[]) => resultOf({ ...report, findings }, scenario)
+  expect(judge('ext4', finding('state-skipped', 'note'))).toEqual({
+    summary: '1 front ends, 9 requests; state-skipped ×2', error: undefined,
+  })
+  expect(judge('a disc is exchanged', finding('range-beyond-end', 'error')).error).toBeUndefined()
+  expect(judge('ext4', finding('range-beyond-end', 'error')).error).toContain('first in batch 7 of q0: read')
+  expect(resultOf({ ...report, findings: [], problems: ['damaged'] }, 'ext4').error).toBe('damaged')
 })

@@ -2,7 +2,7 @@
  * @packageDocumentation
  * `npm run test:xen`: the proof under a real hypervisor, from a built tree to one line.
  *
- *   build the rig ─► package, bundle ─► boot, run scenarios in dom0 ─► … next boot ─► replay every journal here ─► sum
+ *   build the rig ─► package, bundle ─► boot, run scenarios in dom0 ─► … next boot ─► replay and lint every journal here ─► sum
  *
  * Scenarios are grouped by boot, all in one when it must be short. One that takes too long has failed; one that takes dom0 with it costs the rest of its
  * boot, which counts as failed too, since it did not run. Results stay below test/tmp/xen until the next run.
@@ -13,6 +13,7 @@ import { packageRoot } from '../../src/io/native/load.js'
 import { boot, bootCommand, buildRig, Interrupted } from './host/boot.js'
 import { chosenBoots, scenarioFiles, type BootPlan } from './host/catalogue.js'
 import { readOptions, USAGE, type TestOptions } from './host/options.js'
+import { lintDirectory } from './host/lint.js'
 import { replayDirectory } from './host/replay.js'
 import { Report } from './host/report.js'
 import type { Told } from './protocol.js'
@@ -66,6 +67,17 @@ async function runBoot(plan: BootPlan, prepared: Prepared, options: TestOptions,
   if (failure !== undefined && unheard.size + missing.size === 0)
     report.add({ boot: plan.boot, name: 'the boot ends in good order', ms: 0, error: failure, log: [] })
   for (const [name, directory] of directories) await replay(plan.boot, name, join(share, directory, 'journal'), report)
+  for (const [name, directory] of directories) await judge(plan.boot, name, join(share, directory, 'journal'), report)
+}
+
+/** What the guests' front ends did, by the linter's rules. */
+async function judge(bootName: string, scenario: string, directory: string, report: Report): Promise<void> {
+  if (!existsSync(directory) || readdirSync(directory).length === 0) return
+  const began = performance.now()
+  const judged = await lintDirectory(directory, scenario)
+  if (judged === undefined) return
+  const name = `lint of "${scenario}": ${judged.summary}`
+  report.add({ boot: bootName, name, ms: performance.now() - began, error: judged.error, log: [] })
 }
 
 async function replay(bootName: string, scenario: string, directory: string, report: Report): Promise<void> {

@@ -13,6 +13,7 @@ import { GuestDomain } from '../../embedded/guest/guest-domain.js'
 import type { ScriptHouse } from '../../embedded/script-port.js'
 import { connectXenStore } from '../../io/xenstore/client.js'
 import type { XenStoreClient } from '../../io/xenstore/client.js'
+import type { AttachSpec } from '../../ports/daemon-api.js'
 import { XbbdError } from '../../protocol/errors.js'
 import type { DiskChange } from '../../script/ast.js'
 import type { Setting } from '../../script/port.js'
@@ -26,12 +27,17 @@ const DISK_BYTES = 4 * 1024 * 1024
 function diskOf({ disk, outlives }: Setting) {
   let bytes = DISK_BYTES
   let mode: 'r' | 'w' = 'w'
+  let wishes: Pick<AttachSpec, 'sectorFormat' | 'without'> = {}
   for (const change of disk) {
     if (change.disk === 'size') bytes = change.bytes
     else if (change.disk === 'read-only') mode = 'r'
+    else if (change.disk === 'without') wishes = { ...wishes, without: change.features }
+    else if (change.disk === 'sector-size') wishes = { ...wishes, sectorFormat: change.format }
   }
-  return { bytes, mode, outlives }
+  return { bytes, mode, outlives, wishes }
 }
+
+type ScriptDisk = ReturnType<typeof diskOf>
 
 /** What is planted in the daemon for these changes, the last of each kind. */
 export function plantFor(changes: readonly DiskChange[]): string {
@@ -58,7 +64,7 @@ export class OwnHouse implements ScriptHouse {
   private readonly stage: Stage
   private readonly changes: DiskChange[] = []
   private settings: Readonly<Record<string, string>> = {}
-  private disk = { bytes: DISK_BYTES, mode: 'w' as 'r' | 'w', outlives: false }
+  private disk: ScriptDisk | undefined
   private daemon: Child | undefined
   private control: Awaited<ReturnType<Stage['startDaemon']>>['control'] | undefined
 
@@ -81,17 +87,17 @@ export class OwnHouse implements ScriptHouse {
   }
 
   async attach({ domid }: GuestDomain): Promise<void> {
-    const { bytes, mode, outlives } = this.disk
+    const { bytes, mode, outlives, wishes } = this.disk!
     const image = join(this.stage.dir, 'disk.img')
     if (this.options.target === undefined && outlives) makeImage(image, bytes)
     const target = this.options.target ?? (outlives ? image : `memory:${bytes}`)
-    await this.control?.call('attach', { domid, vdev: VDEV, target, mode })
+    await this.control?.call('attach', { domid, vdev: VDEV, target, mode, ...wishes })
   }
 
   changeDisk(change: DiskChange): void {
     if (this.daemon)
       throw refused('the disk of a daemon at work is what it is: write this before connect, or after kill')
-    if (change.disk === 'size' || change.disk === 'read-only')
+    if (change.disk !== 'slow' && change.disk !== 'fails' && change.disk !== 'well')
       throw refused(`disk ${change.disk} is how the disk is made: write this before connect`)
     this.changes.push(change)
   }
@@ -141,7 +147,7 @@ export class JoinedHouse implements ScriptHouse {
   private readonly target: string | undefined
   private store: XenStoreClient | undefined
   private place: DevicePlace | undefined
-  private disk = { bytes: DISK_BYTES, mode: 'w' as 'r' | 'w', outlives: false }
+  private disk: ScriptDisk | undefined
 
   constructor(hostDir: string, target?: string) {
     this.hostDir = hostDir
@@ -158,8 +164,8 @@ export class JoinedHouse implements ScriptHouse {
   }
 
   async attach({ domid }: GuestDomain): Promise<void> {
-    const { bytes, mode } = this.disk
-    const spec = { domid, vdev: VDEV, target: this.target ?? `memory:${bytes}`, mode }
+    const { bytes, mode, wishes } = this.disk!
+    const spec = { domid, vdev: VDEV, target: this.target ?? `memory:${bytes}`, mode, ...wishes }
     this.place = placeOf(0, 'vbd', spec)
     await makeDevice(this.store!, this.place, spec, 0)
   }
