@@ -34,7 +34,15 @@ struct GrantCopy {
 };
 
 /// Reads and judges four words: one copy with a bad offset would fail a whole call, so it does not get into one.
-bool ReadCopy(const int32_t* words, size_t arenaLength, GrantCopy* out);
+inline bool ReadCopy(const int32_t* words, size_t arenaLength, GrantCopy* out) {
+  out->gref = static_cast<uint32_t>(words[0]);
+  out->offset = static_cast<uint32_t>(words[1]) & 0xffff;
+  out->length = static_cast<uint32_t>(words[1]) >> 16;
+  out->place = static_cast<uint32_t>(words[2]);
+  out->toGuest = words[3] == 1;
+  if (words[3] != 0 && !out->toGuest) return false;
+  return out->offset + out->length <= kGrantPage && size_t{out->place} + out->length <= arenaLength;
+}
 
 /// What a copier has done since it was opened.
 struct CopierCounts {

@@ -51,3 +51,10 @@ test('where the socket is trusted the other doors stand', () => {
   expect(admit(request({ 'sec-fetch-site': 'cross-site' }), undefined)).toMatchObject({ status: 403 })
   expect(admit(request({ host: 'evil.example' }), undefined)).toMatchObject({ status: 403 })
 })
+
+test('an address that is none is refused in a sentence, with the token and without', () => {
+  for (const url of ['//', 'http://[', '//:x/']) {
+    expect([kind({}, url), kind(bearer, url)]).toEqual([400, 400])
+    expect(admit(request({}, url), undefined)).toMatchObject({ kind: 'closed', status: 400 })
+  }
+})

@@ -13,13 +13,15 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 
+/** What an address in a request is relative to. */
+const BASE = 'http://xbbd'
 const LOOPBACK = /^(127\.0\.0\.1|localhost|\[::1\]|xbbd)(:\d+)?$/
 
 export type Admission =
   | { readonly kind: 'open' }
   /** The token stood in the address: into a cookie, and to the address without it. */
   | { readonly kind: 'enter'; readonly cookie: string; readonly location: string }
-  | { readonly kind: 'closed'; readonly status: 401 | 403; readonly sentence: string }
+  | { readonly kind: 'closed'; readonly status: 400 | 401 | 403; readonly sentence: string }
 
 export const newToken = (): string => randomBytes(16).toString('base64url')
 
@@ -31,9 +33,10 @@ export function admit({ headers, url = '/' }: IncomingMessage, token: string | u
   const isVisit = headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document'
   if (site !== undefined && site !== 'same-origin' && site !== 'none' && !isVisit)
     return closed(403, 'a page of another origin gets nothing here')
+  if (!URL.canParse(url, BASE)) return closed(400, 'this address cannot be read')
   if (token === undefined) return { kind: 'open' }
   const name = cookieName(headers.host ?? '')
-  const target = new URL(url, 'http://xbbd')
+  const target = new URL(url, BASE)
   const given = target.searchParams.get('token')
   if (given !== null && isSame(given, token)) {
     target.searchParams.delete('token')
@@ -60,6 +63,6 @@ function isSame(given: string, token: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b)
 }
 
-function closed(status: 401 | 403, sentence: string): Admission {
+function closed(status: 400 | 401 | 403, sentence: string): Admission {
   return { kind: 'closed', status, sentence }
 }
