@@ -64,6 +64,8 @@ export interface FrontOptions {
   /** Of those with data, those of 16 sectors at most; default none. */
   readonly smallShare?: number
   readonly ids?: IdManner
+  /** How often in one go it looks for sectors that nobody else is at; default once. */
+  readonly tries?: number
   /** Never asks to be notified. */
   readonly polls?: boolean
   /** Only whole pages, from their beginning. */
@@ -134,7 +136,10 @@ export class HonestFront implements SimFront {
   put(count: number): boolean {
     const before = this.reqProd
     const most = this.options.ids === 'zero' ? 1 : Math.min(this.options.depth, this.ring.size)
-    for (let index = 0; index < count && this.outstanding.size < most; index++) if (!this.putOne()) break
+    let tries = this.options.tries ?? 1
+    for (let index = 0; index < count && this.outstanding.size < most; )
+      if (this.putOne()) index++
+      else if (--tries <= 0) break
     this.ring.sharedReqProd = this.reqProd
     return (this.reqProd - this.ring.reqEvent) >>> 0 < (this.reqProd - before) >>> 0
   }

@@ -31,6 +31,8 @@ export interface SimDiskOptions {
   readonly shortShare?: number
   /** Probability that a sync fails. */
   readonly syncErrorShare?: number
+  /** Probability that a request takes from a hundred to two hundred steps more. */
+  readonly lagShare?: number
   readonly depth?: number
 }
 
@@ -80,10 +82,15 @@ export class SimDisk implements MediumPort {
         arenaAt: requests[at + 2],
         length: (requests[at + 3] >>> 0) + (requests[at + 6] >>> 0) * 4294967296,
         offset: (requests[at + 4] >>> 0) + (requests[at + 5] >>> 0) * 4294967296,
-        left: this.random.below(this.options.delayMax + 1),
+        left: this.random.below(this.options.delayMax + 1) + this.lag(),
       })
     }
     return taken
+  }
+
+  private lag(): number {
+    const { lagShare } = this.options
+    return lagShare !== undefined && this.random.chance(lagShare) ? 100 + this.random.below(100) : 0
   }
 
   /** One step of time: some requests complete, in any order. */

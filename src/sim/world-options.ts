@@ -44,6 +44,7 @@ export interface WorldOptions {
   readonly errorShare?: number
   readonly shortShare?: number
   readonly syncErrorShare?: number
+  readonly lagShare?: number
   /** Most requests that are put at a time; default 8. */
   readonly putsMax?: number
   /** Probability per step that the disk becomes full, or is so no more; and what then becomes of a write. */

@@ -7,7 +7,7 @@
 import { availableParallelism } from 'node:os'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { CampaignReport } from '../simulate/campaign.js'
-import type { Outcome } from '../../sim/family.js'
+import type { Outcome, PlayOptions } from '../../sim/family.js'
 import { progressBetween } from '../progress.js'
 import { json, type CommandContext } from './context.js'
 
@@ -20,6 +20,8 @@ interface Options {
   readonly minutes?: number
   readonly json?: boolean
   readonly verbose?: boolean
+  readonly shrink?: boolean
+  readonly scenario?: string
 }
 
 const EXAMPLES = `
@@ -29,6 +31,8 @@ Examples:
   xbbd simulate --family queue --from 1000
   xbbd simulate --seed 4711 --family queue   one seed again
   xbbd simulate --seed 4711 --family queue -v   … and what happened, step by step
+  xbbd simulate --seed 4711 --family queue --shrink > found.json    the shortest world that fails as it does
+  xbbd simulate --scenario found.json -v
 
 The same seed is the same run, on every machine: its digest says so.
 `
@@ -47,7 +51,9 @@ export function addSimulate(program: Command, context: CommandContext): void {
     .option('-f, --family <name>', 'only this family of worlds')
     .option('-j, --jobs <count>', 'threads', count, Math.min(availableParallelism(), 16))
     .option('--minutes <minutes>', 'begin nothing more after so long; alone: as many seeds as that allows', minutesOf)
-    .option('-v, --verbose', 'of --seed: say what happens, step by step')
+    .addOption(new Option('--scenario <file>', 'only the world in this file').conflicts(['seed', 'seeds', 'family']))
+    .option('-v, --verbose', 'of --seed and --scenario: say what happens, step by step')
+    .option('--shrink', 'of --seed: print the simplest world found that breaks the same law, as a scenario file')
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
     .action((options: Options) => simulate(context, options))
@@ -58,6 +64,11 @@ async function simulate(context: CommandContext, options: Options): Promise<void
   const { requireFamily } = await import('../simulate/play-seeds.js')
   const names = FAMILIES.map(({ name }) => name)
   const chosen = options.family === undefined ? names : [requireFamily(options.family, names).name]
+  if (options.scenario !== undefined) return oneScenario(context, options, options.scenario)
+  if (options.shrink) {
+    const { shrinkSeed } = await import('../simulate/shrink-seed.js')
+    return shrinkSeed(context, chosen, options.seed)
+  }
   if (options.seed !== undefined) return oneSeed(context, options, chosen, options.seed)
   const { runCampaign } = await import('../simulate/campaign.js')
   const seeds = options.seeds ?? (options.minutes === undefined ? SEEDS : Infinity)
@@ -80,21 +91,42 @@ async function tell(context: CommandContext, options: Options, report: CampaignR
   if (options.json) return context.terminal.out(json(campaignValue(report)))
   context.terminal.out(campaignText(report))
   for (const failure of report.failures.slice(0, FAILURES_SHOWN)) context.terminal.err(failureText(failure))
+  if (report.failures.length > 0) await tellShrunk(context, report.failures[0])
   const more = report.failures.length - FAILURES_SHOWN
   if (more > 0) context.terminal.note(`and ${more} failures more`)
 }
 
 const FAILURES_SHOWN = 10
 
+/** The first failure, made as simple as it gets. */
+async function tellShrunk(context: CommandContext, { family, seed }: Outcome): Promise<void> {
+  const { shrinkSeed } = await import('../simulate/shrink-seed.js')
+  await shrinkSeed(context, [family], seed)
+}
+
+async function oneScenario(context: CommandContext, options: Options, file: string): Promise<void> {
+  const { readFileSync } = await import('node:fs')
+  const { parseScenario } = await import('../../sim/scenario.js')
+  const { play } = await import('../../sim/family.js')
+  const { family, plan } = parseScenario(readFileSync(file, 'utf8'), file)
+  await show(context, options, [await play(family, plan, noting(context, options, family.name))])
+}
+
 async function oneSeed(context: CommandContext, options: Options, names: string[], seed: number): Promise<void> {
   const { playSeed } = await import('../../sim/family.js')
   const { requireFamily } = await import('../simulate/play-seeds.js')
-  const { outcomeText } = await import('../simulate/report.js')
   const outcomes: Outcome[] = []
-  for (const name of names) {
-    const note = (step: number, sentence: string) => context.terminal.err(`${name} ${step}: ${sentence}\n`)
-    outcomes.push(await playSeed(requireFamily(name, names), seed, options.verbose ? { note } : {}))
-  }
+  for (const name of names)
+    outcomes.push(await playSeed(requireFamily(name, names), seed, noting(context, options, name)))
+  await show(context, options, outcomes)
+}
+
+function noting({ terminal }: CommandContext, { verbose }: Options, name: string): PlayOptions {
+  return verbose ? { note: (step, sentence) => terminal.err(`${name} ${step}: ${sentence}\n`) } : {}
+}
+
+async function show(context: CommandContext, options: Options, outcomes: readonly Outcome[]): Promise<void> {
+  const { outcomeText } = await import('../simulate/report.js')
   if (outcomes.some(({ violations }) => violations.length > 0)) context.status = 1
   if (options.json) context.terminal.out(json(outcomes))
   else context.terminal.out(outcomes.map(outcomeText).join(''))

@@ -7,12 +7,14 @@ import type { Family } from '../family.js'
 import { drawHonest, drawHostile } from './plan.js'
 import type { QueuePlan } from './plan.js'
 import { QueueRun } from './player.js'
+import { simplerQueue } from './simpler.js'
 
 export const queueFamily: Family<QueuePlan> = {
   name: 'queue',
   description: 'one queue, a guest that keeps the rules, a disk that may not, a back end that is killed at any effect',
   draw: drawHonest,
   play: (plan, options) => new QueueRun(plan, options).run('queue'),
+  simpler: simplerQueue,
 }
 
 export const hostileFamily: Family<QueuePlan> = {
@@ -20,4 +22,5 @@ export const hostileFamily: Family<QueuePlan> = {
   description: 'one queue, a guest that lies about everything, a disk with its weather, a back end that is killed',
   draw: drawHostile,
   play: (plan, options) => new QueueRun(plan, options).run('hostile'),
+  simpler: simplerQueue,
 }

@@ -29,6 +29,8 @@ export interface Weather {
   readonly shortShare?: number
   readonly syncErrorShare?: number
   readonly delayMax: number
+  /** Of I/Os that take a hundred steps and more longer. */
+  readonly lagShare?: number
   readonly depth?: number
   /** A lost sync is remembered. */
   readonly buffered?: true
@@ -51,6 +53,8 @@ export interface QueuePlan extends Plan {
   readonly asks?: Partial<FrontOptions>
   readonly lies?: Lies
   readonly depth: number
+  /** So many requests at most; absent: as many as the steps bring. */
+  readonly requests?: number
   readonly indirect?: number
   readonly trace?: true
   readonly sleeps?: true
@@ -89,9 +93,10 @@ const flag = (random: Random, chance: number): true | undefined => (random.chanc
 function weather(random: Random): Weather {
   const calm = random.chance(0.3)
   const kind = (chance: number, most: number) => (calm ? undefined : share(random, chance, most))
-  const fills = kind(0.2, 0.1)
+  const fills = kind(0.3, 0.2)
   return present<Weather>({
     delayMax: random.pick([0, 1, 2, 4, 4, 8, 16, 40]),
+    lagShare: kind(0.25, 0.2),
     depth: random.chance(0.25) ? 1 + random.below(8) : undefined,
     hangs: kind(0.2, 0.05),
     fills,
@@ -100,8 +105,8 @@ function weather(random: Random): Weather {
     resizes: kind(0.15, 0.05),
     errorShare: kind(0.25, 0.2),
     shortShare: kind(0.2, 0.2),
-    syncErrorShare: kind(0.2, 0.4),
-    buffered: flag(random, 0.4),
+    syncErrorShare: kind(0.35, 0.9),
+    buffered: flag(random, 0.6),
   })
 }
 
@@ -115,7 +120,7 @@ function shape(random: Random) {
     slots: random.chance(0.3) ? 1 + random.below(8) : ringEntries,
     arenaChunks: least + (random.chance(0.3) ? 0 : random.below(12)),
     segmentWords: random.pick([1, 4000, 16_384, 16_384]),
-    sectors: indirect && indirect > 100 ? 4096 : random.pick([64, 256, 512, 512, 1024]),
+    sectors: indirect && indirect > 100 ? 4096 : random.pick([64, 128, 256, 512]),
     putsMax: random.pick([1, 3, 8, 8, 32]),
     indirect,
     trace: flag(random, 0.2),
@@ -127,12 +132,12 @@ function shape(random: Random) {
 /** What the operator and other processes do. */
 function company(random: Random) {
   const limited = random.chance(0.15)
-  const deaths = random.chance(0.4) ? 1 + random.below(6) : undefined
+  const deaths = random.chance(0.5) ? 1 + random.below(6) : undefined
   return {
     limit: limited ? drawLimit(random) : undefined,
     limits: share(random, 0.08, 0.02),
     deaths,
-    deathWithin: deaths ? random.pick([6, 40, 160, 400]) : undefined,
+    deathWithin: deaths ? random.pick([6, 100, 400, 1200]) : undefined,
     recalls: share(random, 0.15, 0.1),
     yields: share(random, 0.15, 0.02),
     parks: share(random, 0.1, 0.02),
@@ -155,7 +160,7 @@ export function drawHonest(seed: number): QueuePlan {
   const depth = MANNERS[manner].depth ?? random.pick([1, 4, formed.ringEntries, formed.ringEntries])
   const indirect = MANNERS[manner].indirect ? formed.indirect : undefined
   return present<QueuePlan>({
-    seed, steps: random.pick([30, 100, 200, 300]), ...formed, manner, depth, indirect,
+    seed, steps: random.pick([30, 100, 200, 300, 400]), ...formed, manner, depth, indirect,
     weather: weather(random),
     ...company(random),
     ending: random.pick(['drain', 'drain', 'abandon', 'break', 'cut'] as const),

@@ -82,7 +82,7 @@ export class QueueRun {
     this.strike()
     for (; this.step < plan.steps && this.isWell(); this.step++) {
       this.trouble()
-      this.live(() => world.step(true))
+      this.live(() => world.step(world.front.entries < (plan.requests ?? Infinity)))
       this.look()
     }
     if (plan.ending === 'cut') return this.cutPower()
@@ -339,7 +339,9 @@ function worldOptions(plan: QueuePlan): WorldOptions {
     ...(plan.limit && { limit: plan.limit }),
     ...(plan.limit || plan.limits !== undefined ? { stepNs: 20_000 } : {}),
     ...(manner !== undefined && {
-      asks: { smallShare: 0.7, ...MANNERS[manner], depth, ...plan.asks, ...(errorsExpected && { errorsExpected }) },
+      asks: {
+        smallShare: 0.8, tries: 6, ...MANNERS[manner], depth, ...plan.asks, ...(errorsExpected && { errorsExpected }),
+      },
     }),
     ...(lies !== undefined && {
       lawless: CONFUSING.some((kind) => lies[kind] !== undefined),
