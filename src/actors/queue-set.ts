@@ -174,9 +174,14 @@ export class QueueSet {
   private judge(event: QueueEvent): void {
     if (this.failure !== undefined) return this.fail()
     if (this.yielding && this.members.some(({ phase }) => phase === 'gone')) return this.sayYielded()
-    if (event.kind === 'attached' && this.all('attached')) this.tell({ kind: 'attached', name: this.first })
+    if (event.kind === 'attached' && this.haveBegun) this.tell({ kind: 'attached', name: this.first })
     if (event.kind === 'drained') this.sayDrained()
     if (event.kind === 'detached' && this.all('gone')) this.tell({ kind: 'detached', name: this.first })
+  }
+
+  /** One whose ring its front end broke may be at rest before another has begun. */
+  private get haveBegun(): boolean {
+    return this.members.every(({ phase }) => phase === 'attached' || phase === 'drained')
   }
 
   /** A broken ring may come to rest before it is told to; the answer then waits for the question. */

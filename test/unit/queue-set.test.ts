@@ -35,6 +35,21 @@ test('attached, drained and detached are said once, when the last has said it, u
   expect(left()).toEqual([])
 })
 
+test('a ring that is broken at once is at rest before the others have begun: attached is said all the same', () => {
+  const { pool, set, said, left } = bench()
+  pool.answersLater = true
+  set.attach(NAMES.map((name) => ({ settings: { name } }) as unknown as QueueAttachment))
+  set.heard({ kind: 'attached', name: 'd/q0' })
+  pool.finish('d/q0')
+  set.heard({ kind: 'drained', name: 'd/q0', abandoned: 0 })
+  for (const name of NAMES.slice(1)) set.heard({ kind: 'attached', name })
+  expect(said).toEqual(['attached'])
+  pool.answersLater = false
+  set.abandon()
+  expect(said).toEqual(['attached', 'drained'])
+  expect(left()).toEqual(NAMES)
+})
+
 test('one is refused: the others are let go of again before it is said', () => {
   const { pool, said, attach, left } = bench()
   pool.refuse('no room')
