@@ -610,6 +610,11 @@ export const deviceMachine = createMachine({
         ],
         'queue.crashed': [
           {
+            guard: 'isParking',
+            target: '#device.Parking.unbindingChannel',
+            description: 'It gave everything back, and the process is going to end: the rest is unmade.',
+          },
+          {
             target: '#device.Closing.unbindingChannel',
             description: 'The queue ended by itself and gave everything back; the rest is unmade.',
             actions: ['endCrashed', 'reportError', 'switchToClosing'],
@@ -846,6 +851,23 @@ export const deviceMachine = createMachine({
                 actions: ['endRefused', 'reportError', 'switchToClosing'],
               },
             ],
+            'queue.crashed': [
+              {
+                guard: 'mayReattach',
+                description: 'Its Worker died, perhaps by a neighbour: ring and channel are held, another queue takes them.',
+                actions: ['countReattach', 'attachQueue'],
+              },
+              {
+                guard: 'isParking',
+                target: '#device.Parking.unbindingChannel',
+                description: 'It gave everything back, and the process is going to end: the rest is unmade.',
+              },
+              {
+                target: '#device.Closing.unbindingChannel',
+                description: 'The queue ended by itself and gave everything back; the rest is unmade.',
+                actions: ['endCrashed', 'reportError', 'switchToClosing'],
+              },
+            ],
           },
         },
         publishing: {
@@ -888,6 +910,24 @@ export const deviceMachine = createMachine({
                 target: '#device.Closing.draining',
                 description: 'Refused: what was done before is undone in reverse.',
                 actions: ['endRefused', 'reportError', 'switchToClosing'],
+              },
+            ],
+            'queue.crashed': [
+              {
+                guard: 'mayReattach',
+                description: 'Its Worker died, perhaps by a neighbour: ring and channel are held, another queue takes them.',
+                target: 'attachingQueue',
+                actions: ['countReattach'],
+              },
+              {
+                guard: 'isParking',
+                target: '#device.Parking.unbindingChannel',
+                description: 'It gave everything back, and the process is going to end: the rest is unmade.',
+              },
+              {
+                target: '#device.Closing.unbindingChannel',
+                description: 'The queue ended by itself and gave everything back; the rest is unmade.',
+                actions: ['endCrashed', 'reportError', 'switchToClosing'],
               },
             ],
           },
@@ -1191,6 +1231,12 @@ export const deviceMachine = createMachine({
                 target: '#device.Parking.closingMedium',
                 description: 'Done, but the process is going to end: undone, and left to the next one.',
                 actions: ['rememberConnection'],
+              },
+              {
+                guard: 'ringIsOther',
+                target: '#device.Closing.closingMedium',
+                description: 'It was suspended and resumed meanwhile: it has another ring, and is to be served on that.',
+                actions: ['endForRestart'],
               },
               {
                 target: '#device.Closing.closingMedium',
@@ -1510,7 +1556,12 @@ export const deviceMachine = createMachine({
             actions: ['rememberFrontend'],
           },
         ],
-        'frontend.Initialised': [{ description: 'A second connect is ignored (S12).', actions: ['rememberFrontend'] }],
+        'frontend.Initialised': [
+          {
+            description: 'A second connect is ignored (S12), unless it comes with another ring: its keys are looked at.',
+            actions: ['rememberFrontend', 'readFrontend'],
+          },
+        ],
         'frontend.Connected': [{ description: 'It has seen its disk.', actions: ['rememberFrontend'] }],
         'frontend.Closing': [
           {
@@ -1528,6 +1579,15 @@ export const deviceMachine = createMachine({
         ],
         'frontend.Reconfiguring': [{ description: 'Means nothing to a disk.', actions: ['rememberFrontend'] }],
         'frontend.Reconfigured': [{ description: 'Means nothing to a disk.', actions: ['rememberFrontend'] }],
+        'xenstore.frontendRead': [
+          {
+            guard: 'ringIsOther',
+            target: '#device.Closing.abandoning',
+            description: 'Suspended and resumed without a word: it has let go of this ring, and waits on the other.',
+            actions: ['endForRestart'],
+          },
+          { description: 'The ring that is served: ignored (S12).' },
+        ],
         'queue.ringBroke': [
           {
             target: '#device.Closing.abandoning',
@@ -2305,6 +2365,12 @@ export const deviceMachine = createMachine({
           entry: ['closeGrants'],
           on: {
             'host.grantsClosed': [
+              {
+                guard: 'onlyStartsOver',
+                target: '#device.Initialising.publishing',
+                description: 'The front end only starts over: a new handshake begins on the medium that is open.',
+                actions: ['forgetGrants', 'startOver'],
+              },
               {
                 target: 'closingMedium',
                 description: 'Done: on to closingMedium.',

@@ -22,8 +22,7 @@ import {
 } from '../ports/queues.js'
 import type { XenStore } from '../ports/xenstore.js'
 import { sentenceOf } from '../protocol/errors.js'
-import { FRONTEND_KEYS } from '../protocol/keys.js'
-import type { XenbusState, XenbusStateResult } from '../protocol/xenbus-state.js'
+import type { XenbusState } from '../protocol/xenbus-state.js'
 import { ChartActor } from './chart-actor.js'
 import { Connections } from './connection-actor.js'
 import { legaciesOf } from './device-legacies.js'
@@ -35,8 +34,7 @@ import { addCounters, namedCounters, noCounters, sumCounters, type NamedCounters
 import type { QueueSet } from './queue-set.js'
 import { Serial } from './serial.js'
 import { BackendDirectory } from './xenbus/backend-directory.js'
-import { ReadPace } from './xenbus/read-pace.js'
-import { rereading, watch$ } from './xenbus/watching.js'
+import { FrontendEar } from './xenbus/frontend-ear.js'
 import { performWrite } from './xenbus/writes.js'
 
 /** The outside, as all devices of a daemon share it. */
@@ -69,12 +67,11 @@ export class DeviceShell {
   readonly #medium: MediumActor
   readonly #connections: Connections
   readonly #holdings: Holdings
+  readonly #ear: FrontendEar
   readonly #xenstore = new Serial((error) => this.#crash(error))
   readonly #hypervisor = new Serial((error) => this.#crash(error))
   #queueEvents: Subscription | undefined
   readonly #timers = new Map<string, () => void>()
-  #frontend: { path: string; subscription: Subscription } | undefined
-  #lastWord: string = 'Unknown'
   #levels = 0
   /** Wall clock at the moment when requests began to wait for space; for people. */
   #fullSinceMs = 0
@@ -91,6 +88,11 @@ export class DeviceShell {
       execute: (effect) => this.#execute(effect),
       crashed: (sentence) => this.#crash(new Error(sentence)),
       moved: () => options.moved(),
+    })
+    this.#ear = new FrontendEar({
+      store: world.store, clock: world.clock, directory: this.#directory, inOrder: (job) => this.#xenstore.run(job),
+      tell: (event) => this.tell(event), crashed: (error) => this.#crash(error),
+      serving: () => this.state.startsWith('Connected'),
     })
     this.#medium = new MediumActor({
       opener: world.media, clock: world.clock, journal: world.openJournal(`${input.name}/medium`, 'medium'),
@@ -199,7 +201,7 @@ export class DeviceShell {
   /** After a crash: the chart hears nothing more; how far its queues have let go is still noted, for the salvage. */
   #silence(): void {
     this.#over = true
-    this.#frontend?.subscription.unsubscribe()
+    this.#ear.close()
     for (const cancel of this.#timers.values()) cancel()
     this.#timers.clear()
     this.#chart.stop()
@@ -233,7 +235,7 @@ export class DeviceShell {
       case 'readNodes':
         return this.#inXenStore(() => this.#readNodes())
       case 'watchFrontend':
-        return this.#watchFrontend(effect.path)
+        return this.#ear.follow(effect.path)
       case 'openMedium':
         return this.#medium.tell({ type: 'device.openRequested', spec: effect.spec, patient: effect.patient ?? false })
       case 'readJournal':
@@ -242,7 +244,7 @@ export class DeviceShell {
         return this.#medium.tell({ type: 'device.closeRequested' })
       case 'readFrontend':
         return this.#inXenStore(async () => {
-          this.tell({ type: 'xenstore.frontendRead', nodes: await this.#directory.frontendNodes(effect.path) })
+          await this.#ear.readKeys(effect.path)
         })
       case 'startTimer':
         this.#timers.get(effect.timer)?.()
@@ -287,29 +289,8 @@ export class DeviceShell {
     const { nodes, frontendState } = read
     if (!frontendState.ok) this.tell({ type: 'xenstore.frontendNonsense', sentence: frontendState.sentence })
     const state = frontendState.ok ? frontendState.state : 'Unknown'
-    this.#lastWord = state
+    this.#ear.lastWord = state
     this.tell({ type: 'xenstore.nodesRead', nodes, frontendState: state })
-  }
-
-  #watchFrontend(path: string): void {
-    if (this.#frontend?.path === path) return
-    this.#frontend?.subscription.unsubscribe()
-    const read = () => this.#xenstore.run(() => this.#readFrontendState(path))
-    const subscription = watch$(this.#options.world.store, `${path}/${FRONTEND_KEYS.state}`)
-      .pipe(rereading(read, new ReadPace(this.#options.world.clock)))
-      .subscribe({ error: (error: unknown) => this.#crash(error) })
-    this.#frontend = { path, subscription }
-  }
-
-  /** A word that is repeated is no news: a guest that writes the same for ever fills no journal. */
-  async #readFrontendState(path: string): Promise<void> {
-    if (this.#over) return
-    const result: XenbusStateResult = await this.#directory.frontendState(path)
-    const word = result.ok ? result.state : result.sentence
-    if (word === this.#lastWord) return
-    this.#lastWord = word
-    if (result.ok) this.tell({ type: `frontend.${result.state}` })
-    else this.tell({ type: 'xenstore.frontendNonsense', sentence: result.sentence })
   }
 
   #command(effect: DeviceEffect): void {

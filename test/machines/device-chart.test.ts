@@ -35,7 +35,36 @@ test('S12: a second connect is ignored, and OVMF may skip Initialised', () => {
   const ovmf = given(...ways['InitWait.waiting'], says('Connected'), ...outcomes)
   expect(ovmf.state).toBe(CONNECTED)
   expect(switches(ovmf.all)).toEqual(['→ InitWait', '→ Connected'])
-  expect(ovmf.when(says('Connected'), says('Initialised'), says('Connected')).all).toEqual(ovmf.all)
+  const again = ovmf.when(says('Connected'), says('Initialised'), outcomes[0], says('Connected'))
+  expect(again.state).toBe(CONNECTED)
+  expect(names(again.all.slice(ovmf.all.length))).toEqual(['readFrontend'])
+})
+
+test('S12, S29: a second connect with another ring is a guest that resumed without a word: served on that, on the same medium', () => {
+  const nodes = { 'ring-ref': '80', 'event-channel': '90', protocol: 'x86_64-abi' }
+  const looked = givenState(CONNECTED).when(says('Initialised'), { type: 'xenstore.frontendRead', nodes })
+  expect([looked.state, ...names(looked.effects)]).toEqual(['Closing.abandoning', 'abandonQueue'])
+  const over = settle(looked)
+  expect([over.state, held(over.all)]).toEqual(['Initialising.publishing', ['openMedium']])
+  const again = over.when({ type: 'xenstore.featuresPublished' }, { type: 'xenstore.frontendRead', nodes }, ...outcomes.slice(1))
+  expect(again.state).toBe(CONNECTED)
+  expect(switches(again.all)).toEqual(['→ InitWait', '→ Connected', '→ InitWait', '→ Connected'])
+  expect(again.all.findLast(({ type }) => type === 'mapRing')).toMatchObject({ request: { grefs: [80] } })
+  expect(again.all.filter(({ type }) => type === 'openMedium')).toHaveLength(1)
+  // Nonsense is no ring: the one that is served stays.
+  const nonsense = givenState(CONNECTED).when(says('Initialised'), { type: 'xenstore.frontendRead', nodes: { 'ring-ref': 'x' } })
+  expect(nonsense.state).toBe(CONNECTED)
+})
+
+test('a Worker that dies while its device connects costs no device: another queue takes the ring', () => {
+  const crashed = { type: 'queue.crashed', sentence: 'its Worker died', atMs: 1 } as const
+  const died = givenState('Connecting.publishing').when(crashed)
+  expect([died.state, ...names(died.effects)]).toEqual(['Connecting.attachingQueue', 'attachQueue'])
+  expect(died.when(...outcomes.slice(-2)).state).toBe(CONNECTED)
+  const often = died.when({ type: 'queue.attached' }, crashed, { type: 'queue.attached' }, crashed)
+  expect(settle(often).state).toBe('Failed')
+  const parked = givenState('Connecting.publishing').when({ type: 'operator.parked' }, crashed)
+  expect([switches(parked.effects), settle(parked).state]).toEqual([[], 'Parked'])
 })
 
 test('S7: a front end that asks for too much is told so, and may come again', () => {
@@ -77,7 +106,7 @@ describe.each(steps.map((step, index) => [step.state, step, index] as const))('S
     ['S27: closed by the toolstack', { type: 'xenstore.closeRequested', online: false }, 'Closed.offline'],
     ['the front end closes', says('Closed'), 'Closed.waiting'],
     ['the front end vanishes', says('Unknown'), 'Closed.waiting'],
-    ['the front end starts over', says('Initialising'), 'Initialising.reading'],
+    ['the front end starts over', says('Initialising'), index === 0 ? 'Initialising.reading' : 'Initialising.publishing'],
     ['parked', { type: 'operator.parked' }, 'Parked'],
     ['the directory vanishes', { type: 'xenstore.directoryVanished' }, 'Removed'],
   ] as const)('%s meanwhile: the step is awaited, then all of it is undone', (_title, event, end) => {
@@ -85,9 +114,10 @@ describe.each(steps.map((step, index) => [step.state, step, index] as const))('S
     expect(waiting.state).toBe(`Connecting.${state}`)
     const ended = settle(waiting.when(outcomes[index]))
     expect(ended.state).toBe(end)
-    expect(held(ended.all)).toEqual([])
+    // Who only starts over finds the medium open, if a step beyond negotiating was done.
+    expect(held(ended.all)).toEqual(end === 'Initialising.publishing' ? ['openMedium'] : [])
     const refusedInstead = settle(before().when(event, refusal))
-    expect(refusedInstead.state).toBe(end)
+    expect(refusedInstead.state).toBe(end === 'Initialising.publishing' ? 'Initialising.reading' : end)
   })
 })
 
@@ -136,16 +166,17 @@ test('B24: Closing is answered with Closing at once, with a connection and witho
 
 test('S28, S29: a front end that starts over without closing (resumed in place) gets InitWait, not Closed', () => {
   const over = settle(givenState(CONNECTED).when(says('Initialising')))
-  expect(over.state).toBe('Initialising.reading')
+  expect(over.state).toBe('Initialising.publishing')
   expect(names(over.all)).toContain('abandonQueue')
-  const again = over.when(nodesRead({ state: '4' }), opened, { type: 'xenstore.featuresPublished' })
+  expect(names(over.all)).not.toContain('closeMedium')
+  const again = over.when({ type: 'xenstore.featuresPublished' })
   expect(again.state).toBe('InitWait.waiting')
   expect(switches(again.all)).toEqual(['→ InitWait', '→ Connected', '→ InitWait'])
 })
 
 test('S28, S29: it starts over and publishes a new ring while its old one is let go: no old keys, no resumption', () => {
   const over = settle(givenState(CONNECTED).when(says('Initialising'), says('Initialised'), undone[0]))
-  const again = over.when(nodesRead({ state: '4' }, 'Initialised'), opened, { type: 'xenstore.featuresPublished' })
+  const again = over.when({ type: 'xenstore.featuresPublished' })
   expect(again.state).toBe('Connecting.negotiating')
   expect(again.context.resuming).toBe(false)
 })
@@ -389,10 +420,13 @@ describe('what a new process finds', () => {
     ['ring', { grefs: [9], evtchn: 9, abi: 'x86_64' }],
     ['channel', { grefs: [8], evtchn: 10, abi: 'x86_64' }],
     ['ABI', { grefs: [8], evtchn: 9, abi: 'x86_32' }],
-  ] as const)('the front end names another %s than the journal: nothing is mapped', (_, connection) => {
+  ] as const)('the front end names another %s than the journal, it resumed meanwhile: nothing is mapped, a new handshake begins', (_, connection) => {
     const other = start('4', 'Connected').when(legacyRead({ kind: 'recoverable', connection }), opened, outcomes[0])
-    expect(names(other.effects)).toEqual(['reportError', '→ Closing', 'closeMedium'])
-    expect(other.context.error).toMatch(/another ring than the one that was served/)
+    expect(names(other.effects)).toEqual(['closeMedium'])
+    const again = settle(other)
+    expect([again.state, switches(again.effects)]).toEqual(['Initialising.reading', []])
+    expect(again.when(nodesRead({ state: '4' }, 'Connected'), opened, { type: 'xenstore.featuresPublished' }).state)
+      .toBe('Connecting.negotiating')
   })
 
   test('the medium has another size than was published: the guest is told once it is served', () => {

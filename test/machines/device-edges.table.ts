@@ -21,46 +21,57 @@ Recovering.openingMedium | Unknown | Closing.closingMedium closeMedium
 Recovering.openingMedium | Initialising | Closing.closingMedium closeMedium
 Connected.intake.Running Connected.medium.Present | Unknown | Closing.abandoning abandonQueue
 Connected.intake.Running Connected.medium.Present | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Present | Initialised | = readFrontend
 Connected.intake.Running Connected.medium.Present | Closing | Closing.serving → Closing
 Connected.intake.Running Connected.medium.Present | Closed | Closing.draining drainQueue
 Connected.intake.Shortage Connected.medium.Present | Unknown | Closing.abandoning abandonQueue
 Connected.intake.Shortage Connected.medium.Present | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Shortage Connected.medium.Present | Initialised | = readFrontend
 Connected.intake.Shortage Connected.medium.Present | Closing | Closing.serving → Closing
 Connected.intake.Shortage Connected.medium.Present | Closed | Closing.draining drainQueue
 Connected.intake.Throttled Connected.medium.Present | Unknown | Closing.abandoning abandonQueue
 Connected.intake.Throttled Connected.medium.Present | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Throttled Connected.medium.Present | Initialised | = readFrontend
 Connected.intake.Throttled Connected.medium.Present | Closing | Closing.serving → Closing
 Connected.intake.Throttled Connected.medium.Present | Closed | Closing.draining drainQueue
 Connected.intake.Full Connected.medium.Present | Unknown | Closing.abandoning abandonQueue
 Connected.intake.Full Connected.medium.Present | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Full Connected.medium.Present | Initialised | = readFrontend
 Connected.intake.Full Connected.medium.Present | Closing | Closing.serving → Closing
 Connected.intake.Full Connected.medium.Present | Closed | Closing.draining drainQueue
 Connected.intake.Running Connected.medium.Resizing | Unknown | Closing.abandoning abandonQueue
 Connected.intake.Running Connected.medium.Resizing | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Resizing | Initialised | = readFrontend
 Connected.intake.Running Connected.medium.Resizing | Closing | Closing.serving → Closing
 Connected.intake.Running Connected.medium.Resizing | Closed | Closing.draining drainQueue
 Connected.intake.Shortage Connected.medium.Resizing | Unknown | Closing.abandoning abandonQueue
 Connected.intake.Shortage Connected.medium.Resizing | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Shortage Connected.medium.Resizing | Initialised | = readFrontend
 Connected.intake.Shortage Connected.medium.Resizing | Closing | Closing.serving → Closing
 Connected.intake.Shortage Connected.medium.Resizing | Closed | Closing.draining drainQueue
 Connected.intake.Full Connected.medium.Resizing | Unknown | Closing.abandoning abandonQueue
 Connected.intake.Full Connected.medium.Resizing | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Full Connected.medium.Resizing | Initialised | = readFrontend
 Connected.intake.Full Connected.medium.Resizing | Closing | Closing.serving → Closing
 Connected.intake.Full Connected.medium.Resizing | Closed | Closing.draining drainQueue
 Connected.intake.Running Connected.medium.Changing.ejecting | Unknown | Closing.abandoning abandonQueue
 Connected.intake.Running Connected.medium.Changing.ejecting | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Changing.ejecting | Initialised | = readFrontend
 Connected.intake.Running Connected.medium.Changing.ejecting | Closing | Closing.serving → Closing
 Connected.intake.Running Connected.medium.Changing.ejecting | Closed | Closing.draining drainQueue
 Connected.intake.Running Connected.medium.Changing.closingOld | Unknown | Closing.abandoning abandonQueue
 Connected.intake.Running Connected.medium.Changing.closingOld | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Changing.closingOld | Initialised | = readFrontend
 Connected.intake.Running Connected.medium.Changing.closingOld | Closing | Closing.serving → Closing
 Connected.intake.Running Connected.medium.Changing.closingOld | Closed | Closing.draining drainQueue
 Connected.intake.Running Connected.medium.Changing.opening | Unknown | Closing.abandoning abandonQueue
 Connected.intake.Running Connected.medium.Changing.opening | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Changing.opening | Initialised | = readFrontend
 Connected.intake.Running Connected.medium.Changing.opening | Closing | Closing.serving → Closing
 Connected.intake.Running Connected.medium.Changing.opening | Closed | Closing.draining drainQueue
 Connected.intake.Running Connected.medium.Changing.announcing | Unknown | Closing.abandoning abandonQueue
 Connected.intake.Running Connected.medium.Changing.announcing | Initialising | Closing.abandoning abandonQueue
+Connected.intake.Running Connected.medium.Changing.announcing | Initialised | = readFrontend
 Connected.intake.Running Connected.medium.Changing.announcing | Closing | Closing.serving → Closing
 Connected.intake.Running Connected.medium.Changing.announcing | Closed | Closing.draining drainQueue
 Closing.serving | Unknown | Closing.abandoning stopTimer abandonQueue

@@ -17,8 +17,10 @@ import {
 } from '../../protocol/xenbus-state.js'
 
 const ATTEMPTS = 10
-/** What anyone may have written is cut to this: keys that are judged are shorter. */
+/** What a toolstack may have written is cut to this: keys that are judged are shorter. */
 const VALUE_LIMIT = 4096
+/** Numbers and names of ABIs are all that a front end has to say, and hundreds of keys must fit a journal's record. */
+const GUEST_VALUE_LIMIT = 64
 
 /** What the toolstack did to our directory since we last looked. */
 export type Wish = 'none' | 'close' | 'online' | 'vanished'
@@ -78,10 +80,10 @@ export class BackendDirectory {
 
   /** Everything that a front end may have published for its connection, of as many queues as anyone may offer. */
   async frontendNodes(frontend: string): Promise<RawNodes> {
-    const nodes = await this.#values(frontend, negotiationKeys())
+    const nodes = await this.#values(frontend, negotiationKeys(), GUEST_VALUE_LIMIT)
     const queues = Number(nodes[FRONTEND_KEYS.numQueues] ?? 1)
     if (!Number.isInteger(queues) || queues < 2 || queues > QUEUES_LIMIT) return nodes
-    return { ...nodes, ...(await this.#values(frontend, queueKeys(queues))) }
+    return { ...nodes, ...(await this.#values(frontend, queueKeys(queues), GUEST_VALUE_LIMIT)) }
   }
 
   /** Looks what the toolstack wants, once per change; `params` and the nodes of `limit` when they have other values. */
@@ -164,11 +166,11 @@ export class BackendDirectory {
     }, ATTEMPTS)
   }
 
-  async #values(directory: string, keys: readonly string[]): Promise<RawNodes> {
+  async #values(directory: string, keys: readonly string[], limit = VALUE_LIMIT): Promise<RawNodes> {
     const values = await Promise.all(keys.map((key) => this.#store.read(`${directory}/${key}`)))
     const present = keys.flatMap((key, index) => {
       const value = values[index]
-      return value === undefined ? [] : [[key, value.slice(0, VALUE_LIMIT)] as const]
+      return value === undefined ? [] : [[key, value.slice(0, limit)] as const]
     })
     return Object.fromEntries(present)
   }

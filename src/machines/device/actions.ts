@@ -102,6 +102,13 @@ const memory = {
     rejoins: [...recentRejoins(context, event), timeOf(event)],
     notes: noted(context, `its queue died (${sentenceOfEvent(event)}) and was gone on with from its journal`),
   })),
+  /** It dies before the front end was told anything: no journal is needed to begin again. */
+  countReattach: assign(({ context, event }) => ({
+    rejoins: [...recentRejoins(context, event), timeOf(event)],
+    notes: noted(context, `its queue died (${sentenceOfEvent(event)}) before it was used, and was attached anew`),
+  })),
+  /** Begins anew on the medium that is open. */
+  startOver: assign({ ending: null, resuming: false, legacy: null, legacies: [], connection: null }),
   /** Before the nodes are read anew: nothing of an earlier connection counts any more. */
   startAfresh: assign({ ending: null, resuming: false, legacy: null, legacies: [], nodes: null, refusal: null }),
   rememberParking: assign(({ event }) => ({
@@ -198,6 +205,7 @@ const endings = {
   endAbandoning: assign(({ context }) => ({ ending: ended(context, { abandon: true }) })),
   endForRestart: assign(({ context }) => ({
     ending: ended(context, { abandon: true }),
+    frontendLeft: true,
     notes: noted(context, 'the front end started over without closing: its old requests were abandoned'),
   })),
   endForRing: assign(({ context }) => ({

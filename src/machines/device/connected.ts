@@ -74,7 +74,10 @@ export const connected = {
         description: 'It started over without closing; its pages may have other uses now.',
       },
       InitWait: { description: 'No state of a front end in this dance: ignored.' },
-      Initialised: { description: 'A second connect is ignored (S12).' },
+      Initialised: {
+        actions: ['readFrontend'],
+        description: 'A second connect is ignored (S12), unless it comes with another ring: its keys are looked at.',
+      },
       Connected: { description: 'It has seen its disk.' },
       Closing: {
         target: '#device.Closing.serving', actions: ['endQuietly', 'switchToClosing'],
@@ -87,6 +90,13 @@ export const connected = {
       Reconfiguring: { description: 'Means nothing to a disk.' },
       Reconfigured: { description: 'Means nothing to a disk.' },
     }),
+    'xenstore.frontendRead': [
+      {
+        guard: 'ringIsOther', target: '#device.Closing.abandoning', actions: ['endForRestart'],
+        description: 'Suspended and resumed without a word: it has let go of this ring, and waits on the other.',
+      },
+      { description: 'The ring that is served: ignored (S12).' },
+    ],
     'queue.ringBroke': {
       target: '#device.Closing.abandoning', actions: ['endForRing', 'reportError', 'switchToClosing'],
       description: 'The producer lied: this ring is not touched again, the device closes.',

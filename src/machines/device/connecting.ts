@@ -62,8 +62,36 @@ function outcome(index: number, step: Step): Edges {
   return { [step.done]: [parked, { ...refusal[1], guard: 'connectionRefused' }, ...others] }
 }
 
+const crashed: readonly Edge[] = [
+  {
+    guard: 'isParking', target: '#device.Parking.unbindingChannel',
+    description: 'It gave everything back, and the process is going to end: the rest is unmade.',
+  },
+  {
+    target: '#device.Closing.unbindingChannel', actions: ['endCrashed', 'reportError', 'switchToClosing'],
+    description: 'The queue ended by itself and gave everything back; the rest is unmade.',
+  },
+]
+
+const reattached: Edge = {
+  guard: 'mayReattach', actions: ['countReattach'],
+  description: 'Its Worker died, perhaps by a neighbour: ring and channel are held, another queue takes them.',
+}
+
+/** A queue that dies before the front end was told anything is attached anew. */
+function afterCrash(step: Step): Edges {
+  if (step.state === 'attachingQueue')
+    return { 'queue.crashed': [{ ...reattached, actions: ['countReattach', 'attachQueue'] }, ...crashed] }
+  if (step.state === 'publishing')
+    return { 'queue.crashed': [{ ...reattached, target: 'attachingQueue' }, ...crashed] }
+  return {}
+}
+
 function state(step: Step, index: number) {
-  return { description: step.description, entry: [step.effect] as const, on: on(outcome(index, step)) }
+  return {
+    description: step.description, entry: [step.effect] as const,
+    on: on({ ...outcome(index, step), ...afterCrash(step) }),
+  }
 }
 
 export const connecting = {
@@ -90,10 +118,7 @@ export const connecting = {
     'queue.ringBroke': {
       actions: ['endForRing', 'reportError', 'switchToClosing'], description: 'Turned back after this step.',
     },
-    'queue.crashed': {
-      target: '#device.Closing.unbindingChannel', actions: ['endCrashed', 'reportError', 'switchToClosing'],
-      description: 'The queue ended by itself and gave everything back; the rest is unmade.',
-    },
+    'queue.crashed': crashed,
     'xenstore.directoryVanished': {
       actions: ['rememberGone', 'endAbandoning'],
       description: 'The device was taken away: turned back after this step.',

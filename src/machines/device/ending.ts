@@ -59,16 +59,20 @@ const whileDraining: Edges = {
   },
 }
 
-function undoState(undo: Undo, next: string) {
+function undoState(undo: Undo, next: string, instead: readonly Edge[] = []) {
   return {
     description: undo.description,
     entry: [undo.effect],
-    on: on({ [undo.done]: { target: next, actions: [undo.forget], description: `Done: on to ${next}.` } }),
+    on: on({
+      [undo.done]: [...instead, { target: next, actions: [undo.forget], description: `Done: on to ${next}.` }],
+    }),
   }
 }
 
-/** Draining, abandoning and all undoing; `end` is where it goes with nothing held. */
-function lettingGo(end: Edge, drain: 'drainQueue' | 'drainQueuePatiently') {
+/** Draining, abandoning and all undoing; `end` is where it goes with nothing held, `instead` with only the medium. */
+function lettingGo(
+  end: Edge, drain: 'drainQueue' | 'drainQueuePatiently', instead: (last: Undo) => readonly Edge[] = () => [],
+) {
   const crashed: Edge = {
     target: 'unbindingChannel', actions: ['endCrashed'],
     description: 'The queue threw on the way and gave everything back: it needs no detaching.',
@@ -76,7 +80,7 @@ function lettingGo(end: Edge, drain: 'drainQueue' | 'drainQueuePatiently') {
   const drained: Edge = { target: 'detachingQueue', description: 'At rest: nothing is in flight.' }
   const undoStates = undoing.map((undo, index) => {
     const next = undoing[index + 1]?.state ?? 'closingMedium'
-    return [undo.state, undoState(undo, next)] as const
+    return [undo.state, undoState(undo, next, next === 'closingMedium' ? instead(undo) : [])] as const
   })
   return {
     draining: {
@@ -96,6 +100,14 @@ function lettingGo(end: Edge, drain: 'drainQueue' | 'drainQueuePatiently') {
       on: on({ 'medium.closed': end }),
     },
   }
+}
+
+/** A guest that was suspended and resumes, or was started over: its disk need not be closed for that. */
+function startingOver({ forget }: Undo): readonly Edge[] {
+  return [{
+    guard: 'onlyStartsOver', target: '#device.Initialising.publishing', actions: [forget, 'startOver'],
+    description: 'The front end only starts over: a new handshake begins on the medium that is open.',
+  }]
 }
 
 export const closing = {
@@ -172,7 +184,7 @@ export const closing = {
         ...closers({ target: 'closingMedium', actions: ['endQuietly'] }),
       }),
     },
-    ...lettingGo({ target: '#device.Closed', description: 'Nothing is held any more.' }, 'drainQueue'),
+    ...lettingGo({ target: '#device.Closed', description: 'Nothing is held any more.' }, 'drainQueue', startingOver),
   },
 }
 

@@ -5,7 +5,9 @@
  */
 import { BLOCK_SEGMENTS_LIMIT } from '../../protocol/blocks.js'
 import { QUEUES_LIMIT } from '../../protocol/keys.js'
-import { DEFAULT_RING_LIMITS, negotiate, queuesOffered, type Negotiation } from '../../protocol/negotiation.js'
+import {
+  DEFAULT_RING_LIMITS, negotiate, queuesOffered, type NegotiatedRing, type Negotiation, type RingLimits,
+} from '../../protocol/negotiation.js'
 import type { XenbusState } from '../../protocol/xenbus-state.js'
 import { judgeNodes } from './nodes.js'
 import { ringLimits } from './offers.js'
@@ -35,12 +37,11 @@ export function judged(context: DeviceContext, event: DeviceEvent): Negotiation 
 }
 
 /** What was negotiated once stands, whatever is offered today; it must be the very rings that journals are about. */
-function judgedAgain({ legacies, input: { settings: { ring } } }: DeviceContext, nodes: RawNodes): Negotiation {
+function judgedAgain(context: DeviceContext, nodes: RawNodes): Negotiation {
+  const { legacies } = context
   const known = legacies.map((legacy) => (legacy.kind === 'recoverable' ? legacy.connection : undefined))
   const abi = known.find((connection) => connection !== undefined)?.abi
-  const { maxRingPageOrder } = DEFAULT_RING_LIMITS
-  const widest = { maxRingPageOrder, maxQueues: QUEUES_LIMIT, maxRequestSegments: BLOCK_SEGMENTS_LIMIT }
-  const limits = { ...ring, ...widest, ...(abi && { abiFallback: abi }) }
+  const limits = { ...widest(context), ...(abi && { abiFallback: abi }) }
   const verdict = negotiate(nodes, limits)
   if (!verdict.ok) return verdict
   const { grefs, evtchn, others = [] } = verdict.ring
@@ -50,8 +51,29 @@ function judgedAgain({ legacies, input: { settings: { ring } } }: DeviceContext,
     const grefsAreSame = String(mine.grefs) === String(theirs.grefs)
     return grefsAreSame && mine.evtchn === theirs.evtchn && verdict.ring.abi === theirs.abi
   })
-  if (same) return verdict
-  return { ok: false, sentence: 'the front end has another ring than the one that was served: it must come again' }
+  return same ? verdict : OTHER_RING
+}
+
+const OTHER_RING: Negotiation = { ok: false, sentence: 'the front end has another ring than the one that was served' }
+
+/**
+ * The keys name another ring than the one that is served: its guest was suspended, and resumed without a word, so it
+ * has let go of the old one.
+ */
+function ringIsOther(context: DeviceContext, event: DeviceEvent): boolean {
+  if (event.type !== 'xenstore.frontendRead' || !wantsConnection(context.frontend)) return false
+  if (context.resuming) return judged(context, event) === OTHER_RING
+  const verdict = negotiate(event.nodes, widest(context))
+  if (!verdict.ok || context.connection === null) return false
+  const named = ({ grefs, evtchn, others = [] }: NegotiatedRing) =>
+    [{ grefs, evtchn }, ...others].map((ring) => [...ring.grefs, ring.evtchn].join(' ')).join(', ')
+  return named(verdict.ring) !== named(context.connection)
+}
+
+/** Whatever may have been offered when a connection was made. */
+function widest({ input: { settings: { ring } } }: DeviceContext): RingLimits {
+  const { maxRingPageOrder } = DEFAULT_RING_LIMITS
+  return { ...ring, maxRingPageOrder, maxQueues: QUEUES_LIMIT, maxRequestSegments: BLOCK_SEGMENTS_LIMIT }
 }
 
 export function timeOf(event: DeviceEvent): number {
@@ -72,6 +94,22 @@ function returned({ frontend, frontendLeft }: DeviceContext): boolean {
 /** Its ring is the one that an earlier process served. Closed while nobody served it, it may still wait for answers. */
 function canResume({ frontend, frontendLeft }: DeviceContext): boolean {
   return frontend === 'Closed' || (inside(frontend) && !frontendLeft)
+}
+
+function isEnding({ ending, gone, orphaned }: DeviceContext): boolean {
+  return ending !== null || gone || orphaned
+}
+
+function mayRejoin(context: DeviceContext, event: DeviceEvent): boolean {
+  const { rejoin, journal } = context.input.settings
+  return rejoin !== undefined && journal !== 'off' && recentRejoins(context, event).length < rejoin.max
+}
+
+function onlyStartsOver(context: DeviceContext): boolean {
+  const { ending, gone, orphaned, online, leaving, medium, nodes, inserted } = context
+  if (ending === null || ending.sentence !== null || ending.failed || gone || orphaned) return false
+  const open = medium !== null && nodes?.target === inserted
+  return ending.abandon && open && online && leaving === 'no' && returned(context)
 }
 
 interface GuardArgs {
@@ -97,7 +135,7 @@ export const guards = {
   isParking: ({ context }: GuardArgs) => context.leaving === 'parked' || context.leaving === 'yielded',
   isYielding: ({ context }: GuardArgs) => context.leaving === 'yielded',
   hasFailed: ({ context }: GuardArgs) => context.ending?.failed === true,
-  isEnding: ({ context }: GuardArgs) => context.ending !== null || context.gone || context.orphaned,
+  isEnding: ({ context }: GuardArgs) => isEnding(context),
   mustAbandon: ({ context }: GuardArgs) => context.ending?.abandon === true || context.gone || context.orphaned,
   legacyRefused: ({ event }: GuardArgs) => event.type === 'queue.legacyRead' && event.legacy.kind === 'refused',
   legacyHopeless: ({ event }: GuardArgs) => event.type === 'queue.legacyRead' && event.legacy.kind === 'hopeless',
@@ -107,10 +145,7 @@ export const guards = {
     (event.legacy.kind === 'refused' || event.legacy.kind === 'hopeless'),
   legacyRecoverable: ({ event }: GuardArgs) => event.type === 'queue.legacyRead' && event.legacy.kind === 'recoverable',
   /** A queue that dies again and again dies for a reason; and without a journal there is nothing to go on from. */
-  mayRejoin: ({ context, event }: GuardArgs) => {
-    const { rejoin, journal } = context.input.settings
-    return rejoin !== undefined && journal !== 'off' && recentRejoins(context, event).length < rejoin.max
-  },
+  mayRejoin: ({ context, event }: GuardArgs) => mayRejoin(context, event),
   frontendHasLeft: ({ context }: GuardArgs) => outside(context.frontend),
   foundOtherSize: ({ context }: GuardArgs) => {
     const { nodes, medium, rejoins } = context
@@ -133,6 +168,12 @@ export const guards = {
   frontendIsOutside: ({ context }: GuardArgs) => context.frontend === 'Unknown' || context.frontend === 'Closed',
   frontendMayReturn: ({ context }: GuardArgs) => context.online && context.leaving === 'no',
   frontendReturned: ({ context }: GuardArgs) => context.online && context.leaving === 'no' && returned(context),
+  ringIsOther: ({ context, event }: GuardArgs) => ringIsOther(context, event),
+  /** It only begins anew, on the medium that is open: that need not be closed for it, and may be memory. */
+  onlyStartsOver: ({ context }: GuardArgs) => onlyStartsOver(context),
+  /** While connecting: nothing was told yet, so it is simply attached again. */
+  mayReattach: ({ context, event }: GuardArgs) =>
+    !isEnding(context) && context.leaving === 'no' && mayRejoin(context, event),
   connectionRefused: ({ context, event }: GuardArgs) => judged(context, event)?.ok === false,
   wentOffline: ({ event }: GuardArgs) => event.type === 'xenstore.onlineChanged' && !event.online,
 } as const

@@ -81,8 +81,12 @@ function outcome(index: number, step: Step): Edges {
   ]
   if (step.refused !== null) return { [step.done]: last ? attached : turnedBack, [step.refused]: refusal }
   const [parked, ...others] = turnedBack
+  const startedOver: Edge = {
+    guard: 'ringIsOther', target: undoingFrom(index, 'Closing'), actions: ['endForRestart'],
+    description: 'It was suspended and resumed meanwhile: it has another ring, and is to be served on that.',
+  }
   const refused: Edge = { ...refusal[2], guard: 'connectionRefused' }
-  return { [step.done]: [parked, refused, ...others] }
+  return { [step.done]: [parked, startedOver, refused, ...others] }
 }
 
 /** Everything but publishing: what is published stands. */
