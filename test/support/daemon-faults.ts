@@ -1,28 +1,123 @@
 /**
- * Faults planted in the daemon's parts, each at a seam of the simulated process, and what the simulator must say.
+ * Faults planted in the daemon's parts: at a seam of the simulated process, in a chart's guards and actions, or in a
+ * class that all processes share; and what the simulator must say of each.
  */
+import { Legacies } from '../../src/actors/legacies.js'
+import { QueueSet } from '../../src/actors/queue-set.js'
+import { BackendDirectory } from '../../src/actors/xenbus/backend-directory.js'
+import { deviceMachine } from '../../src/machines/device.machine.js'
 import type { DaemonLaw } from '../../src/sim/daemon/laws.js'
+import type { DaemonPlan } from '../../src/sim/daemon/plan.js'
 import type { ProcessSeams } from '../../src/sim/daemon/process.js'
 
 export interface DaemonFault {
   readonly title: string
-  readonly seams: ProcessSeams
+  readonly seams?: ProcessSeams
+  /** Puts it in. @returns what takes it out again. */
+  readonly plant?: () => () => void
+  /** In what kind of world it shows soon; nothing of it is wrong without the fault. */
+  readonly world?: Partial<DaemonPlan>
   /** Which laws it breaks, and in what words. */
   readonly law: readonly DaemonLaw[]
   readonly shows: RegExp
 }
 
+/** Replaces a member for a while. */
+function patched(object: object, name: string, value: unknown): () => void {
+  const before = Object.getOwnPropertyDescriptor(object, name)
+  Object.defineProperty(object, name, { value, configurable: true, writable: true, enumerable: true })
+  return () => {
+    if (before) Object.defineProperty(object, name, before)
+    else Reflect.deleteProperty(object, name)
+  }
+}
+
+const linux = { devices: [{ letter: 'a', guests: ['linux'], paceNs: 200_000 }] } as const
+/** One busy guest on a slow disk, and processes that die under it. */
+const DEADLY: Partial<DaemonPlan> = {
+  domains: [linux], troubles: [], deaths: 6, deathWithin: 400, diskNs: 4e6, storeDelayNs: 2000, durationMs: 200,
+}
+const QUIET: Partial<DaemonPlan> = { domains: [linux], troubles: [], deaths: 0 }
+
+const guard = (name: string, decides: boolean) => () =>
+  patched(deviceMachine.implementations.guards, name, () => decides)
+
 export const DAEMON_FAULTS: readonly DaemonFault[] = [
   {
     title: 'a ring is never unmapped',
     seams: { host: (host) => void (host.unmapRing = () => Promise.resolve()) },
-    law: ['released'],
-    shows: /held|mapped twice/,
+    law: ['released'], shows: /held|mapped twice/,
   },
   {
     title: 'a channel is never unbound',
     seams: { host: (host) => void (host.unbindChannel = () => Promise.resolve()) },
-    law: ['released'],
-    shows: /held/,
+    law: ['released'], shows: /held/,
+  },
+  {
+    title: 'grants stay open',
+    seams: { host: (host) => void (host.closeGrants = () => Promise.resolve()) },
+    law: ['released', 'states'], shows: /held/,
+  },
+  {
+    title: 'whoever was killed is taken for one that rested',
+    plant: () => patched(Legacies.prototype, 'of', () => ({ kind: 'rested' })),
+    world: DEADLY,
+    law: ['answered', 'progress', 'contents'], shows: /./,
+  },
+  {
+    title: 'the journal of a Worker that died is lost',
+    seams: { queues: (queues) => void patched(queues, 'inherit', () => undefined) },
+    world: { ...QUIET, troubles: ['worker'], troublePauseMs: 20 },
+    law: ['states', 'answered', 'progress', 'contents'], shows: /./,
+  },
+  {
+    title: 'a guest that resumes without a word is not noticed',
+    plant: guard('ringIsOther', false),
+    world: QUIET,
+    law: ['progress'], shows: /does not come/,
+  },
+  {
+    title: 'a front end that comes back is not served',
+    plant: guard('frontendMayReturn', false),
+    world: QUIET,
+    law: ['progress'], shows: /does not come/,
+  },
+  {
+    title: 'a Worker’s death ends whoever is connecting',
+    plant: guard('mayReattach', false),
+    world: { ...QUIET, troubles: ['worker'], troublePauseMs: 3, storeDelayNs: 500_000 },
+    law: ['states'], shows: /for no reason/,
+  },
+  {
+    title: 'a process that parks says so to the guests',
+    plant: guard('isParking', false),
+    world: { ...QUIET, troubles: ['park'], troublePauseMs: 50 },
+    law: ['states', 'progress'], shows: /for no reason|does not come/,
+  },
+  {
+    title: 'attached is not said when one of the rings is broken by then',
+    plant: () => {
+      const descriptor = Object.getOwnPropertyDescriptor(QueueSet.prototype, 'haveBegun')!
+      Object.defineProperty(QueueSet.prototype, 'haveBegun', {
+        configurable: true,
+        get(this: { members: { phase: string }[] }) {
+          return this.members.every(({ phase }) => phase === 'attached')
+        },
+      })
+      return () => void Object.defineProperty(QueueSet.prototype, 'haveBegun', descriptor)
+    },
+    world: {
+      ...QUIET,
+      domains: [linux, { devices: [{
+        ...linux.devices[0], hostile: { deeds: ['connect', 'jump', 'flap', 'garbage'], pauseNs: 200_000 },
+      }] }],
+    },
+    law: ['progress'], shows: /devices are left/,
+  },
+  {
+    title: 'the toolstack’s wishes are not read',
+    plant: () => patched(BackendDirectory.prototype, 'wish', () => Promise.resolve({ wish: 'none', online: true })),
+    world: QUIET,
+    law: ['progress'], shows: /devices are left/,
   },
 ]

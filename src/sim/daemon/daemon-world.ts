@@ -22,6 +22,8 @@ import { DiskModel } from './disk-model.js'
 import { Disks } from './disks.js'
 import { FRONT_PAGES, FrontEnd } from './front-end.js'
 import { liveHonestly } from './honest-guests.js'
+import { liveHostilely } from './hostile-guests.js'
+import { heal, trouble } from './troubles.js'
 import { Hypervisor } from './hypervisor.js'
 import { Kernel } from './kernel.js'
 import type { Blame } from './laws.js'
@@ -44,7 +46,7 @@ export interface DaemonWorldOptions {
 const SECTORS = 512
 const VIOLATIONS_MAX = 20
 /** Time enough for everything that may have begun to come to its end. */
-const QUIET_MS = 300_000
+const QUIET_MS = 100_000
 
 export class DaemonWorld {
   readonly plan: DaemonPlan
@@ -67,6 +69,8 @@ export class DaemonWorld {
   #left: Left
   #over = false
   #starting = false
+  /** What the next process finds was left to it on purpose. */
+  #announced = false
   readonly #options: DaemonWorldOptions
   readonly #always: Life = { alive: true, acts: () => true, did: () => undefined }
 
@@ -77,11 +81,12 @@ export class DaemonWorld {
     const { kernel, random, server, hypervisor, plan } = this
     const { blame } = this
     this.disks = new Disks(kernel, random, blame)
+    this.disks.usualNs = plan.diskNs
     this.#left = emptySegments(plan.smallSegments, plan.largeSegments)
     this.machine = {
       kernel, random, hypervisor, disks: this.disks, store: { server, delayNs: plan.storeDelayNs },
       ledger: new SimLedger(), settings: deviceSettings(plan), workers: plan.workers, arenaChunks: plan.arenaChunks,
-      hostFailShare: plan.hostFailShare, blame,
+      hostFailShare: plan.hostFailShare, blame, log: options.note && ((line) => this.log(line)),
       ...(options.seams && { seams: options.seams }),
     }
     this.watch = new StoreWatch({
@@ -109,6 +114,7 @@ export class DaemonWorld {
     const { kernel, plan } = this
     this.#start(false)
     await this.#all(plan.domains.map((domain, index) => this.#domain(domain, index + 1)))
+    if (plan.troubles.length > 0) this.#let(this.#troubles())
     await kernel.run(this.#broken, plan.durationMs)
     if (!this.#broken()) await this.#quiet()
     return this.#outcome()
@@ -119,23 +125,57 @@ export class DaemonWorld {
     const { toolstack } = this
     const domain = await toolstack.createDomain(domid, FRONT_PAGES * plan.devices.length)
     const life = new Part({ get alive() { return domain.alive }, acts: () => domain.alive, did: () => undefined })
-    for (const [index, { guests, letter }] of plan.devices.entries()) {
+    for (const [index, { guests, letter, paceNs, hostile }] of plan.devices.entries()) {
       const name = `disk-${domid}-${letter}`
-      const store = this.disks.add(name, SECTORS)
+      const store = this.disks.add(name, SECTORS, 2 * SECTORS)
       const device: SimDevice = {
         place: toolstack.place(domid, `xvd${letter}`), store, model: new DiskModel(store),
-        honest: true, readOnly: false, reasons: new Set(), passing: new Set(), errors: false, attached: false,
+        honest: hostile === undefined, readOnly: false, reasons: new Set(), passing: new Set(), errors: false,
+        attached: false, busy: false,
       }
       this.devices.push(device)
       await toolstack.attach(device)
       const client = linkTo({ kernel: this.kernel, random: this.random, ...this.machine.store }, domid, life).client
       const front = new FrontEnd({
-        kernel: this.kernel, random: this.random, device, domain, life, store: client, firstPage: index * FRONT_PAGES,
+        kernel: this.kernel, random: this.random, device, domain, life, store: client,
+        firstPage: index * FRONT_PAGES, paceNs,
         blame: this.blame, disturbedNs: () => this.disturbedNs,
       })
       this.fronts.push(front)
-      this.#let(liveHonestly(front, guests))
+      this.#let(hostile ? liveHostilely(front, hostile.deeds, hostile.pauseNs) : liveHonestly(front, guests))
     }
+  }
+
+  /** One after the other, and now and then two at once. */
+  async #troubles(): Promise<void> {
+    const { kernel, random, plan } = this
+    while (!this.calm) {
+      await kernel.pause(1 + random.below(plan.troublePauseMs))
+      if (this.calm) return
+      const story = trouble(this, random.pick(plan.troubles))
+      if (random.chance(0.7)) await story
+      else this.#let(story)
+    }
+  }
+
+  disturbed(): void {
+    this.disturbedNs = this.kernel.nowNs
+  }
+
+  /** A domain dies, and its directories go a while later. */
+  async destroy(domid: number): Promise<void> {
+    const devices = this.devices.filter(({ place }) => place.domid === domid)
+    for (const front of this.fronts) if (front.parts.domain.domid === domid) front.dead()
+    await this.toolstack.destroy(domid, devices, this.random.below(50))
+  }
+
+  /** The process ends in good order: for a while, or because another one takes over. */
+  async leave(mode: 'park' | 'yield'): Promise<void> {
+    const leaving = this.process
+    if (leaving?.ready !== true) return
+    leaving.ready = false
+    this.#announced = mode === 'yield'
+    await leaving.stop(mode)
   }
 
   /** A story of its own; what it throws is a mistake of the simulator, unless it is dead. */
@@ -179,19 +219,29 @@ export class DaemonWorld {
     this.log(`process ${this.deaths} ended at effect ${life.effects} ${life.last}`)
     if (this.#over || this.#starting) return
     this.#starting = true
-    this.kernel.after((2 + this.random.below(50)) * 1e6, () => this.#start(false))
+    const announced = this.#announced
+    this.#announced = false
+    this.kernel.after((2 + this.random.below(50)) * 1e6, () => this.#start(announced))
   }
 
   /** Nothing goes wrong any more: everyone finishes, all is detached, and nothing may be left. */
   async #quiet(): Promise<void> {
-    const { kernel } = this
     this.calm = true
-    this.disturbedNs = kernel.nowNs
+    this.disturbed()
+    for (const device of this.devices) heal(device)
     await this.#come(() => this.process?.ready === true)
+    const guests = () => this.fronts.filter(({ parts: { domain, device } }) =>
+      domain.alive && device.attached && device.honest && device.reasons.size === 0)
+    await this.#come(() => guests().every(({ owed }) => owed === 0))
     for (const front of this.fronts) {
       front.finishing = true
       front.look()
     }
+    if (!(await this.#come(() => guests().every(({ ended }) => ended))))
+      this.blame('progress', 'a guest cannot finish')
+    const hostile = new Set(this.devices.filter(({ honest }) => !honest).map(({ place: { domid } }) => domid))
+    await this.#all([...hostile].map((domid) => this.destroy(domid)))
+    await this.#come(() => this.devices.every(({ busy }) => !busy))
     const attached = this.devices.filter((device) => device.attached)
     await this.#all(attached.map((device) => this.toolstack.detach(device, 60_000)))
     const idle = () => this.process !== undefined && this.process.list().length === 0
@@ -219,8 +269,8 @@ export class DaemonWorld {
       this.blame('released', `held in the end: ${JSON.stringify(held)}`)
     for (const store of this.disks.stores.values())
       if (store.holders.length > 0) this.blame('released', `${store.name} is open in the end`)
-    for (const { model, errors } of this.devices) {
-      const wrong = errors ? undefined : model.compare()
+    for (const { model, honest } of this.devices) {
+      const wrong = honest ? model.compare() : undefined
       if (wrong !== undefined) this.blame('contents', wrong)
     }
   }
@@ -238,7 +288,8 @@ export class DaemonWorld {
     }
     const answered = this.fronts.reduce((sum, front) => sum + front.answered, 0)
     const { seed } = this.plan
-    const counts = { entries: answered, hostile: 0, answers: answered, kills: this.deaths, nodes: this.watch.changes }
+    const hostile = this.fronts.reduce((sum, front) => sum + front.deeds, 0)
+    const counts = { entries: answered, hostile, answers: answered, kills: this.deaths, nodes: this.watch.changes }
     return { family: 'daemon', seed, violations: this.violations, digest: digest.hex(), counts }
   }
 }

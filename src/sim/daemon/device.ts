@@ -19,6 +19,8 @@ export interface SimDevice {
   readonly passing: Set<string>
   /** Its disk has failed, or was away: requests may fail. */
   errors: boolean
+  /** Its toolstack is doing something with it. */
+  busy: boolean
   /** It stands in XenStore, as far as its toolstack is concerned. */
   attached: boolean
 }

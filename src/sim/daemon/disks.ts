@@ -18,7 +18,7 @@ import type { Life } from './life.js'
 
 /** How a disk behaves now. */
 export interface Mood {
-  /** Most nanoseconds that a request takes. */
+  /** Most nanoseconds that a request takes; 0: as usual. */
   delayNs: number
   errorShare: number
   shortShare: number
@@ -30,7 +30,7 @@ export interface Mood {
 }
 
 export const goodMood = (): Mood => ({
-  delayNs: 200_000, errorShare: 0, shortShare: 0, syncErrorShare: 0, full: false, gone: false, refuses: undefined,
+  delayNs: 0, errorShare: 0, shortShare: 0, syncErrorShare: 0, full: false, gone: false, refuses: undefined,
 })
 
 interface Pending {
@@ -50,7 +50,8 @@ export interface Opening {
   readonly life: Life
   readonly handle: number
   readonly readOnly: boolean
-  ports: number
+  /** Of Workers that may have died since. */
+  readonly ports: Set<DiskPort>
   inFlight: number
   closed: boolean
 }
@@ -62,13 +63,15 @@ export class SimStore {
   cache: Uint8Array
   platter: Uint8Array
   sectorCount: number
+  /** As it was made: so much any guest may count on. */
+  readonly sectorsAtFirst: number
   /** When it was closed last. */
   openUntilNs = 0
   readonly openings = new Set<Opening>()
 
   constructor(name: string, sectorCount: number, sectorsMax: number) {
     this.name = name
-    this.sectorCount = sectorCount
+    this.sectorCount = this.sectorsAtFirst = sectorCount
     this.cache = new Uint8Array(sectorsMax * 512)
     this.platter = new Uint8Array(sectorsMax * 512)
   }
@@ -86,6 +89,8 @@ export class Disks {
   readonly kernel: Kernel
   readonly random: Random
   readonly blame: Blame
+  /** Most nanoseconds that a request takes on a disk that is well. */
+  usualNs = 200_000
   readonly #openings = new Map<number, Opening>()
   #next = 1
 
@@ -133,7 +138,8 @@ export class Disks {
     if (disk.mood.gone) return refused('io', `${target} cannot be read`)
     if (disk.mood.refuses) return { ok: false, error: disk.mood.refuses }
     if (disk.holders.length > 0) return refused('locked', `${target} is in use: detach it there first`)
-    const opening: Opening = { disk, life, handle: this.#next++, readOnly, ports: 0, inFlight: 0, closed: false }
+    const handle = this.#next++
+    const opening: Opening = { disk, life, handle, readOnly, ports: new Set(), inFlight: 0, closed: false }
     this.#openings.set(opening.handle, opening)
     disk.openings.add(opening)
     const geometry = geometryOf(disk, readOnly)
@@ -152,7 +158,8 @@ export class Disks {
   #close(opening: Opening): void {
     if (!opening.life.acts('close')) return
     if (opening.closed) this.blame('released', `${opening.disk.name} is closed twice`)
-    if (opening.ports > 0) this.blame('released', `${opening.disk.name} is closed under a queue`)
+    if ([...opening.ports].some(({ life }) => life.alive))
+      this.blame('released', `${opening.disk.name} is closed under a queue`)
     opening.closed = true
     opening.disk.openUntilNs = this.kernel.nowNs
     opening.disk.openings.delete(opening)
@@ -175,7 +182,7 @@ export class DiskPort implements MediumPort {
     this.#opening = opening
     this.life = life
     this.#arena = arena
-    opening.ports++
+    opening.ports.add(this)
   }
 
   get inFlight(): number {
@@ -209,7 +216,7 @@ export class DiskPort implements MediumPort {
   close(): void {
     const { name } = this.#opening.disk
     if (this.inFlight > 0) this.#disks.blame('released', `a port of ${name} is closed with I/O in flight`)
-    this.#opening.ports--
+    this.#opening.ports.delete(this)
   }
 
   #begin(requests: Int32Array, at: number): void {
@@ -224,7 +231,8 @@ export class DiskPort implements MediumPort {
     }
     this.#under++
     this.#opening.inFlight++
-    kernel.after(10_000 + random.below(this.#opening.disk.mood.delayNs), () => this.#end(request))
+    const most = this.#opening.disk.mood.delayNs || this.#disks.usualNs
+    kernel.after(10_000 + random.below(most), () => this.#end(request))
   }
 
   #end(request: Pending): void {

@@ -41,12 +41,16 @@ export interface FrontEndParts {
   readonly life: Life
   readonly store: StoreClient
   readonly firstPage: number
+  /** Most nanoseconds between two batches of requests. */
+  readonly paceNs: number
   readonly blame: Blame
   /** When the world was last disturbed, nanoseconds: what was to come in time may be late. */
   readonly disturbedNs: () => number
 }
 
-export const DEPTH = 5
+/** Requests of one front end in a world: what has not shown by then will not. */
+const ENOUGH = 400
+export const DEPTH = 6
 const QUEUES_MAX = 2
 const SEGMENTS = 11
 const SHAPE = { depth: DEPTH, maxSegments: SEGMENTS, maxIndirect: 16 }
@@ -69,11 +73,19 @@ export class FrontEnd {
   /** The back end's state, as it was read last; 0: it is not there. */
   backend = 0
   queues: Queue[] = []
+  /** Of the rings as they are. */
+  shape: RingShape | undefined
   /** The world is coming to its end: close, and do not come back. */
   finishing = false
   /** Requests are put. */
   working = false
   answered = 0
+  /** Waits that must come to their end. */
+  owed = 0
+  /** It has closed for good. */
+  ended = false
+  /** Hostile ones. */
+  deeds = 0
   #connections = 0
   readonly #waiting = new Set<() => void>()
   readonly #flushes = new Map<string, number>()
@@ -118,11 +130,15 @@ export class FrontEnd {
    */
   until(condition: () => boolean, what: string, milliseconds?: number): Promise<boolean> {
     if (condition()) return Promise.resolve(true)
-    const { kernel, blame, disturbedNs, device: { place: { frontend } } } = this.parts
+    const { kernel, blame, disturbedNs, device } = this.parts
+    const { frontend } = device.place
     const began = kernel.nowNs
+    const owed = milliseconds === undefined ? 1 : 0
+    this.owed += owed
     return new Promise((resolve) => {
       const end = (came: boolean) => {
         this.#waiting.delete(look)
+        this.owed -= owed
         resolve(came)
       }
       const look = () => condition() && end(true)
@@ -130,6 +146,8 @@ export class FrontEnd {
         if (!this.#waiting.has(look) || !this.parts.life.alive) return
         const quietMs = (kernel.nowNs - Math.max(began, disturbedNs())) / 1e6
         if (milliseconds !== undefined) return end(condition())
+        // Without a device, or with one that was ended for good, there is nobody to wait for.
+        if (!device.attached || device.reasons.size > 0) return kernel.after(PATIENCE_MS * 1e6, late)
         if (quietMs < PATIENCE_MS) return kernel.after((PATIENCE_MS - quietMs) * 1e6 + 1, late)
         if (!condition()) blame('progress', `${frontend}: ${what} does not come (the back end is in ${this.backend})`)
         end(condition())
@@ -141,22 +159,26 @@ export class FrontEnd {
 
   async says(state: number, keys: Readonly<Record<string, string>> = {}): Promise<void> {
     const { store, device: { place } } = this.parts
-    await store.transaction(async (ops) => {
+    // A front end that was taken away has nothing to say.
+    const write = store.transaction(async (ops) => {
       for (const [key, value] of Object.entries({ ...keys, state: String(state) }))
         await ops.write(`${place.frontend}/${key}`, value)
     }, 1000)
+    await write.catch(() => undefined)
   }
 
   /** The keys of earlier rings, whatever they were. */
   async forgetKeys(): Promise<void> {
     const { store, device: { place } } = this.parts
-    for (const key of (await store.list(place.frontend)) ?? [])
-      if (/^(ring-|event-channel|queue-|multi-queue|num-ring)/.test(key)) await store.remove(`${place.frontend}/${key}`)
+    for (const key of (await store.list(place.frontend).catch(() => undefined)) ?? [])
+      if (/^(ring-|event-channel|queue-|multi-queue|num-ring)/.test(key)) 
+        await store.remove(`${place.frontend}/${key}`).catch(() => undefined)
   }
 
   /** Fresh rings; with `resume` the requests that were not answered are put on them again. @returns their keys. */
   makeRings(shape: RingShape, resume = false): Record<string, string> {
     this.#connections++
+    this.shape = shape
     const old = this.queues
     if (!resume) for (const { front } of old) front.forget()
     const fresh = resume ? old.length : shape.queues
@@ -196,6 +218,14 @@ export class FrontEnd {
     await this.until(() => this.outstanding === 0 || this.backend === 6 || this.backend === 0, 'the last answer')
   }
 
+  /** Its domain is dead: nothing of it waits any more. */
+  dead(): void {
+    this.working = false
+    for (const { front } of this.queues) front.forget()
+    this.queues = []
+    this.#waiting.clear()
+  }
+
   /** The rings are taken back: whatever was not answered is forgotten. */
   dropRings(): void {
     this.working = false
@@ -216,7 +246,7 @@ export class FrontEnd {
     const { domain, kernel, random, device: { model, store }, firstPage } = this.parts
     const layout = abiLayout(abi)
     const ring = new SimRing(ringEntries(2 ** order, abi), layout)
-    const share = Math.floor(store.sectorCount / of)
+    const share = Math.floor(store.sectorsAtFirst / of)
     const place = (this.#connections % 2) * QUEUES_MAX + index
     const flushes = (request: Outstanding) => `${this.#connections}/${index}/${request.id}`
     const front = resumed?.front ?? new HonestFront(ring, domain.guest, layout, random, {
@@ -254,9 +284,9 @@ export class FrontEnd {
   #consume(front: HonestFront): void {
     if (!this.parts.life.alive || !this.queues.some((queue) => queue.front === front)) return
     if (front.consume() === 0) return
-    const { blame, device: { place } } = this.parts
+    const { blame, device: { place, honest } } = this.parts
     for (const complaint of front.complaints.splice(0))
-      blame(/holds/.test(complaint) ? 'contents' : 'answered', `${place.frontend}: ${complaint}`)
+      if (honest) blame(/holds/.test(complaint) ? 'contents' : 'answered', `${place.frontend}: ${complaint}`)
     this.look()
   }
 
@@ -269,11 +299,11 @@ export class FrontEnd {
   }
 
   #pump(connection: number, index: number): void {
-    const { kernel, random, life, domain } = this.parts
-    kernel.after(50_000 + random.below(6_000_000), () => {
+    const { kernel, random, life, domain, paceNs } = this.parts
+    kernel.after(20_000 + random.below(paceNs), () => {
       if (!life.alive || !this.working || connection !== this.#connections) return
       const { front, port } = this.queues[index]
-      if (front.put(1 + random.below(4))) domain.notify(port)
+      if (this.answered < ENOUGH && front.put(1 + random.below(4))) domain.notify(port)
       this.#pump(connection, index)
     })
   }

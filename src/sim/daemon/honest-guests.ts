@@ -17,7 +17,7 @@ export const HONEST_GUESTS = ['linux', 'windows', 'ovmf', 'grub', 'freebsd'] as 
 export type HonestGuest = (typeof HONEST_GUESTS)[number]
 
 /** What a guest does when it has worked a while. */
-type Way = 'close' | 'resume' | 'stay' | 'restart'
+type Way = 'close' | 'resume' | 'resumeAtOnce' | 'stay' | 'restart'
 
 interface Manner {
   readonly shape: (front: FrontEnd) => RingShape
@@ -38,7 +38,7 @@ const MANNERS: Readonly<Record<HonestGuest, Manner>> = {
       ...one, order: random.below(3), queues: 1 + random.below(2), indirect: random.chance(0.5) ? 16 : 0,
       discards: true,
     }),
-    waits: true, says3: true, tidy: false, ways: ['close', 'resume', 'stay', 'restart'],
+    waits: true, says3: true, tidy: false, ways: ['close', 'resume', 'resumeAtOnce', 'stay', 'restart'],
   },
   windows: {
     shape: ({ parts: { random } }) => ({ ...one, order: random.below(4), discards: true }),
@@ -64,6 +64,7 @@ export async function liveHonestly(front: FrontEnd, guests: readonly HonestGuest
     // One guest hands over to the next: a boot loader to a kernel.
     for (const guest of guests) if (!front.finishing) await connection(front, MANNERS[guest])
   }
+  front.ended = true
 }
 
 const closed = (front: FrontEnd) => front.backend === 0 || front.backend >= 5
@@ -83,8 +84,10 @@ async function connection(front: FrontEnd, manner: Manner): Promise<void> {
     const way = random.pick(manner.ways)
     const workMs = 5 + random.below(way === 'stay' ? 3000 : 150)
     await front.until(() => front.finishing || closed(front), 'the end of its work', workMs)
-    if (!closed(front) && !front.finishing && way === 'resume') await resume(front, manner)
-    else if (!closed(front) && !front.finishing && way === 'restart') return restart(front)
+    const goesOn = !closed(front) && !front.finishing
+    if (goesOn && way === 'resume') await resume(front, manner)
+    else if (goesOn && way === 'resumeAtOnce') await resumeAtOnce(front, manner)
+    else if (goesOn && way === 'restart') return restart(front)
   }
   await close(front, manner)
   await kernel.pause(random.below(20))
@@ -103,6 +106,24 @@ async function resume(front: FrontEnd, manner: Manner): Promise<void> {
   await front.forgetKeys()
   await front.says(3, front.makeRings(shape, true))
   await front.until(() => front.backend === 4 || closed(front), 'Connected after a resume')
+  if (!front.is(4)) return
+  await front.says(4)
+  front.work()
+  await front.until(() => front.finishing || closed(front), 'the end of its work', random.below(200))
+}
+
+/** Suspended and resumed, and its new ring is all that the back end hears of it. */
+async function resumeAtOnce(front: FrontEnd, manner: Manner): Promise<void> {
+  const { kernel, random, device } = front.parts
+  front.working = false
+  await kernel.pause(random.below(50))
+  const shape = front.shape ?? manner.shape(front)
+  device.passing.add('resumed')
+  await front.says(3, front.makeRings(shape, true))
+  if (front.is(4)) await front.says(4)
+  // The back end is in Connected all the while, or again: that it serves the new ring is seen by its answers.
+  await front.until(() => front.outstanding === 0 || closed(front), 'the answers to what was put again')
+  await front.until(() => front.is(4) || closed(front), 'Connected after a resume')
   if (!front.is(4)) return
   await front.says(4)
   front.work()

@@ -7,10 +7,16 @@ import type { DeviceSettings } from '../../machines/device/types.js'
 import { DEFAULT_RING_LIMITS } from '../../protocol/negotiation.js'
 import { Random } from '../random.js'
 import type { Plan } from '../family.js'
+import { HOSTILE_DEEDS } from './hostile-guests.js'
+import { TROUBLES, type Trouble } from './troubles.js'
 import { HONEST_GUESTS, type HonestGuest } from './honest-guests.js'
 
 export interface DevicePlan {
   readonly letter: string
+  /** Most nanoseconds between two batches of requests. */
+  readonly paceNs: number
+  /** Present: its guest is hostile, and does such things, so often. */
+  readonly hostile?: { readonly deeds: readonly string[]; readonly pauseNs: number }
   /** One after the other, each handing over to the next. */
   readonly guests: readonly HonestGuest[]
 }
@@ -31,15 +37,23 @@ export interface DaemonPlan extends Plan {
   /** How often the daemon is killed, and within how many effects of its life each time. */
   readonly deaths: number
   readonly deathWithin: number
+  /** Most nanoseconds that a disk takes. */
+  readonly diskNs: number
+  /** What else goes wrong, and the most milliseconds between two of them. */
+  readonly troubles: readonly Trouble[]
+  readonly troublePauseMs: number
 }
 
 export function drawPlan(seed: number): DaemonPlan {
   const random = new Random(seed)
-  const domains = Array.from({ length: 1 + random.below(2) }, (): DomainPlan => ({
+  const domains = Array.from({ length: 1 + random.below(3) }, (_, domain): DomainPlan => {
+    const hostile = domain > 0 && random.chance(0.4)
+    return {
     devices: Array.from({ length: random.chance(0.3) ? 2 : 1 }, (_, index) => ({
-      letter: 'ab'[index], guests: drawGuests(random),
+      letter: 'ab'[index], guests: drawGuests(random), paceNs: random.pick([300_000, 3e6, 10e6]),
+      ...(hostile && { hostile: { deeds: some(random, HOSTILE_DEEDS), pauseNs: random.pick([100_000, 2e6, 10e6]) } }),
     })),
-  }))
+  }})
   return {
     seed,
     domains,
@@ -51,8 +65,18 @@ export function drawPlan(seed: number): DaemonPlan {
     largeSegments: 16,
     hostFailShare: 0,
     deaths: random.chance(0.7) ? 1 + random.below(4) : 0,
-    deathWithin: random.pick([30, 300, 3000]),
+    deathWithin: random.pick([30, 300, 1000]),
+    diskNs: random.pick([50_000, 500_000, 5e6]),
+    troubles: random.chance(0.6) ? some(random, TROUBLES) : [],
+    troublePauseMs: random.pick([10, 50, 200]),
   }
+}
+
+/** A few of them, often one. */
+function some<T>(random: Random, all: readonly T[]): T[] {
+  const share = random.pick([0.1, 0.3, 0.7])
+  const chosen = all.filter(() => random.chance(share))
+  return chosen.length > 0 ? chosen : [random.pick(all)]
 }
 
 function drawGuests(random: Random): HonestGuest[] {
@@ -77,6 +101,7 @@ export function* simplerPlans(plan: DaemonPlan): Iterable<DaemonPlan> {
   for (const [index, { devices }] of plan.domains.entries())
     if (devices.length > 1)
       yield { ...plan, domains: plan.domains.with(index, { ...plan.domains[index], devices: devices.slice(0, 1) }) }
+  for (const index of plan.troubles.keys()) yield { ...plan, troubles: plan.troubles.toSpliced(index, 1) }
   if (plan.deaths > 0) yield { ...plan, deaths: plan.deaths - 1 }
   if (plan.durationMs > 50) yield { ...plan, durationMs: Math.floor(plan.durationMs / 2) }
   if (plan.workers > 1) yield { ...plan, workers: 1 }

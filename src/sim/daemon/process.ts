@@ -6,6 +6,7 @@
  */
 import { Daemon } from '../../actors/daemon.js'
 import { Legacies } from '../../actors/legacies.js'
+import { layered } from '../../actors/port-layer.js'
 import { WorkerQueuePool } from '../../actors/worker-queue-pool.js'
 import { ActorJournals } from '../../journal/actor-journal.js'
 import { chartHash } from '../../machines/compile/index.js'
@@ -13,6 +14,7 @@ import type { DeviceSettings } from '../../machines/device/types.js'
 import { charts } from '../../machines/index.js'
 import type { DeviceListing, StopMode } from '../../ports/daemon-api.js'
 import type { OpenActorJournal } from '../../ports/journal.js'
+import type { XenStore } from '../../ports/xenstore.js'
 import { sentenceOf } from '../../protocol/errors.js'
 import type { Random } from '../random.js'
 import type { Disks } from './disks.js'
@@ -38,6 +40,7 @@ export interface Machine {
   readonly arenaChunks: number
   readonly hostFailShare: number
   readonly blame: Blame
+  readonly log: ((line: string) => void) | undefined
   /** Changes a part before it is used: how tests plant faults. */
   readonly seams?: ProcessSeams
 }
@@ -58,6 +61,8 @@ export class DaemonProcess {
   readonly pool: SimPool
   readonly queues: WorkerQueuePool
   readonly daemon: Daemon
+  /** Watches in XenStore that are set. */
+  watches = 0
   readonly threads: SimWorkerThread[] = []
   /** XenStore was lost, or refused where no device can be blamed: a service manager would start it again. */
   lost: string | undefined
@@ -90,19 +95,23 @@ export class DaemonProcess {
       startWorker: (index) => (this.threads[index] = this.#startWorker(origin)),
     })
     seams?.queues?.(this.queues)
+    this.queues.event$.subscribe((event) => {
+      if (event.kind === 'crashed' && !event.sentence.includes('Worker died') && life.alive)
+        blame('alone', `${event.name} ends by itself: ${event.sentence}`)
+    })
     const journals = new ActorJournals({
       register: () => this.pool.table.register(), release: (journal) => this.pool.table.release(journal),
       source: (journal) => this.pool.source(journal), origin, nowNs: clock.nowNs, charts: chartHashes(),
     })
     this.daemon = new Daemon({
       world: {
-        store: this.#link.client, host: this.host, queues: this.queues, media: disks.opener(life), clock,
+        store: this.#counted(this.#link.client), host: this.host, queues: this.queues, media: disks.opener(life), clock,
         openJournal: this.#watched(journals.open), closeJournal: journals.close,
         mediumPatience: { retryMs: 250, attempts: 40, sayAfter: 8 },
       },
       backendDomid: 0, type: 'vbd', settings: machine.settings,
       supervision: { maxRestarts: 3, periodMs: 60_000, firstPauseMs: 100, maxPauseMs: 5000 },
-      sizePollMs: 5000,
+      sizePollMs: 50,
       failed: (error) => this.#lose(sentenceOf(error)),
     })
     seams?.daemon?.(this.daemon)
@@ -146,12 +155,37 @@ export class DaemonProcess {
       return {
         input: (event) => {
           if (!this.life.acts('journal')) return
+          this.#machine.log?.(`${actor}: ${JSON.stringify(event).slice(0, 200)}`)
           journal.input(event)
           this.life.did('journal')
+          if ('type' in event && event.type === 'child.crashed')
+            this.#machine.blame('alone', `${actor}: ${'sentence' in event ? String(event.sentence) : 'it crashed'}`)
         },
         state: (path) => journal.state(path),
       }
     }
+  }
+
+  #counted(store: XenStore): XenStore {
+    const watch: XenStore['watch'] = async (path, changed) => {
+      const remove = await store.watch(path, changed)
+      this.watches++
+      return () => {
+        this.watches--
+        return remove()
+      }
+    }
+    return layered(store, { watch })
+  }
+
+  /** XenStore goes away under it. */
+  loseStore(): void {
+    this.#lose('XenStore has closed the connection')
+  }
+
+  /** The thread of one of its Workers ends. */
+  loseWorker(index: number): void {
+    this.threads[index % this.threads.length].die('it was shot')
   }
 
   #lose(sentence: string): void {

@@ -47,10 +47,17 @@ export class StoreWatch {
     this.changes++
     this.digest.text(path)
     this.digest.text(value ?? '')
+    if (value === undefined) this.#removed(path)
     if (!path.endsWith('/state')) return
     this.#parts.log(`${path} = ${value ?? 'gone'}`)
     const device = this.#parts.devices().find(({ place }) => path === `${place.backend}/state`)
     if (device) this.#judge(device, value)
+  }
+
+  /** A directory goes as a whole; a new one begins anew. */
+  #removed(path: string): void {
+    for (const device of this.#parts.devices())
+      if (device.place.backend.startsWith(path)) this.#states.delete(nameOf(device))
   }
 
   #judge(device: SimDevice, value: string | undefined): void {
@@ -73,7 +80,9 @@ export class StoreWatch {
       blame('states', `${name}: Closed with something held`)
     const ends = (value === '5' || value === '6') && before !== '6'
     if (ends && !mayEnd(device)) blame('states', `${name}: it is closed (${value}) for no reason`)
-    if (value === '2') device.passing.clear()
+    // Of the connection before; who is on the way out again has a reason still.
+    const frontend = this.#parts.server.tree.find(`${device.place.frontend}/state`)?.value.toString() ?? ''
+    if (value === '2' && !'56'.includes(frontend)) device.passing.clear()
   }
 
   /** No other device of the domain could be what is held. */

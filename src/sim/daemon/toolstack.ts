@@ -46,6 +46,8 @@ export class Toolstack {
   async attach(device: SimDevice, deviceType: 'disk' | 'cdrom' = 'disk'): Promise<void> {
     const { place, store: { name }, readOnly } = device
     device.reasons.clear()
+    const { refuses, gone } = device.store.mood
+    if (refuses !== undefined || gone) device.reasons.add('its disk is not well')
     device.attached = true
     const { domid, devid } = place
     const mode = readOnly ? 'r' : 'w'
@@ -68,6 +70,16 @@ export class Toolstack {
     await this.detach(device, 200)
   }
 
+  /** online=0 alone: libxl's first half. */
+  async takeOffline(device: SimDevice): Promise<void> {
+    device.reasons.add('taken offline')
+    const { store } = this.parts
+    if ((await store.read(`${device.place.backend}/state`)) === undefined) return
+    await store.write(`${device.place.backend}/online`, '0')
+    await this.#closed(device, 5000)
+    await this.#remove(device)
+  }
+
   /** The back end's directory is removed under everybody's feet. */
   async pull(device: SimDevice): Promise<void> {
     device.reasons.add('pulled')
@@ -87,7 +99,13 @@ export class Toolstack {
 
   async #remove(device: SimDevice): Promise<void> {
     device.attached = false
-    await removeDevice(this.parts.store, device.place)
+    const { store } = this.parts
+    const { frontend, backend } = device.place
+    // Somebody writes there all the time: then one after the other.
+    await removeDevice(store, device.place).catch(async () => {
+      await store.remove(frontend)
+      await store.remove(backend)
+    })
   }
 
   async #closed({ place }: SimDevice, waitMs: number): Promise<void> {
