@@ -73,6 +73,8 @@ export interface WorldOptions {
   readonly front?: { readonly pages: number; readonly make: (parts: FrontParts) => SimFront }
   /** Both ends sleep until they are woken. */
   readonly sleeps?: boolean
+  /** Of the front end's notifications, those that it does not send. */
+  readonly forgets?: number
   /** The front end does not keep the rules by which the laws tell requests apart: they do not watch. */
   readonly lawless?: boolean
   /** Changes the plane's inside before it runs: how tests plant faults. */

@@ -145,8 +145,9 @@ export class World {
   step(put: boolean): void {
     this.nowNs += this.options.stepNs ?? 1000
     const { random, front } = this
-    const { putsMax = 8, sleeps } = this.options
-    if (put && !this.frontEndGone && random.chance(0.8) && front.put(1 + random.below(putsMax))) this.awake = true
+    const { putsMax = 8, sleeps, forgets } = this.options
+    if (put && !this.frontEndGone && random.chance(0.8) && front.put(1 + random.below(putsMax)))
+      this.awake ||= forgets === undefined || !random.chance(forgets)
     if (this.fillShare > 0) this.fill()
     if (random.chance(0.9)) this.disk.tick()
     if (random.chance(0.9) && (!sleeps || this.awake)) this.round()

@@ -221,7 +221,11 @@ const MORE: readonly Slip[] = [
   },
 ]
 
+/** Of a fault that lies at a border, inside, or in the steps of a chart. */
+const areaOf = ({ steppers, sabotage }: Partial<WorldOptions>): Slip['area'] =>
+  steppers ? 'charts' : sabotage ? 'core' : 'shell'
+
 export const SLIPS: readonly Slip[] = [
-  ...PLANTED.map(({ title, fault }): Slip => ({ area: 'shell', title, fault: { world: fault } })),
+  ...PLANTED.map(({ title, fault }): Slip => ({ area: areaOf(fault), title, fault: { world: fault } })),
   ...MORE,
 ]

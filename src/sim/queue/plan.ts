@@ -73,6 +73,8 @@ export interface QueuePlan extends Plan {
   readonly yields?: number
   readonly parks?: number
   readonly storms?: number
+  /** Of its notifications, those that the front end does not send. */
+  readonly forgets?: number
   readonly ending: QueueEnding
   /** The journal is replayed with XState beside it. */
   readonly shadow?: true
@@ -142,6 +144,7 @@ function company(random: Random) {
     yields: share(random, 0.15, 0.02),
     parks: share(random, 0.1, 0.02),
     storms: share(random, 0.2, 0.3),
+    forgets: share(random, 0.1, 0.9),
   }
 }
 

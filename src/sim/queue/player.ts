@@ -11,7 +11,7 @@ import { chainsOf } from '../../journal/chain.js'
 import { segmentsInMemory } from '../../journal/journal-files.js'
 import { replayJournals } from '../../journal/replay.js'
 import { QueueState, queueStateNames } from '../../machines/generated/queue.js'
-import { XbbdError } from '../../protocol/errors.js'
+import { XbbdError, sentenceOf } from '../../protocol/errors.js'
 import { RunDigest } from '../digest.js'
 import type { Finding, Outcome, PlayOptions } from '../family.js'
 import { HonestFront } from '../honest-front.js'
@@ -68,13 +68,17 @@ export class QueueRun {
     try {
       this.play()
     } catch (error) {
-      if (!(error instanceof Refused)) throw error
-      this.refused = true
-      this.note(`the journal is not gone on from: ${error.message}`)
+      if (error instanceof Refused) this.refuse(error)
+      else this.find('no-exception', sentenceOf(error))
     }
     this.look()
     if (this.findings.length === 0) this.judgeJournals()
     return this.outcome(family)
+  }
+
+  private refuse({ message }: Refused): void {
+    this.refused = true
+    this.note(`the journal is not gone on from: ${message}`)
   }
 
   private play(): void {
@@ -142,6 +146,8 @@ export class QueueRun {
     const { world } = this
     const { front } = world
     for (let left = CALM_STEPS; left > 0 && front.outstanding.size > 0 && this.isWell(); left--, this.step++) {
+      // Whoever forgets to tell of its requests tells of them in the end.
+      if (this.plan.forgets !== undefined && left % 50 === 0) world.storm()
       this.live(() => world.step(false))
       this.look()
     }
@@ -336,6 +342,7 @@ function worldOptions(plan: QueuePlan): WorldOptions {
     ...(indirect !== undefined && { indirect }),
     ...(plan.trace && { trace: true }),
     ...(plan.sleeps && { sleeps: true }),
+    ...(plan.forgets !== undefined && { forgets: plan.forgets }),
     ...(plan.limit && { limit: plan.limit }),
     ...(plan.limit || plan.limits !== undefined ? { stepNs: 20_000 } : {}),
     ...(manner !== undefined && {

@@ -8,7 +8,7 @@ import { without, smaller } from '../shrink.js'
 import type { QueuePlan, Weather } from './plan.js'
 
 const TROUBLES: readonly (keyof QueuePlan)[] = [
-  'deaths', 'parks', 'yields', 'limits', 'limit', 'recalls', 'storms', 'sleeps', 'trace', 'shadow', 'indirect',
+  'deaths', 'parks', 'yields', 'limits', 'limit', 'recalls', 'storms', 'forgets', 'sleeps', 'trace', 'shadow', 'indirect',
   'readOnly', 'sectorSize', 'refuses', 'asks', 'deathWithin',
 ]
 const WEATHER: readonly (keyof Weather)[] = [
