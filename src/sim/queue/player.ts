@@ -31,8 +31,8 @@ export interface Fault {
   readonly successor?: BadSuccessor
 }
 
-/** Steps without new requests within which a calm world must have answered all that it took. */
-const CALM_STEPS = 4000
+/** Steps within which a calm world answers one of those that wait, or comes to rest when none does. */
+const CALM_STEPS = 2000
 /** Pages of a hostile front end. */
 const HOSTILE_PAGES = 48
 
@@ -113,7 +113,10 @@ export class QueueRun {
   private rest(): void {
     const { world } = this
     const goesOn = () => !world.isDrained && !world.lost && this.findings.length === 0
+    let before = world.ring.answeredTo
     for (let left = CALM_STEPS; left > 0 && goesOn(); left--, this.step++) {
+      if (world.ring.answeredTo !== before) left = CALM_STEPS
+      before = world.ring.answeredTo
       this.live(() => world.step(false))
       this.look()
     }
@@ -145,7 +148,10 @@ export class QueueRun {
   private answerAll(): void {
     const { world } = this
     const { front } = world
+    let before = front.answered
     for (let left = CALM_STEPS; left > 0 && front.outstanding.size > 0 && this.isWell(); left--, this.step++) {
+      if (front.answered !== before) left = CALM_STEPS
+      before = front.answered
       // Whoever forgets to tell of its requests tells of them in the end.
       if (this.plan.forgets !== undefined && left % 50 === 0) world.storm()
       this.live(() => world.step(false))
