@@ -13,7 +13,7 @@ describe.each(FAMILIES.map(({ name }) => name))('family %s', (name) => {
 
   test('a seed is a run: its digest is the same twice, another seed has another, and no law is broken', async () => {
     const digests = new Set<string>()
-    for (const seed of [1, 2, 3]) {
+    for (const seed of [1, 2]) {
       const [first, again] = [await playSeed(family, seed), await playSeed(family, seed)]
       expect(first.violations).toEqual([])
       expect(first).toEqual(again)
@@ -21,7 +21,7 @@ describe.each(FAMILIES.map(({ name }) => name))('family %s', (name) => {
       expect(first.counts.answers).toBeGreaterThan(0)
       digests.add(first.digest)
     }
-    expect(digests.size).toBe(3)
+    expect(digests.size).toBe(2)
   })
 
   test('a plan is plain data: what JSON holds of it is the same run', async () => {
@@ -32,11 +32,11 @@ describe.each(FAMILIES.map(({ name }) => name))('family %s', (name) => {
 })
 
 test('a campaign has the same sums on one thread and on two', async () => {
-  const campaign = { families: FAMILIES.map(({ name }) => name), from: 10, seeds: 5 }
+  const campaign = { families: FAMILIES.map(({ name }) => name), from: 10, seeds: 2 }
   const [alone, together] = [await runCampaign({ ...campaign, jobs: 1 }), await runCampaign({ ...campaign, jobs: 2 })]
   const said = ({ sums }: typeof alone) => sums.map(({ elapsedMs: _, ...sum }) => sum)
   expect(said(together)).toEqual(said(alone))
-  expect(alone.sums.map(({ runs, failed }) => [runs, failed])).toEqual(FAMILIES.map(() => [5, 0]))
+  expect(alone.sums.map(({ runs, failed }) => [runs, failed])).toEqual(FAMILIES.map(() => [2, 0]))
   expect(campaignText(alone)).toMatch(/^FAMILY +RUNS +FAILED/)
 })
 
