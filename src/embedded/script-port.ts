@@ -104,6 +104,7 @@ export class EmbeddedScriptPort implements ScriptPort {
   private abi: BlkifAbiName = 'x86_64'
   private wired: Wired[] = []
   private gone = false
+  private interrupted = false
 
   constructor(house: ScriptHouse, clock: Clock) {
     this.house = house
@@ -235,10 +236,16 @@ export class EmbeddedScriptPort implements ScriptPort {
   async until(holds: () => boolean | Promise<boolean>, ms: number): Promise<boolean> {
     const deadline = this.clock.nowNs() + ms * 1e6
     for (;;) {
+      if (this.interrupted) throw new XbbdError('XBBD_INTERRUPTED', 'it was interrupted', { exitCode: 1 })
       if (await holds()) return true
       if (this.clock.nowNs() >= deadline) return false
       await new Promise<void>((resolve) => void this.clock.after(1, resolve))
     }
+  }
+
+  /** The script ends at whatever it waits for next, and everything is given back. */
+  interrupt(): void {
+    this.interrupted = true
   }
 
   complaints(): readonly string[] {

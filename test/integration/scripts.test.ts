@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { packageRoot } from '../../src/io/native/load.js'
 import type { ScriptReport } from '../../src/script/run.js'
 import { RealWorld, until } from '../support/processes.js'
-import { xbbd, type Ended } from '../support/xbbd-process.js'
+import { startXbbd, xbbd, type Ended } from '../support/xbbd-process.js'
 
 const folder = join(packageRoot(), 'examples/frontend')
 const scripts = readdirSync(folder).filter((name) => name.endsWith('.xbf')).map((name) => join(folder, name))
@@ -31,7 +31,7 @@ test('every example that needs a daemon of its own does what it expects', async 
   const own = scripts.filter(ownDaemon)
   expect(own.length).toBeGreaterThan(3)
   judge(await xbbd('frontend', '--json', ...own), own.length)
-})
+}, 60_000)
 
 test('every other one, too, as a guest of a host that runs already; nothing is left there', async () => {
   const world = await RealWorld.start()
@@ -47,6 +47,24 @@ test('every other one, too, as a guest of a host that runs already; nothing is l
   } finally {
     await world.close()
   }
+})
+
+test('a script that is interrupted leaves no process behind', async () => {
+  const script = join(dir, 'long.xbf')
+  const keep = join(dir, 'kept')
+  writeFileSync(script, 'connect\nput read at 0 sectors 8 as r\nexpect r okay\nwait 1m\n')
+  const running = startXbbd('frontend', '-v', '--keep', keep, script)
+  await running.line(/wait 60s/)
+  running.child.kill('SIGINT')
+  expect((await running.ended).stderr).toContain('it was interrupted')
+  const commands = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map((name) => {
+    try {
+      return readFileSync(`/proc/${name}/cmdline`, 'utf8')
+    } catch {
+      return '' // ended meanwhile
+    }
+  })
+  expect(commands.filter((command) => command.includes(keep))).toEqual([])
 })
 
 test('what comes otherwise ends with 1 and says where; a slip of the pen with 65; -v shows lines and answers', async () => {

@@ -65,8 +65,11 @@ async function frontend(context: CommandContext, files: readonly string[], optio
   if (scripts.length > 1 && options.keep !== undefined)
     throw new XbbdError('XBBD_USAGE', '--keep keeps one run: name one script', { exitCode: 64 })
   const reports: (ScriptReport & { readonly script: string })[] = []
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
   for (const { file, script } of scripts) {
-    const report = { script: file, ...(await run(script, options, terminal)) }
+    if (stop.signal.aborted) break
+    const report = { script: file, ...(await run(script, options, terminal, stop.signal)) }
     reports.push(report)
     if (!report.ok) context.status = 1
     if (!options.json) tell(terminal, report)
@@ -93,7 +96,9 @@ function newFolder(path: string): string {
   }
 }
 
-async function run(script: readonly Statement[], options: Options, terminal: Terminal): Promise<ScriptReport> {
+async function run(
+  script: readonly Statement[], options: Options, terminal: Terminal, stop: AbortSignal,
+): Promise<ScriptReport> {
   const [{ runScript }, { EmbeddedScriptPort }, { OwnHouse, JoinedHouse }, { systemClock }] = await Promise.all([
     import('../../script/run.js'),
     import('../../embedded/script-port.js'),
@@ -103,7 +108,9 @@ async function run(script: readonly Statement[], options: Options, terminal: Ter
   const { hostDir, disk: target, keep } = options
   const own = { ...(target !== undefined && { target }), ...(keep !== undefined && { keep: newFolder(keep) }) }
   const house = hostDir === undefined ? new OwnHouse(own) : new JoinedHouse(hostDir, target)
-  return runScript(script, new EmbeddedScriptPort(house, systemClock), options.verbose ? traceOn(terminal) : {})
+  const port = new EmbeddedScriptPort(house, systemClock)
+  stop.addEventListener('abort', () => port.interrupt())
+  return runScript(script, port, options.verbose ? traceOn(terminal) : {})
 }
 
 /** Lines as they are executed and answers as they come, on standard error. */
