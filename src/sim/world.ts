@@ -11,29 +11,25 @@
 import { DescriptorReader } from '../actors/descriptor-reader.js'
 import { layered } from '../actors/port-layer.js'
 import { shareRateLimit } from '../actors/rate-bucket.js'
-import { QueuePlane } from '../actors/queue-plane.js'
-import type { BatchSink } from '../actors/queue-plane.js'
-import { takeOver } from '../actors/takeover.js'
+import { QueuePlane, type BatchSink } from '../actors/queue-plane.js'
+import { takeOver, type Takeover } from '../actors/takeover.js'
 import { ArenaLender } from '../core/arena-lender.js'
 import { checkpointWordsMax, writeCheckpoint } from '../core/checkpoint.js'
-import { QueueCore } from '../core/queue-core.js'
-import type { CoreSettings } from '../core/queue-core.js'
+import { QueueCore, type CoreSettings } from '../core/queue-core.js'
 import {
   COMMAND_ABANDON, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_DRAIN, COMMAND_MEDIUM_OPENED, COMMAND_MEDIUM_RESIZED,
   COMMAND_RECOVERED, COMMAND_RETRY,
 } from '../core/records.js'
 import { COUNTER } from '../core/statistics.js'
 import { compiledSteppers } from '../core/steppers.js'
-import { BatchWriter } from '../journal/batch-writer.js'
+import { BatchWriter, type SegmentMemory } from '../journal/batch-writer.js'
 import { judgeLegacy } from '../journal/legacy.js'
 import { queueIdentity } from '../journal/queue-identity.js'
-import type { SegmentMemory } from '../journal/batch-writer.js'
 import { readHeader } from '../journal/segment-reader.js'
 import { QueueState } from '../machines/generated/queue.js'
 import type { BackRing, BufferArena, EventPort, GrantCopier, MediumPort } from '../ports/data-path.js'
 import { LEVEL_MEDIUM_FULL, type SharedRateLimit } from '../ports/queues.js'
-import { abiLayout } from '../protocol/abi.js'
-import type { AbiLayout } from '../protocol/abi.js'
+import { abiLayout, type AbiLayout } from '../protocol/abi.js'
 import type { RateLimit } from '../protocol/rate-limit.js'
 import { assert } from '../protocol/errors.js'
 import { BorderLaws } from './border-laws.js'
@@ -143,6 +139,7 @@ export class World {
   }
 
   step(put: boolean): void {
+    if (this.lost) return
     this.nowNs += this.options.stepNs ?? 1000
     const { random, front } = this
     const { putsMax = 8, sleeps, forgets } = this.options
@@ -252,12 +249,18 @@ export class World {
     this.laws.crashed()
     this.borders.crashed()
     this.core.statistics[COUNTER.abandoned] = this.abandonedSealed
+    // A front end that lies about rsp_prod, plausibly, gets answers twice or never; no law follows it there.
+    const lies = this.ring.published() !== this.ring.answeredTo
     const words = this.segments.findLast((segment) => readHeader(segment).ok)
     const legacy = words && judgeLegacy(words, 'sim')
-    if (words !== undefined && legacy?.kind === 'recoverable') return this.goOn(words, bad)
+    if (words !== undefined && legacy?.kind === 'recoverable') {
+      const takeover = this.fold(words)
+      return lies ? void (this.lost = true) : this.goOn(takeover, bad)
+    }
     if (legacy?.kind === 'refused' && legacy.lost) return void (this.lost = true)
     assert(legacy === undefined || legacy.kind === 'rested', 'a queue that was served in good order')
-    this.begin()
+    if (lies) this.lost = true
+    else this.begin()
   }
 
   /** The queue says that it is drained, and has said so in this life. */
@@ -268,6 +271,7 @@ export class World {
   /** It was parked in good order, and is served again. */
   comeBack(): void {
     this.deaths++
+    if (this.ring.published() !== this.ring.answeredTo) return void (this.lost = true)
     this.ending = false
     this.laws.mediumOpened()
     this.begin()
@@ -280,15 +284,18 @@ export class World {
     this.serve(COMMAND_ATTACH, this.ring.published())
   }
 
-  private goOn(words: Int32Array, bad: BadSuccessor): void {
+  private fold(words: Int32Array): Takeover {
     const ring = this.ringPort()
     const { steppers = compiledSteppers } = this.options
     const { settings, statistics } = this.core
     const fresh = { ...settings, disk: { ...settings.disk, sectorCount: this.sectorCount } }
-    const takeover = takeOver({ words, fresh, ring, steppers, statistics })
+    return takeOver({ words, fresh, ring, steppers, statistics })
+  }
+
+  private goOn(takeover: Takeover, bad: BadSuccessor): void {
     this.core = takeover.core
     bad.sabotage?.(this.core)
-    if (bad.publish) bad.publish(takeover, ring)
+    if (bad.publish) bad.publish(takeover, this.ringPort())
     else takeover.publish(this.channel)
     this.serve(COMMAND_RECOVERED, takeover.published)
   }

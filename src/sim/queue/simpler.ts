@@ -8,8 +8,8 @@ import { without, smaller } from '../shrink.js'
 import type { QueuePlan, Weather } from './plan.js'
 
 const TROUBLES: readonly (keyof QueuePlan)[] = [
-  'deaths', 'parks', 'yields', 'limits', 'limit', 'recalls', 'storms', 'forgets', 'sleeps', 'trace', 'shadow', 'indirect',
-  'readOnly', 'sectorSize', 'refuses', 'asks', 'deathWithin',
+  'deaths', 'parks', 'yields', 'limits', 'limit', 'recalls', 'storms', 'forgets', 'sleeps', 'trace', 'shadow',
+  'indirect', 'readOnly', 'sectorSize', 'refuses', 'asks', 'deathWithin',
 ]
 const WEATHER: readonly (keyof Weather)[] = [
   'hangs', 'fills', 'onEnospc', 'vanishes', 'resizes', 'errorShare', 'shortShare', 'syncErrorShare', 'buffered',
