@@ -2743,15 +2743,15 @@ export const deviceMachine = createMachine({
               description: 'There is nobody left to tell.',
             },
             {
-              guard: 'hasFailed',
-              target: '#device.Failed',
-              description: 'Closed for the front end, failed for the operator.',
+              guard: 'isParking',
+              target: '#device.Parked',
+              description: 'The process ends, and waits for nobody who has failed.',
               actions: ['switchToClosed'],
             },
             {
-              guard: 'isParking',
-              target: '#device.Parked',
-              description: 'The process ends.',
+              guard: 'hasFailed',
+              target: '#device.Failed',
+              description: 'Closed for the front end, failed for the operator.',
               actions: ['switchToClosed'],
             },
             {

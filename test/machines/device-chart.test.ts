@@ -56,6 +56,12 @@ test('S12, S29: a second connect with another ring is a guest that resumed witho
   expect(nonsense.state).toBe(CONNECTED)
 })
 
+test('a queue that dies while its device closes and the process parks: Parked, or the stop would wait for ever', () => {
+  const closing = givenState(CONNECTED).when(says('Closing'), says('Closed'), { type: 'operator.parked' })
+  expect(closing.state).toBe('Closing.draining')
+  expect(settle(closing.when({ type: 'queue.crashed', sentence: 'its Worker died' })).state).toBe('Parked')
+})
+
 test('a Worker that dies while its device connects costs no device: another queue takes the ring', () => {
   const crashed = { type: 'queue.crashed', sentence: 'its Worker died', atMs: 1 } as const
   const died = givenState('Connecting.publishing').when(crashed)

@@ -23,10 +23,13 @@ export const closed = {
       always: always(
         { guard: 'directoryGone', target: '#device.Removed', description: 'There is nobody left to tell.' },
         {
+          guard: 'isParking', target: '#device.Parked', actions: ['switchToClosed'],
+          description: 'The process ends, and waits for nobody who has failed.',
+        },
+        {
           guard: 'hasFailed', target: '#device.Failed', actions: ['switchToClosed'],
           description: 'Closed for the front end, failed for the operator.',
         },
-        { guard: 'isParking', target: '#device.Parked', actions: ['switchToClosed'], description: 'The process ends.' },
         {
           guard: 'isOrphaned', target: 'orphaned', actions: ['switchToClosed'],
           description: 'Its guest is dead: nobody will come back.',
