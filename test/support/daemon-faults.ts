@@ -85,7 +85,7 @@ export const DAEMON_FAULTS: readonly DaemonFault[] = [
   {
     title: 'a Worker’s death ends whoever is connecting',
     plant: guard('mayReattach', false),
-    world: { ...QUIET, troubles: ['worker'], troublePauseMs: 3, storeDelayNs: 500_000 },
+    world: { ...QUIET, troubles: ['worker'], troublePauseMs: 15, storeDelayNs: 500_000 },
     law: ['states'], shows: /for no reason/,
   },
   {

@@ -63,6 +63,8 @@ export class DaemonWorld {
   readonly machine: Machine
   process: DaemonProcess | undefined
   deaths = 0
+  /** Workers that were shot. */
+  shots = 0
   disturbedNs = 0
   /** The time of faults is over. */
   calm = false

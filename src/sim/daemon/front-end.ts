@@ -215,7 +215,8 @@ export class FrontEnd {
   /** Stops putting, and waits for what is owed. */
   async rest(): Promise<void> {
     this.working = false
-    await this.until(() => this.outstanding === 0 || this.backend === 6 || this.backend === 0, 'the last answer')
+    // One that is taken away, or made anew, answers nothing more.
+    await this.until(() => this.outstanding === 0 || ![4, 5].includes(this.backend), 'the last answer')
   }
 
   /** Its domain is dead: nothing of it waits any more. */

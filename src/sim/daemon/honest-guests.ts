@@ -141,7 +141,7 @@ async function restart(front: FrontEnd): Promise<void> {
 async function close(front: FrontEnd, manner: Manner): Promise<void> {
   const { device } = front.parts
   await front.rest()
-  if (front.outstanding > 0 && !device.errors && !mayEnd(device))
+  if (front.outstanding > 0 && front.is(6) && !device.errors && !mayEnd(device))
     front.parts.blame('answered', `${device.place.frontend}: ${front.outstanding} requests were never answered`)
   device.passing.add('closing')
   if (front.backend !== 0) {

@@ -8,7 +8,7 @@ import { DEFAULT_RING_LIMITS } from '../../protocol/negotiation.js'
 import { Random } from '../random.js'
 import type { Plan } from '../family.js'
 import { HOSTILE_DEEDS } from './hostile-guests.js'
-import { TROUBLES, type Trouble } from './troubles.js'
+import { REJOINS, TROUBLES, type Trouble } from './troubles.js'
 import { HONEST_GUESTS, type HonestGuest } from './honest-guests.js'
 
 export interface DevicePlan {
@@ -89,7 +89,7 @@ export function deviceSettings(_plan: DaemonPlan): (device: string) => DeviceSet
   const settings: DeviceSettings = {
     ring: { ...DEFAULT_RING_LIMITS, maxRingPageOrder: 4, maxQueues: 2, maxIndirectSegments: 16 },
     grants: 'copy', slots: 0, batch: 16, requests: 'compiled', journal: 'inputs', medium: {}, onEnospc: 'error',
-    closePatienceMs: 10_000, rejoin: { max: 3, periodMs: 60_000 },
+    closePatienceMs: 10_000, rejoin: { max: REJOINS, periodMs: 60_000 },
   }
   return () => settings
 }

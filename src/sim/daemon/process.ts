@@ -52,6 +52,9 @@ export interface ProcessSeams {
   readonly daemon?: (daemon: Daemon) => void
 }
 
+/** Processes here die more often than any journal is to blame for. */
+const ATTEMPTS_MAX = 100
+
 let hashes: Record<string, string> | undefined
 const chartHashes = () => (hashes ??= Object.fromEntries(charts.map(({ name, chart }) => [name, chartHash(chart)])))
 
@@ -85,7 +88,7 @@ export class DaemonProcess {
     seams?.host?.(this.host)
     this.#link = linkTo({ kernel, random, ...machine.store }, 0, life)
     const origin = { program: 'sim', boot: 'sim', pid, wallMs: clock.wallMs(), monotonicNs: clock.nowNs() }
-    this.#legacies = new Legacies({ boot: 'sim', ledger, attemptsMax: 3 })
+    this.#legacies = new Legacies({ boot: 'sim', ledger, attemptsMax: ATTEMPTS_MAX })
     seams?.legacies?.(this.#legacies)
     this.queues = new WorkerQueuePool({
       workers: machine.workers, table: this.pool.table, legacies: this.#legacies,

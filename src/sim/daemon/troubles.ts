@@ -11,6 +11,9 @@ import type { DaemonWorld } from './daemon-world.js'
 import { goodMood } from './disks.js'
 import type { SimDevice } from './device.js'
 
+/** How often within a minute a queue that died is gone on with. */
+export const REJOINS = 3
+
 export const TROUBLES = [
   'detach', 'force', 'pull', 'offline', 'destroy', 'errors', 'slow', 'full', 'refuse', 'gone', 'grow', 'worker',
   'store', 'park', 'upgrade',
@@ -46,12 +49,21 @@ const ACTS: Readonly<Record<Trouble, (world: DaemonWorld, device: SimDevice) => 
     store.sectorCount = Math.min(store.sectorCount + 64, store.cache.length / 512)
   },
   worker: (world) => {
+    // A queue that dies more often than the operator allows is given up, and rightly.
+    if (world.shots++ >= REJOINS) return
     world.disturbed()
+    // A queue that dies while its device closes is not gone on with: the device fails.
+    for (const device of world.devices) if (closes(world, device)) device.reasons.add('a Worker died while it closed')
     world.process?.loseWorker(world.random.below(4))
   },
   store: (world) => world.process?.loseStore(),
   park: (world) => world.leave('park'),
   upgrade: (world) => world.leave('yield'),
+}
+
+function closes({ server: { tree } }: DaemonWorld, { place }: SimDevice): boolean {
+  const says = (directory: string) => tree.find(`${directory}/state`)?.value.toString() ?? ''
+  return ['5', '6'].includes(says(place.frontend)) || says(place.backend) === '5'
 }
 
 /** One trouble, now. */
