@@ -133,7 +133,7 @@ export class DaemonWorld {
       const device: SimDevice = {
         place: toolstack.place(domid, `xvd${letter}`), store, model: new DiskModel(store),
         honest: hostile === undefined, readOnly: false, reasons: new Set(), passing: new Set(), errors: false,
-        attached: false, busy: false,
+        attached: false, busy: false, lives: 0,
       }
       this.devices.push(device)
       await toolstack.attach(device)

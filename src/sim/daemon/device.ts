@@ -21,6 +21,8 @@ export interface SimDevice {
   errors: boolean
   /** Its toolstack is doing something with it. */
   busy: boolean
+  /** How often it was attached: a guest's driver ends with each. */
+  lives: number
   /** It stands in XenStore, as far as its toolstack is concerned. */
   attached: boolean
 }

@@ -74,9 +74,10 @@ async function connection(front: FrontEnd, manner: Manner): Promise<void> {
   if (manner.waits) await front.until(() => front.backend === 2 || front.finishing, 'InitWait')
   else await front.until(() => front.backend === 1 || front.backend === 2 || front.finishing, 'a back end')
   if (front.finishing) return
+  const life = device.lives
   await front.forgetKeys()
   await front.says(manner.says3 ? 3 : 4, front.makeRings(manner.shape(front)))
-  const gone = () => front.backend === 0 && !device.attached
+  const gone = () => (front.backend === 0 && !device.attached) || device.lives !== life
   await front.until(() => front.backend === 4 || front.backend >= 5 || gone(), 'Connected')
   if (front.is(4)) {
     if (manner.says3) await front.says(4)

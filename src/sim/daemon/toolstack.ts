@@ -46,6 +46,7 @@ export class Toolstack {
   async attach(device: SimDevice, deviceType: 'disk' | 'cdrom' = 'disk'): Promise<void> {
     const { place, store: { name }, readOnly } = device
     device.reasons.clear()
+    device.lives++
     const { refuses, gone } = device.store.mood
     if (refuses !== undefined || gone) device.reasons.add('its disk is not well')
     device.attached = true
