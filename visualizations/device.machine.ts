@@ -2315,8 +2315,7 @@ export const deviceMachine = createMachine({
             'queue.crashed': [
               {
                 target: 'unbindingChannel',
-                description: 'The queue threw on the way and gave everything back: it needs no detaching.',
-                actions: ['endCrashed'],
+                description: 'The queue died meanwhile: nobody waited for an answer, and it needs no detaching.',
               },
             ],
           },
@@ -2615,8 +2614,7 @@ export const deviceMachine = createMachine({
             'queue.crashed': [
               {
                 target: 'unbindingChannel',
-                description: 'The queue threw on the way and gave everything back: it needs no detaching.',
-                actions: ['endCrashed'],
+                description: 'The queue died meanwhile: nobody waited for an answer, and it needs no detaching.',
               },
             ],
           },

@@ -91,7 +91,13 @@ function lettingGo(
     abandoning: {
       description: 'Nothing more is taken or answered; the I/O in flight is awaited.',
       entry: ['abandonQueue'] as const,
-      on: on({ 'queue.drained': drained, 'queue.crashed': crashed }),
+      on: on({
+        'queue.drained': drained,
+        'queue.crashed': {
+          target: 'unbindingChannel',
+          description: 'The queue died meanwhile: nobody waited for an answer, and it needs no detaching.',
+        },
+      }),
     },
     ...Object.fromEntries(undoStates),
     closingMedium: {
