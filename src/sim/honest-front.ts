@@ -147,6 +147,12 @@ export class HonestFront implements SimFront {
   /** Consumes answers and judges them. */
   consume(): number {
     let count = 0
+    const published = (this.ring.sharedRspProd - this.rspCons) >>> 0
+    if (published > this.ring.size) {
+      // As front ends do that look before they believe: nothing of it is read.
+      this.complaints.push(`rsp_prod is ${published} answers ahead, more than the ring holds`)
+      this.rspCons = this.ring.sharedRspProd
+    }
     while (this.rspCons !== this.ring.sharedRspProd) {
       const at = (this.rspCons & (this.ring.size - 1)) * ANSWER_WORDS
       this.rspCons = (this.rspCons + 1) | 0

@@ -5,6 +5,7 @@
 import { connect, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { encodeMessage, WireDecoder, type WireMessage, XS } from '../../src/io/xenstore/wire.js'
+import { codeOf } from '../../src/protocol/errors.js'
 
 /** One raw connection; one request at a time. */
 export class RawXenStore {
@@ -26,9 +27,17 @@ export class RawXenStore {
   }
 
   static async connect(path: string): Promise<RawXenStore> {
-    const socket = connect(path)
-    await once(socket, 'connect')
-    return new RawXenStore(socket)
+    for (let tries = 1; ; tries++) {
+      const socket = connect(path)
+      try {
+        await once(socket, 'connect')
+        return new RawXenStore(socket)
+      } catch (error) {
+        // The C xenstored lets one connection wait; on a busy machine the next one is told to try again.
+        if (codeOf(error) !== 'EAGAIN' || tries === 100) throw error
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+    }
   }
 
   request(type: number, payload: string | Buffer, txId = 0, reqId = 1): Promise<WireMessage> {

@@ -109,8 +109,11 @@ async function run(
   const own = { ...(target !== undefined && { target }), ...(keep !== undefined && { keep: newFolder(keep) }) }
   const house = hostDir === undefined ? new OwnHouse(own) : new JoinedHouse(hostDir, target)
   const port = new EmbeddedScriptPort(house, systemClock)
-  stop.addEventListener('abort', () => port.interrupt())
-  return runScript(script, port, options.verbose ? traceOn(terminal) : {})
+  const interrupt = () => port.interrupt()
+  stop.addEventListener('abort', interrupt)
+  const report = await runScript(script, port, options.verbose ? traceOn(terminal) : {})
+  stop.removeEventListener('abort', interrupt)
+  return report
 }
 
 /** Lines as they are executed and answers as they come, on standard error. */
