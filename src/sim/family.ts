@@ -56,6 +56,8 @@ export interface Family<P extends Plan = Plan> {
   readonly name: string
   /** One line. */
   readonly description: string
+  /** Beside other families it gets one seed in so many, for its worlds are larger; absent: every one. */
+  readonly every?: number
   draw(seed: number): P
   /** Throws only for a fault of ours; see {@link play}. */
   play(plan: P, options?: PlayOptions): Outcome | Promise<Outcome>

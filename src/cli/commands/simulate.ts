@@ -60,7 +60,7 @@ export function addSimulate(program: Command, context: CommandContext): void {
 }
 
 async function simulate(context: CommandContext, options: Options): Promise<void> {
-  const { FAMILIES } = await import('../../sim/families.js')
+  const { FAMILIES, familyNamed } = await import('../../sim/families.js')
   const { requireFamily } = await import('../simulate/play-seeds.js')
   const names = FAMILIES.map(({ name }) => name)
   const chosen = options.family === undefined ? names : [requireFamily(options.family, names).name]
@@ -73,13 +73,15 @@ async function simulate(context: CommandContext, options: Options): Promise<void
   const { runCampaign } = await import('../simulate/campaign.js')
   const seeds = options.seeds ?? (options.minutes === undefined ? SEEDS : Infinity)
   const show = progressBetween(context.terminal)
+  const families = chosen.map((name) => ({ name, every: chosen.length === 1 ? 1 : (familyNamed(name)?.every ?? 1) }))
+  const runs = families.reduce((sum, { every }) => sum + Math.round(seeds / every), 0)
   const report = await runCampaign({
-    families: chosen,
+    families,
     from: options.from,
     seeds,
     jobs: options.jobs,
     ...(options.minutes !== undefined && { limitMs: options.minutes * 60_000 }),
-    onProgress: (runs, failed) => show(() => progressText(runs, seeds * chosen.length, failed)),
+    onProgress: (done, failed) => show(() => progressText(done, runs, failed)),
   })
   context.terminal.status('')
   if (report.failures.length > 0) context.status = 1

@@ -1,7 +1,7 @@
 /**
  * @packageDocumentation
- * Many seeds in many families on several threads. Every seed is played in every family; who is idle gets the next
- * handful. It ends when all were played, when the time is up, or when so much has failed that more tells nothing.
+ * Many seeds in many families on several threads. Every seed is played in every family, but for those whose worlds are
+ * larger, which get one seed in so many; who is idle gets the next handful. It ends when all were played, when the time is up, or when so much has failed that more tells nothing.
  *
  *   families × seeds ─ handfuls ─► thread 1 … n ─ sums, failures ─► CampaignReport
  */
@@ -11,7 +11,8 @@ import type { Outcome } from '../../sim/family.js'
 import type { SeedsMessage, SumMessage } from './messages.js'
 
 export interface Campaign {
-  readonly families: readonly string[]
+  /** Each with how many seeds it lets go by for one that it plays. */
+  readonly families: readonly { readonly name: string; readonly every: number }[]
   readonly from: number
   /** Infinity: until the time is up. */
   readonly seeds: number
@@ -63,7 +64,7 @@ class Tally {
 
   constructor(campaign: Campaign) {
     this.campaign = campaign
-    for (const family of campaign.families)
+    for (const { name: family } of campaign.families)
       this.sums.set(family, { family, runs: 0, failed: 0, elapsedMs: 0, digest: 0n, counts: {} })
   }
 
@@ -84,8 +85,8 @@ class Tally {
 /** Families take turns, so that each has had its share whenever it ends. */
 function* handfuls({ families, from, seeds }: Campaign): Generator<SeedsMessage, undefined> {
   for (let done = 0; done < seeds; done += HANDFUL)
-    for (const family of families)
-      yield { family, from: from + done, count: Math.min(HANDFUL, seeds - done) }
+    for (const { name: family, every } of families)
+      yield { family, every, from: from + done, count: Math.min(HANDFUL, seeds - done) }
   return undefined
 }
 

@@ -5,11 +5,12 @@
  */
 import type { Outcome } from '../../sim/family.js'
 
-/** Seeds from `from` on, in one family. */
+/** Seeds from `from` on, in one family: those that `every` divides. */
 export interface SeedsMessage {
   readonly family: string
   readonly from: number
   readonly count: number
+  readonly every: number
 }
 
 export interface SumMessage {

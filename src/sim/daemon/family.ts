@@ -10,6 +10,7 @@ import { drawPlan, simplerPlans, type DaemonPlan } from './plan.js'
 export const daemonFamily: Family<DaemonPlan> = {
   name: 'daemon',
   description: 'the whole daemon: guests come and go, processes die at any effect, and nothing is lost or kept',
+  every: 4,
   draw: drawPlan,
   play: (plan, options = {}) => new DaemonWorld({ plan, ...options }).run(),
   simpler: simplerPlans,
