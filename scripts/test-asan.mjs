@@ -87,11 +87,11 @@ async function compile() {
   if (spawnSync('g++', args, { stdio: 'inherit' }).status !== 0) fail('the addon does not link')
 }
 
-/** What a sanitizer wrote: whole reports of errors, and of leaks those that the addon made. */
+/** What a sanitizer wrote: whole reports of errors (warnings are none), and of leaks those that the addon made. */
 function findings() {
   return readdirSync(tree).filter((name) => name.startsWith('report.')).flatMap((name) => {
     const text = readFileSync(join(tree, name), 'utf8')
-    if (!text.includes('LeakSanitizer')) return [text]
+    if (!text.includes('LeakSanitizer')) return /ERROR: AddressSanitizer|runtime error/.test(text) ? [text] : []
     const leaks = text.split('\n\n').filter((block) => /^(Direct|Indirect) leak/m.test(block))
     const ofAddon = (block) => block.split('\n').filter((line) => /^ +#\d/.test(line)).slice(0, FRAMES_OF_OWNER)
       .some((line) => line.includes('xbbd.node') || line.includes('/native/'))

@@ -26,6 +26,7 @@ export class DeviceTimeline {
     this.media.push({ boot, timeNs, discard })
   }
 
+  /** What it said last while it was watched; `Unknown` when the back end found it so. */
   stateAt(boot: string, timeNs: number): XenbusState | undefined {
     return this.states.findLast((one) => one.boot === boot && one.timeNs <= timeNs)?.state
   }
@@ -98,7 +99,7 @@ class DeviceState {
     if (value.chart === 'medium') return
     if (type === '@started') this.started(fieldsOf(event.input))
     else if (type === 'medium.opened') this.medium(fieldsOf(event.plan), timeNs)
-    else if (type === 'xenstore.nodesRead') this.state(String(event.frontendState), timeNs)
+    else if (type === 'xenstore.nodesRead') this.state(String(event.frontendState), timeNs, false)
     else if (type === 'xenstore.frontendRead') this.keys(fieldsOf(event.nodes))
     else if (type.startsWith('frontend.')) this.state(type.slice('frontend.'.length), timeNs)
   }
@@ -116,12 +117,13 @@ class DeviceState {
     this.reader.timeline.noteMedium(this.chain.identity.boot, timeNs, { granularity, alignment: discardAlignment })
   }
 
-  private state(name: string, timeNs: number): void {
+  /** `watched` false: it was found so when the back end came, and what led there was seen by nobody. */
+  private state(name: string, timeNs: number, watched = true): void {
     const state = XENBUS_STATES.find((known) => known === name)
     if (state === undefined) return
     for (const watch of this.reader.watches) watch.state?.(state, this.front)
     this.front = state
-    this.reader.timeline.noteState(this.chain.identity.boot, timeNs, state)
+    this.reader.timeline.noteState(this.chain.identity.boot, timeNs, watched ? state : 'Unknown')
   }
 
   private keys(nodes: Fields): void {

@@ -3,11 +3,14 @@
  * What is fuzzed, and what must hold for any bytes: nothing throws but where a mistake of an operator is a sentence, nothing
  * is written beyond its place, and what is understood means the same when it is said again.
  */
+import { readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { loadSettings } from '../../src/cli/config/load.js'
 import { parseConfig } from '../../src/cli/config/parse.js'
 import { settingKeys } from '../../src/cli/config/schema.js'
 import { LineReader, decodeMessage, decodeRequest } from '../../src/cli/control/protocol.js'
 import { admit } from '../../src/cli/page/gate.js'
+import { packageRoot } from '../../src/io/native/load.js'
 import { parseTarget } from '../../src/io/media/parse-target.js'
 import { isNbdTarget, parseNbdAddress } from '../../src/io/media/nbd/address.js'
 import { Handshake } from '../../src/io/media/nbd/handshake.js'
@@ -16,6 +19,7 @@ import type { ReplySink } from '../../src/io/media/nbd/reply-reader.js'
 import { XENSTORE_PAYLOAD_MAX, WireDecoder, XS, encodeMessage } from '../../src/io/xenstore/wire.js'
 import { XenStored } from '../../src/embedded/xenstored/xenstored.js'
 import { abiLayout } from '../../src/protocol/abi.js'
+import type { AbiLayout } from '../../src/protocol/abi.js'
 import { addBlocks, blockSegmentsLimit, entriesOf } from '../../src/protocol/blocks.js'
 import { canonicalise, decodeCanonical, encodeEntry } from '../../src/protocol/entry.js'
 import { XbbdError, assert } from '../../src/protocol/errors.js'
@@ -28,6 +32,8 @@ import { REASONS, validateRequest } from '../../src/protocol/validate.js'
 import { parseVdev, vdevName } from '../../src/protocol/vdev.js'
 import { parseXenbusState } from '../../src/protocol/xenbus-state.js'
 import { parseScript } from '../../src/script/parse.js'
+import { printScript } from '../../src/script/print.js'
+import { CLAUSES, DISK_WORDS, EXPECTATIONS, OPERATIONS, STATEMENTS } from '../../src/script/words.js'
 import type { FuzzTarget } from './fuzzer.js'
 import { journalTarget } from './journal-target.js'
 
@@ -43,9 +49,10 @@ function wordsOf(bytes: Uint8Array, count: number): Int32Array {
 
 const DISK = {
   sectorCount: 1 << 20, sectorSize: 512, readOnly: false, offersFlush: true, offersBarrier: true, offersDiscard: true,
-  maxSegments: 11, maxIndirectSegments: 64, maxBlockSegments: 60,
+  maxSegments: 11, maxIndirectSegments: 64,
 }
 const OUTSIDE = 0x55aa55aa
+const EXAMPLES = join(packageRoot(), 'examples/frontend')
 
 /** Entries of both layouts: records stay in their bounds, and a verdict is one of the table. */
 const entry: FuzzTarget = {
@@ -67,27 +74,26 @@ const entry: FuzzTarget = {
       assert(length <= room && out[0] === OUTSIDE && out[1 + length] === OUTSIDE, 'a record stays in its place')
       assert(recordWords(out, 1) <= room, 'its length is bounded')
       decodeCanonical(out, 1)
-      assert(REASONS[validateRequest(out, 1, DISK)] !== undefined, 'a verdict is one of the table')
-      describe(entries, abi, out, room)
+      judge(entries, abi, out, room)
       assert(entries.every((word, at) => word === before[at]), 'what was taken is not changed')
     }
   },
 }
 
-/** The descriptors of an INDIRECT, or the blocks of a request in several entries, stand behind the entry. */
-function describe(entries: Int32Array, abi: ReturnType<typeof abiLayout>, out: Int32Array, room: number): void {
-  const segments = indirectSegments(entries, 0, 64)
-  if (segments > 0) {
-    const grefs = new Int32Array(pagesOfDescriptors(segments))
-    const length = addDescriptors(out, 1, { count: segments, grefs, status: entries[27] & 1 ? -3 : 0, from: entries, fromAt: 28 })
+/** As a queue completes and judges it: the descriptors of an INDIRECT, and blocks, stand behind the entry. */
+function judge(entries: Int32Array, abi: AbiLayout, out: Int32Array, room: number): void {
+  const count = indirectSegments(entries, 0, 64)
+  if (count > 0) {
+    const grefs = new Int32Array(pagesOfDescriptors(count))
+    const length = addDescriptors(out, 1, { count, grefs, status: entries[27] & 1 ? -3 : 0, from: entries, fromAt: 28 })
     assert(length <= room && out[1 + room] === OUTSIDE, 'descriptors stay in the record')
-    validateRequest(out, 1, DISK)
-  } else if (entriesOf(entries, 0) > 1) {
-    const most = Math.min(60, blockSegmentsLimit(abi))
-    const length = addBlocks(entries, 0, abi, out, 1, most)
-    assert(length <= room && out[1 + room] === OUTSIDE, 'blocks stay in the record')
-    validateRequest(out, 1, { ...DISK, maxBlockSegments: most })
   }
+  assert(REASONS[validateRequest(out, 1, DISK)] !== undefined, 'a verdict is one of the table')
+  if (entriesOf(entries, 0) === 1) return
+  const most = Math.min(60, blockSegmentsLimit(abi))
+  const length = addBlocks(entries, 0, abi, out, 1, most)
+  assert(length <= room && out[1 + room] === OUTSIDE, 'blocks stay in the record')
+  assert(REASONS[validateRequest(out, 1, { ...DISK, maxBlockSegments: most })] !== undefined, 'a verdict, in blocks too')
 }
 
 /** Nodes of a front end, one `key=value` a line: a sound ring or one sentence, and no other. */
@@ -263,17 +269,21 @@ const page: FuzzTarget = {
   },
 }
 
-/** A front end's script. */
+/** A front end's script: read, or refused in a sentence; and what was read means the same when it is printed. */
 const script: FuzzTarget = {
-  name: 'script', watched: /dist\/src\/script\/parse.*\.js$/,
-  words: ['connect', 'put', 'expect', 'kill', 'wait', 'read', 'write', 'flush', 'sector', 'status', ' ', '\n', '"'],
-  seeds: () => bytesOf('connect\nput read sector 0 count 8\nexpect okay\n', 'connect\n', '# a comment\nwait 1 s\n'),
+  name: 'script', watched: /dist\/src\/script\/(parse.*|print|reader|tokens|words)\.js$/,
+  words: [...STATEMENTS, ...CLAUSES, ...EXPECTATIONS, ...DISK_WORDS, ...Object.keys(OPERATIONS), ' ', '\n', '0x', '"', 'ms'].map((word) => `${word} `),
+  seeds: () => readdirSync(EXAMPLES).map((name) => readFileSync(join(EXAMPLES, name))),
   run: (bytes) => {
+    let statements
     try {
-      parseScript(text(bytes))
+      statements = parseScript(text(bytes))
     } catch (error) {
-      if (!(error instanceof XbbdError)) throw error
+      if (error instanceof XbbdError) return
+      throw error
     }
+    const printed = printScript(statements)
+    assert(printScript(parseScript(printed)) === printed, 'what is printed is read as the same')
   },
 }
 

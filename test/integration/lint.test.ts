@@ -12,6 +12,7 @@ import { WriteCounts } from '../../src/embedded/block-contents.js'
 import type { LintReport } from '../../src/lint/lint.js'
 import { rules } from '../../src/lint/rules/index.js'
 import type { BlkfrontOptions } from '../../src/embedded/blkfront/blkfront.js'
+import { BAD_HANDSHAKES } from '../support/bad-fronts.js'
 import { RealWorld, until, type DaemonProcess } from '../support/processes.js'
 import { xbbd } from '../support/xbbd-process.js'
 
@@ -37,23 +38,8 @@ async function lint(...args: string[]): Promise<{ status: number | null; report:
   return { status, report: JSON.parse(stdout) as LintReport }
 }
 
-const HANDSHAKE = 'rings\nkeys\n'
-const SERVED = 'state Initialised\nexpect state Connected\nstate Connected\n'
-
-/** By rule: what such a front end does, and whether that is only a note. */
-const BAD: Readonly<Record<string, readonly [script: string, isNote: boolean]>> = {
-  'state-skipped': [`${HANDSHAKE}state Connected\nexpect state Connected\nclose\n`, true],
-  'state-restarted': [`connect\nstate Initialising\nwait 300ms\n`, true],
-  'state-order': [`state InitWait\nwait 200ms\n`, false],
-  'keys-missing': ['rings\nkeys\nkey event-channel gone\nstate Initialised\nwait 300ms\n', false],
-  'keys-unusable': ['rings\nkeys\nkey ring-page-order 9\nstate Initialised\nwait 300ms\n', false],
-  'ring-ref-twice': [`${HANDSHAKE}key ring-ref0 $ref0\n${SERVED}close\n`, false],
-  'protocol-missing': [`${HANDSHAKE}key protocol gone\n${SERVED}close\n`, true],
-  'discard-granularity': ['disk sector-size 512e\nconnect\nput discard at 1 sectors 3 as d\nexpect d okay\nclose\n', true],
-}
-
-test.each(Object.keys(BAD))('%s is found, and nothing else', async (rule) => {
-  const [text, isNote] = BAD[rule]
+test.each(Object.keys(BAD_HANDSHAKES))('%s is found, and nothing else', async (rule) => {
+  const [text, isNote] = BAD_HANDSHAKES[rule]
   const script = join(dir, `${rule}.xbf`)
   writeFileSync(script, text)
   const target = world.image(1 << 22)

@@ -7,9 +7,9 @@ import { fuzz } from '../fuzz/fuzzer.js'
 import { planted } from '../fuzz/planted.js'
 import { TARGETS } from '../fuzz/targets.js'
 
-const RUNS = 300
+const RUNS = 1500
 /** A run of it folds a whole journal. */
-const JOURNAL_RUNS = 60
+const JOURNAL_RUNS = 150
 
 test.each(TARGETS.map((target) => [target.name, target] as const))('%s: nothing is found', (name, target) => {
   const most = name === 'journal' ? JOURNAL_RUNS : RUNS
