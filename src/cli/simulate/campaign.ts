@@ -1,7 +1,8 @@
 /**
  * @packageDocumentation
  * Many seeds in many families on several threads. Every seed is played in every family, but for those whose worlds are
- * larger, which get one seed in so many; who is idle gets the next handful. It ends when all were played, when the time is up, or when so much has failed that more tells nothing.
+ * larger, which get one seed in so many; who is idle gets the next handful. It ends when all were played, when the time
+ * is up, or when so much has failed that more tells nothing.
  *
  *   families × seeds ─ handfuls ─► thread 1 … n ─ sums, failures ─► CampaignReport
  */
