@@ -275,6 +275,7 @@ export class DeviceShell {
       default:
         return this.#inXenStore(async () => {
           for (const event of await performWrite(this.#directory, effect)) this.tell(event)
+          if (effect.type === 'switchState' && effect.state === 'Connected') this.#holdings.queues.serve()
         })
     }
   }
@@ -301,7 +302,9 @@ export class DeviceShell {
         const { grants, medium } = attachment
         this.#levels = 0
         queues.limit(limit)
+        const held = attachment.takeover === undefined
         const attachments = [attachment, ...others.map((other) => ({ ...other, grants, medium }))]
+          .map((one) => ({ ...one, ...(held && { held }) }))
         this.#holdings.attachQueues(attachments)
         return this.#connections.begin(attachments, medium)
       }

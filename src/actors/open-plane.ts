@@ -103,8 +103,9 @@ export function openPlane(
     const layout = abiLayout(attachment.ring.abi)
     const { plant } = settings
     const { nowNs } = world
+    const { held } = attachment
     const descriptors = readerFor(core, grants, layout, world.arena)
-    const parts = { core, ring, layout, grants, channel, medium, sink, chunks, nowNs, descriptors, plant }
+    const parts = { core, ring, layout, grants, channel, medium, sink, chunks, nowNs, descriptors, plant, held }
     const plane = new QueuePlane(parts)
     closeMedium = () => plane.closeMedium()
     // From here on whoever comes after us goes on from our journal, which begins with all that was inherited.

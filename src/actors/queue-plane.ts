@@ -56,6 +56,8 @@ export interface PlaneParts {
   readonly sink: BatchSink
   readonly chunks: ChunkSource
   readonly nowNs: () => number
+  /** Takes nothing before `serve`. */
+  readonly held?: boolean | undefined
   /** Where INDIRECT requests were offered. */
   readonly descriptors?: DescriptorReader | undefined
   readonly plant?: { readonly kind: QueuePlant; readonly after: number } | undefined
@@ -76,6 +78,7 @@ export class QueuePlane {
   private recall = 0
   private rate: RateGate | undefined
   private hurried = false
+  private held: boolean
   /** About to sleep: who leaves is let go first. */
   private tidying = false
   private planted = false
@@ -92,6 +95,7 @@ export class QueuePlane {
     this.parts = parts
     this.core = parts.core
     this.medium = parts.medium
+    this.held = parts.held === true
     const { slots, batch, disk } = parts.core.settings
     const taken = recordWordsMax(segmentsBeyond(disk)) * batch
     const inputs = 2 * COMMANDS_MAX + (2 + LENT_MAX) + 2 + 4 * RESULTS_MAX + 2 + taken + 2
@@ -122,9 +126,15 @@ export class QueuePlane {
     this.command(COMMAND_LIMIT_KIBIBYTES, Math.ceil((shared?.limit.bps ?? 0) / 1024))
   }
 
+  /** From now on it takes what is in the ring, where it was attached `held`. */
+  serve(): void {
+    this.held = false
+  }
+
   /** The device closes: what is taken from now on does not wait for the rate limit. */
   hurry(): void {
     this.hurried = true
+    this.held = false
     this.rate?.hurry()
   }
 
@@ -176,7 +186,7 @@ export class QueuePlane {
     this.tidying = core.restless
     if (this.tidying || core.effects.submitCount > 0) return true
     if (this.commands.length > 0 || this.lent.length > 0) return true
-    const listening = core.queueState === QueueState.Running
+    const listening = core.queueState === QueueState.Running && !this.held
     const ringHasWork = listening && parts.ring.arm(core.reqCons)
     const mediumHasWork = this.armMedium()
     return ringHasWork || mediumHasWork
@@ -219,13 +229,11 @@ export class QueuePlane {
     if (this.tidying || core.pressing || core.effects.submitCount > 0 || this.commands.length > 0) return false
     if (this.lent.length > 0 || this.recall > 0) return false
     if (this.rate?.isDue(this.parts.nowNs())) return false
-    return core.queueState !== QueueState.Running || this.parts.ring.peek(core.reqCons) === 0
+    return core.queueState !== QueueState.Running || this.held || this.parts.ring.peek(core.reqCons) === 0
   }
 
   private collect(count: number): number {
-    const { core } = this
-    const { sink } = this.parts
-    const { words } = sink
+    const { core, parts: { sink, sink: { words } } } = this
     const from = sink.at
     let at = from
     for (let index = 0; index < count; index++) {
@@ -243,8 +251,7 @@ export class QueuePlane {
   }
 
   private writeRare(): void {
-    const { sink } = this.parts
-    const { words } = sink
+    const { sink, sink: { words } } = this.parts
     let at = sink.at
     const commands = this.commands.splice(0, COMMANDS_MAX)
     for (const { code, argument } of commands) {
@@ -271,7 +278,7 @@ export class QueuePlane {
 
   private take(most: number): number {
     const { core, parts: { ring, sink, sink: { words } }, blocks } = this
-    if (core.queueState !== QueueState.Running) return 0
+    if (core.queueState !== QueueState.Running || this.held) return 0
     const from = sink.at
     const room = Math.min(core.intakeRoom(), most)
     const look = blocks ? ring.size : room
@@ -298,9 +305,7 @@ export class QueuePlane {
   }
 
   private writeTaken(count: number): number {
-    const { core, parts } = this
-    const { ring, layout, sink } = parts
-    const { entries, entryWords } = ring
+    const { core, parts, parts: { ring: { entries, entryWords }, layout, sink } } = this
     if (parts.descriptors?.read(entries, entryWords, count)) return this.writeTakenWith(parts.descriptors, count)
     let at = sink.at
     for (let index = 0; index < count; index++)
@@ -324,8 +329,7 @@ export class QueuePlane {
   }
 
   private copy(): void {
-    const { core } = this
-    const { grants, sink } = this.parts
+    const { core, parts: { grants, sink } } = this
     const { copies, copyCount } = core.effects
     const failed = grants.copy(copies, copyCount)
     core.statistics[COUNTER.copyCalls]++
@@ -339,9 +343,7 @@ export class QueuePlane {
 
   /** One pair of words for each request of which a copy failed: a request's copies stand side by side. */
   private writeFailedCopies(): void {
-    const { core } = this
-    const { copies, ownerEnds, ownerCount } = core.effects
-    const { sink } = this.parts
+    const { core: { effects: { copies, ownerEnds, ownerCount } }, parts: { sink } } = this
     let copy = 0
     for (let owner = 0; owner < ownerCount; owner++) {
       let status = 0
@@ -355,8 +357,7 @@ export class QueuePlane {
   }
 
   private answer(): void {
-    const { core, parts } = this
-    const { answers, answerCount } = core.effects
+    const { core, core: { effects: { answers, answerCount } }, parts } = this
     if (parts.plant) this.plantFault(parts.plant.kind, parts.plant.after, answerCount)
     if (answerCount === 0) return
     const { answeredEntries } = core
@@ -383,8 +384,7 @@ export class QueuePlane {
   }
 
   private tradeChunks(): void {
-    const { core, parts } = this
-    const { effects } = core
+    const { core, core: { effects }, parts } = this
     for (let index = 0; index < effects.returnedCount; index++) parts.chunks.giveBack(effects.returned[index])
     if (core.wantedChunks === 0) return
     const lent = parts.chunks.borrow(core.wantedChunks)

@@ -77,6 +77,11 @@ export class QueueSet {
     for (const name of this.living) this.pool.limit(name, this.shared)
   }
 
+  /** XenStore says Connected: what was held back may be taken. */
+  serve(): void {
+    for (const name of this.living) this.pool.serve(name)
+  }
+
   drain(onEnospc: OnEnospc): void {
     this.rest((name) => this.pool.drain(name, onEnospc))
   }

@@ -73,6 +73,8 @@ interface Queue extends OpenPlane {
   takeTo: number | undefined
 }
 
+const COMMANDS = { retry: COMMAND_RETRY, abandon: COMMAND_ABANDON, yield: COMMAND_YIELD } as const
+
 export class QueueWorker {
   /** One emission per wake-up by a front end, and one per wake-up by a medium. */
   readonly notification$ = new Subject<QueueName>()
@@ -117,16 +119,15 @@ export class QueueWorker {
         else this.command(message.name, COMMAND_DRAIN)
         break
       case 'retry':
-        this.command(message.name, COMMAND_RETRY)
-        break
       case 'abandon':
-        this.command(message.name, COMMAND_ABANDON)
+      case 'yield':
+        this.command(message.name, COMMANDS[message.kind])
+        break
+      case 'serve':
+        this.queues.get(message.name)?.plane.serve()
         break
       case 'detach':
         this.detach(message.name)
-        break
-      case 'yield':
-        this.command(message.name, COMMAND_YIELD)
         break
       case 'connection':
         this.queues.get(message.name)?.orderConnection(message.order)
@@ -161,11 +162,9 @@ export class QueueWorker {
       const owed = takeover && plane.core.reqCons
       const idle = {
         drainedTold: false, levelsTold: 0, crash: undefined, begun: false, closing: false,
-        takeTo: undefined, yieldedNs: undefined, resuming: takeover !== undefined,
+        takeTo: undefined, yieldedNs: undefined, resuming: takeover !== undefined, bound: { most: UNBOUNDED },
       }
-      const timers = this.timersOf(name)
-      const bound = { most: UNBOUNDED }
-      this.queues.set(name, { ...opened, name, medium: attachment.medium, owed, timers, bound, ...idle })
+      this.queues.set(name, { ...opened, name, medium: attachment.medium, owed, timers: this.timersOf(name), ...idle })
       plane.lend(chunks)
       // Before the first request: what is gone on with may be under a limit that is no more, or under none yet.
       if (attachment.limit || plane.core.gate.limited) plane.limit(attachment.limit)

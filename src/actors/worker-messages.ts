@@ -21,7 +21,7 @@ export interface AttachMessage {
 export type DownMessage =
   | AttachMessage
   | { readonly kind: 'drain'; readonly name: QueueName; readonly onEnospc: OnEnospc }
-  | { readonly kind: 'abandon' | 'detach' | 'retry' | 'yield'; readonly name: QueueName }
+  | { readonly kind: 'abandon' | 'detach' | 'retry' | 'serve' | 'yield'; readonly name: QueueName }
   | { readonly kind: 'limit'; readonly name: QueueName; readonly limit: SharedRateLimit | undefined }
   | { readonly kind: 'mediumOpened'; readonly name: QueueName; readonly plan: MediumPlan; readonly renewal: number }
   | { readonly kind: 'connection'; readonly name: QueueName; readonly order: ConnectionOrder }

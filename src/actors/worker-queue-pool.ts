@@ -110,6 +110,10 @@ export class WorkerQueuePool implements QueuePool {
     return this.parts.legacies.of(name)
   }
 
+  serve(name: QueueName): void {
+    this.post(name, { kind: 'serve', name })
+  }
+
   drain(name: QueueName, onEnospc: OnEnospc): void {
     this.post(name, { kind: 'drain', name, onEnospc })
   }

@@ -109,6 +109,8 @@ export interface QueueAttachment {
   readonly medium: MediumPlan
   readonly takeover?: QueueTakeover
   readonly limit?: SharedRateLimit
+  /** It takes nothing before `serve`: what was answered before its state was Connected would be answered again. */
+  readonly held?: boolean
 }
 
 /** Levels, as bits of one shared word per queue; `levels` events carry the word. */
@@ -148,6 +150,8 @@ export interface QueuePool {
   /** What is known of whoever served this queue's ring before, in this process or an earlier one. */
   legacy(name: QueueName): QueueLegacy
   attach(attachment: QueueAttachment): void
+  /** From now on a queue that was attached `held` takes what is in its ring. */
+  serve(name: QueueName): void
   /**
    * Take nothing more, answer everything taken; then `drained`. What waits for space on the medium is waited for
    * (`wait`), or answered with an error (`error`).

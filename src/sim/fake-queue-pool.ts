@@ -50,6 +50,11 @@ export class FakeQueuePool implements QueuePool {
     this.#say({ kind: 'attached', name })
   }
 
+  serve(name: QueueName): void {
+    this.log.push(`serve ${name}`)
+    assert(this.#phases.has(name), `${name} is not attached`)
+  }
+
   drain(name: QueueName, onEnospc: OnEnospc): void {
     this.#rest(onEnospc === 'error' ? 'drain' : 'drain patiently', name)
   }
