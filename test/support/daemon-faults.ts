@@ -3,7 +3,6 @@
  * class that all processes share; and what the simulator must say of each.
  */
 import { Legacies } from '../../src/actors/legacies.js'
-import { QueueSet } from '../../src/actors/queue-set.js'
 import { BackendDirectory } from '../../src/actors/xenbus/backend-directory.js'
 import { deviceMachine } from '../../src/machines/device.machine.js'
 import type { DaemonLaw } from '../../src/sim/daemon/laws.js'
@@ -93,26 +92,6 @@ export const DAEMON_FAULTS: readonly DaemonFault[] = [
     plant: guard('isParking', false),
     world: { ...QUIET, troubles: ['park'], troublePauseMs: 50 },
     law: ['states', 'progress'], shows: /for no reason|does not come/,
-  },
-  {
-    title: 'attached is not said when one of the rings is broken by then',
-    plant: () => {
-      const descriptor = Object.getOwnPropertyDescriptor(QueueSet.prototype, 'haveBegun')!
-      Object.defineProperty(QueueSet.prototype, 'haveBegun', {
-        configurable: true,
-        get(this: { members: { phase: string }[] }) {
-          return this.members.every(({ phase }) => phase === 'attached')
-        },
-      })
-      return () => void Object.defineProperty(QueueSet.prototype, 'haveBegun', descriptor)
-    },
-    world: {
-      ...QUIET,
-      domains: [linux, { devices: [{
-        ...linux.devices[0], hostile: { deeds: ['connect', 'jump', 'flap', 'garbage'], pauseNs: 200_000 },
-      }] }],
-    },
-    law: ['progress'], shows: /devices are left/,
   },
   {
     title: 'the toolstack’s wishes are not read',
