@@ -95,8 +95,8 @@ export const giveBack = (handle: number): void => addon.giveBack(handle)
 /** Detaches this thread's view, if any, and unmaps. Throws EBUSY while anybody else uses the memory. */
 export const unmap = (handle: number): void => addon.unmap(handle)
 
-/** Everything in the table now, in no particular order. */
-export const owned = (): OwnedEntry[] => addon.owned()
+/** Everything in the table now, the oldest first; the table itself (a hash map) has no order that stays. */
+export const owned = (): OwnedEntry[] => addon.owned().sort((one, other) => one.handle - other.handle)
 
 /** How many environments (threads, and module registries of tests) have loaded the addon now. */
 export const environments = (): number => addon.environments()
