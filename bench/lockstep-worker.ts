@@ -93,7 +93,8 @@ const opened = openPlane(
   { borrow: (wanted) => lender.borrow('lockstep', wanted), giveBack: (chunk) => lender.giveBack('lockstep', chunk) },
 )
 const { plane } = opened
-plane.lend(lender.attach('lockstep', 1) ?? [])
+lender.enter('lockstep', 1)
+plane.lend(lender.pay('lockstep') ?? [])
 plane.command(COMMAND_ATTACH, opened.ring.published())
 plane.round()
 front.plan(data.plan)

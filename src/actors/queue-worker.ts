@@ -22,11 +22,13 @@ import type { QueueEvent, QueueName } from '../ports/queues.js'
 import { LEVEL_BUSY, LEVEL_MEDIUM_FULL } from '../ports/queues.js'
 import { assert, sentenceOf } from '../protocol/errors.js'
 import { u64High, u64Low } from '../protocol/u64.js'
-import { CrowdPace, UNBOUNDED, type BatchBound } from './crowd-pace.js'
+import { CrowdPace } from './crowd-pace.js'
+import { Newcomers } from './newcomers.js'
 import { QueueTimers } from './queue-timers.js'
 import { SpinGovernor } from './spin-governor.js'
 import { openPlane, reserveFor } from './open-plane.js'
-import type { OpenPlane, PlaneWorld } from './open-plane.js'
+import type { PlaneWorld } from './open-plane.js'
+import { servedQueue, type ServedQueue } from './served-queue.js'
 import type { AttachMessage, DownMessage, UpMessage } from './worker-messages.js'
 
 export interface WorkerWorld extends PlaneWorld {
@@ -50,29 +52,6 @@ const LOOKS = 32
 /** States in which what stands in the ring is taken, sooner or later. */
 const TAKING: ReadonlySet<number> = new Set([QueueState.Running, QueueState.Shortage, QueueState.Throttled])
 
-interface Queue extends OpenPlane {
-  readonly name: QueueName
-  medium: MediumPlan
-  drainedTold: boolean
-  levelsTold: number
-  /** The plane threw; only its I/O is awaited. */
-  crash: string | undefined
-  /** It went on from a journal, and lives on when it has published so many answers. */
-  owed: number | undefined
-  /** It went on from a journal, and has not sealed a batch yet. */
-  resuming: boolean
-  /** When it stopped taking, nanoseconds: another process goes on, and only its I/O is awaited. */
-  yieldedNs: number | undefined
-  readonly timers: QueueTimers
-  readonly bound: BatchBound
-  /** Its first batch is done: it stands where its attach, or the journal that it goes on from, put it. */
-  begun: boolean
-  /** It closes, and is drained when everything that stood in the ring then has been taken. */
-  closing: boolean
-  /** Where that ends, once it is known. */
-  takeTo: number | undefined
-}
-
 const COMMANDS = { retry: COMMAND_RETRY, abandon: COMMAND_ABANDON, yield: COMMAND_YIELD } as const
 
 export class QueueWorker {
@@ -81,7 +60,8 @@ export class QueueWorker {
   readonly completion$ = new Subject<QueueName>()
   private readonly world: WorkerWorld
   private readonly lender: ArenaLender
-  private readonly queues = new Map<QueueName, Queue>()
+  private readonly newcomers: Newcomers
+  private readonly queues = new Map<QueueName, ServedQueue>()
   private readonly spin: SpinGovernor
   private readonly pace = new CrowdPace()
   private awake = false
@@ -91,7 +71,13 @@ export class QueueWorker {
 
   constructor(world: WorkerWorld) {
     this.world = world
-    this.lender = new ArenaLender(world.arenaChunks)
+    const lender = (this.lender = new ArenaLender(world.arenaChunks))
+    this.newcomers = new Newcomers({
+      lender, after: world.after, recall: () => this.recall(),
+      admit: (message, chunks) => this.attach(message, chunks),
+      refuse: (name, sentence) => this.tell({ kind: 'refused', name, sentence }),
+      receive: (message) => this.receive(message),
+    })
     this.spin = new SpinGovernor(world.spinMaxNs, world.wakeUpNs)
     this.notification$.subscribe((name) => {
       const queue = this.queues.get(name)
@@ -106,13 +92,19 @@ export class QueueWorker {
     return this.awake
   }
 
+  /** Of its arena, lent to nobody. */
+  get freeChunks(): number {
+    return this.lender.freeChunks
+  }
+
   /** A message of the main thread. */
   receive(message: DownMessage): void {
+    if (this.newcomers.keeps(message)) return
     switch (message.kind) {
       case 'ping':
         return this.world.post({ kind: 'pong' }) // no reason to look at the queues: an idle Worker goes on sleeping
       case 'attach':
-        this.attach(message)
+        this.newcomers.come(message, reserveFor(message.attachment.settings))
         break
       case 'drain':
         if (message.onEnospc === 'error') this.close(message.name)
@@ -142,14 +134,8 @@ export class QueueWorker {
     this.wake()
   }
 
-  private attach({ attachment, statistics, journal, legacy }: AttachMessage): void {
+  private attach({ attachment, statistics, journal, legacy }: AttachMessage, chunks: readonly number[]): void {
     const { name } = attachment.settings
-    const reserve = reserveFor(attachment.settings)
-    const chunks = this.lender.attach(name, reserve)
-    if (chunks === undefined) {
-      const sentence = `the arena of this Worker has no room for ${name}: raise arena.size or workers`
-      return this.tell({ kind: 'refused', name, sentence })
-    }
     try {
       const opened = openPlane(this.world, attachment, statistics, journal, {
         borrow: (wanted) => this.borrow(name, wanted),
@@ -159,12 +145,7 @@ export class QueueWorker {
       opened.onMediumReady(() => this.completion$.next(name))
       opened.onConnectionReport((report) => this.tell({ kind: 'connection', name, report }))
       const { plane, ring, takeover } = opened
-      const owed = takeover && plane.core.reqCons
-      const idle = {
-        drainedTold: false, levelsTold: 0, crash: undefined, begun: false, closing: false,
-        takeTo: undefined, yieldedNs: undefined, resuming: takeover !== undefined, bound: { most: UNBOUNDED },
-      }
-      this.queues.set(name, { ...opened, name, medium: attachment.medium, owed, timers: this.timersOf(name), ...idle })
+      this.queues.set(name, servedQueue(name, opened, attachment.medium, this.timersOf(name)))
       plane.lend(chunks)
       // Before the first request: what is gone on with may be under a limit that is no more, or under none yet.
       if (attachment.limit || plane.core.gate.limited) plane.limit(attachment.limit)
@@ -186,15 +167,19 @@ export class QueueWorker {
     return new QueueTimers({ after: this.world.after, wake: () => this.wake(), look, retry })
   }
 
-  /** When the arena cannot give what was asked for, whoever holds more than today's quota is asked to return it. */
   private borrow(name: QueueName, wanted: number): readonly number[] {
     const lent = this.lender.borrow(name, wanted)
-    if (lent.length === wanted) return lent
+    if (lent.length < wanted) this.recall()
+    return lent
+  }
+
+  /** Whoever holds more than today's quota is asked to return it. */
+  private recall(): void {
     for (const queue of this.queues.values()) {
       const excess = queue.crash === undefined ? this.lender.excess(queue.name) : 0
       if (excess > 0) queue.plane.recallChunks(excess)
     }
-    return lent
+    this.wake()
   }
 
   private command(name: QueueName, code: number, argument = 0): void {
@@ -214,7 +199,7 @@ export class QueueWorker {
    * its ear for XenStore, until the last answer. One that goes on regardless gets no more than what stood there first.
    * Where there is no space for what was taken, nothing more is taken.
    */
-  private drainWhenTaken(queue: Queue): boolean {
+  private drainWhenTaken(queue: ServedQueue): boolean {
     const { core } = queue.plane
     if (!queue.closing || !queue.begun) return false
     if (queue.takeTo === undefined) {
@@ -257,7 +242,7 @@ export class QueueWorker {
     queue.medium = plan
   }
 
-  private letGo(queue: Queue): void {
+  private letGo(queue: ServedQueue): void {
     queue.timers.end()
     this.queues.delete(queue.name)
     this.lender.detach(queue.name)
@@ -308,10 +293,11 @@ export class QueueWorker {
     let worked = 0
     for (const queue of this.queues.values())
       worked += queue.crash === undefined ? this.roundOf(queue) : this.awaitIo(queue)
+    this.newcomers.look()
     return worked
   }
 
-  private roundOf(queue: Queue): number {
+  private roundOf(queue: ServedQueue): number {
     try {
       const { plane, bound } = queue
       const worked = plane.round(bound.most)
@@ -330,7 +316,7 @@ export class QueueWorker {
     }
   }
 
-  private tellEdges(queue: Queue, nowNs = queue.plane.core.nowNs): void {
+  private tellEdges(queue: ServedQueue, nowNs = queue.plane.core.nowNs): void {
     const { core } = queue.plane
     const levels = queue.timers.steady(core.levels, nowNs) & ~LEVEL_BUSY
     if (levels !== queue.levelsTold) {
@@ -354,7 +340,7 @@ export class QueueWorker {
   }
 
   /** Everything that was answered is published; what was not stands in the journal, for whoever goes on from it. */
-  private yieldOn(queue: Queue): void {
+  private yieldOn(queue: ServedQueue): void {
     queue.yieldedNs ??= queue.plane.core.nowNs
     queue.timers.stopRetrying()
     if (queue.plane.inFlightIo > 0) return
@@ -362,7 +348,7 @@ export class QueueWorker {
     this.tell({ kind: 'yielded', name: queue.name, atNs: queue.yieldedNs })
   }
 
-  private crashed(queue: Queue, error: unknown): void {
+  private crashed(queue: ServedQueue, error: unknown): void {
     queue.crash = sentenceOf(error)
     queue.timers.stopRetrying()
     queue.plane.giveUp()
@@ -370,7 +356,7 @@ export class QueueWorker {
   }
 
   /** A plane that was given up: its I/O is awaited to the last, then its borrowings are given back. */
-  private awaitIo(queue: Queue): number {
+  private awaitIo(queue: ServedQueue): number {
     const collected = queue.plane.discardResults()
     if (queue.plane.inFlightIo > 0) return collected
     this.letGo(queue)

@@ -6,6 +6,9 @@
  *   chunks in all = reserves of all queues + what is lent beyond them + what is free
  *   quota of a queue beyond its reserve = (chunks in all - all reserves) / queues
  *
+ * A new queue comes when everything may be lent: it is owed its reserve from then on. Quotas shrink by that, whoever
+ * has more is asked to return it, and until the new queue has its reserve nobody borrows.
+ *
  * Which chunk a queue gets is an input of its core, journalled there; the lender itself needs no journal.
  */
 import { assert } from '../protocol/errors.js'
@@ -20,23 +23,34 @@ export class ArenaLender {
   private readonly free: number[]
   private readonly total: number
   private readonly lent = new Map<string, Account>()
+  /** Who has not got its reserve yet. */
+  private readonly owed = new Set<string>()
 
   constructor(chunks: number) {
     this.total = chunks
     this.free = Array.from({ length: chunks }, (_, index) => chunks - 1 - index)
   }
 
-  /** The reserve of a new queue, or undefined when the arena cannot give it. */
-  attach(queue: string, reserve: number): number[] | undefined {
+  /** A new queue, which is owed its reserve now. @returns false when all reserves are more than there is. */
+  enter(queue: string, reserve: number): boolean {
     assert(!this.lent.has(queue), `${queue} has its reserve already`)
-    if (this.free.length < reserve) return undefined
-    const account = { reserve, chunks: new Set<number>() }
-    this.lent.set(queue, account)
-    return this.take(account, reserve)
+    if (this.reserves() + reserve > this.total) return false
+    this.lent.set(queue, { reserve, chunks: new Set() })
+    this.owed.add(queue)
+    return true
   }
 
-  /** Up to `wanted` chunks more; fewer, or none, when the quota or the arena is used up. */
+  /** Its reserve, or undefined while there is not so much. */
+  pay(queue: string): number[] | undefined {
+    const account = this.account(queue)
+    if (this.free.length < account.reserve) return undefined
+    this.owed.delete(queue)
+    return this.take(account, account.reserve)
+  }
+
+  /** Up to `wanted` chunks more; fewer, or none, when the quota or the arena is used up, or a reserve is owed. */
   borrow(queue: string, wanted: number): number[] {
+    if (this.owed.size > 0) return []
     const account = this.account(queue)
     const room = account.reserve + this.quota() - account.chunks.size
     return this.take(account, Math.max(0, Math.min(wanted, room, this.free.length)))
@@ -51,6 +65,7 @@ export class ArenaLender {
   detach(queue: string): void {
     this.free.push(...this.account(queue).chunks)
     this.lent.delete(queue)
+    this.owed.delete(queue)
   }
 
   /** How many chunks the queue holds beyond what it may: these are to be recalled. */
@@ -64,9 +79,13 @@ export class ArenaLender {
   }
 
   private quota(): number {
+    return Math.floor((this.total - this.reserves()) / Math.max(1, this.lent.size))
+  }
+
+  private reserves(): number {
     let reserves = 0
     for (const { reserve } of this.lent.values()) reserves += reserve
-    return Math.floor((this.total - reserves) / Math.max(1, this.lent.size))
+    return reserves
   }
 
   private account(queue: string): Account {

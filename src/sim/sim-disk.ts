@@ -45,6 +45,8 @@ export class SimDisk implements MediumPort {
   full = false
   /** While true there is no medium: everything ends with -ENXIO. */
   gone = false
+  /** I/Os that have come to their end. */
+  ended = 0
   /** Bytes that there are now; at most as many as at first. */
   size: number
   private armed = false
@@ -100,6 +102,7 @@ export class SimDisk implements MediumPort {
       if (this.pending[index].left-- > 0) continue
       const [request] = this.pending.splice(index, 1)
       const result = this.execute(request)
+      this.ended++
       if (!request.orphan) this.done.push(request.token, result)
     }
     if (!this.armed || this.done.length === 0) return

@@ -135,7 +135,7 @@ export class World {
     this.shared = options.limit && shareRateLimit(options.limit)
     if (this.shared) this.plane.limit(this.shared)
     this.plane.command(COMMAND_ATTACH, this.ring.published())
-    this.plane.lend(this.lender.attach(NAME, settings.reserveChunks) ?? [])
+    if (this.lender.enter(NAME, settings.reserveChunks)) this.plane.lend(this.lender.pay(NAME) ?? [])
   }
 
   step(put: boolean): void {
@@ -309,7 +309,7 @@ export class World {
     this.options.sabotage?.(this.plane)
     if (this.shared || this.core.gate.limited) this.plane.limit(this.shared)
     this.plane.command(command, argument)
-    this.plane.lend(this.lender.attach(NAME, settings.reserveChunks) ?? [])
+    if (this.lender.enter(NAME, settings.reserveChunks)) this.plane.lend(this.lender.pay(NAME) ?? [])
     if (this.ending) this.plane.command(this.vanished ? COMMAND_ABANDON : COMMAND_DRAIN)
     this.begun = false
     this.quietRounds = 0

@@ -146,10 +146,16 @@ test('S14: the arena is lent by quota: chunks are conserved, nobody borrows beyo
       for (const { queue, do: what, wanted } of steps) {
         const mine = held.get(queue)
         if (mine === undefined) {
-          if (what !== 'attach') continue
-          const chunks = lender.attach(queue, reserve)
-          if (chunks) held.set(queue, chunks)
-          else expect(lender.freeChunks).toBeLessThan(reserve)
+          if (what !== 'attach' || !lender.enter(queue, reserve)) continue
+          const others = [...held].map(([name, chunks]) => ({ name, chunks, excess: lender.excess(name) }))
+          // Until it has its own, nobody borrows; when everyone has returned what is too much, it has its own.
+          if (lender.freeChunks < reserve) expect(lender.pay(queue)).toBeUndefined()
+          expect(others.flatMap(({ name }) => lender.borrow(name, 1))).toEqual([])
+          for (const { name, chunks, excess } of others)
+            for (const chunk of chunks.splice(chunks.length - excess)) lender.giveBack(name, chunk)
+          const chunks = lender.pay(queue)
+          expect(chunks).toHaveLength(reserve)
+          held.set(queue, chunks ?? [])
         } else if (what === 'borrow') {
           const quota = Math.floor((total - reserve * held.size) / held.size)
           const free = lender.freeChunks
@@ -172,16 +178,20 @@ test('S14: the arena is lent by quota: chunks are conserved, nobody borrows beyo
 
 test('S14: a greedy queue is told to give back what a newcomer and its share need', () => {
   const lender = new ArenaLender(16)
-  const greedy = lender.attach('greedy', 1) ?? []
+  expect(lender.enter('greedy', 1)).toBe(true)
+  const greedy = lender.pay('greedy') ?? []
   greedy.push(...lender.borrow('greedy', 100))
   expect([greedy.length, lender.freeChunks, lender.excess('greedy')]).toEqual([16, 0, 0])
-  expect(lender.attach('modest', 1)).toBeUndefined()
+  expect(lender.enter('modest', 1)).toBe(true)
+  expect(lender.pay('modest')).toBeUndefined()
+  expect(lender.excess('greedy')).toBe(16 - 1 - 7)
   lender.giveBack('greedy', greedy.pop() ?? -1)
-  expect(lender.attach('modest', 1)).toHaveLength(1)
-  expect(lender.excess('greedy')).toBe(15 - 1 - 7)
+  expect(lender.borrow('greedy', 1)).toEqual([])
+  expect(lender.pay('modest')).toHaveLength(1)
   while (lender.excess('greedy') > 0) lender.giveBack('greedy', greedy.pop() ?? -1)
   expect(lender.borrow('greedy', 5)).toEqual([])
   expect(lender.borrow('modest', 100)).toHaveLength(7)
+  expect([lender.enter('more than there is', 15), lender.enter('all that is left', 14)]).toEqual([false, true])
 })
 
 test('a record of any bytes has a length within what is there, a multiple of two words, and never none', () => {

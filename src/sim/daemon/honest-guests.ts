@@ -96,11 +96,10 @@ async function connection(front: FrontEnd, manner: Manner): Promise<void> {
 
 /** Suspended and resumed in place: new rings, and what was not answered once more. */
 async function resume(front: FrontEnd, manner: Manner): Promise<void> {
-  const { kernel, random, device } = front.parts
+  const { kernel, random } = front.parts
   front.working = false
   await kernel.pause(random.below(50))
   const shape = { ...manner.shape(front), order: 0 }
-  device.passing.add('resumed')
   await front.says(1)
   await front.until(() => front.backend === 2 || closed(front) || front.finishing, 'InitWait after a resume')
   if (!front.is(2)) return
@@ -115,11 +114,10 @@ async function resume(front: FrontEnd, manner: Manner): Promise<void> {
 
 /** Suspended and resumed, and its new ring is all that the back end hears of it. */
 async function resumeAtOnce(front: FrontEnd, manner: Manner): Promise<void> {
-  const { kernel, random, device } = front.parts
+  const { kernel, random } = front.parts
   front.working = false
   await kernel.pause(random.below(50))
   const shape = front.shape ?? manner.shape(front)
-  device.passing.add('resumed')
   await front.says(3, front.makeRings(shape, true))
   if (front.is(4)) await front.says(4)
   // The back end is in Connected all the while, or again: that it serves the new ring is seen by its answers.
@@ -133,7 +131,6 @@ async function resumeAtOnce(front: FrontEnd, manner: Manner): Promise<void> {
 
 /** Another kernel takes over without a word to the back end: a crash dump, a boot that is forced. */
 async function restart(front: FrontEnd): Promise<void> {
-  front.parts.device.passing.add('restarted')
   front.dropRings()
   await front.says(1)
 }
@@ -144,7 +141,6 @@ async function close(front: FrontEnd, manner: Manner): Promise<void> {
   await front.rest()
   if (front.outstanding > 0 && front.is(6) && !device.errors && !mayEnd(device))
     front.parts.blame('answered', `${device.place.frontend}: ${front.outstanding} requests were never answered`)
-  device.passing.add('closing')
   if (front.backend !== 0) {
     await front.says(5)
     if (manner.waits) await front.until(() => closed(front), 'Closing')

@@ -44,6 +44,9 @@ export interface DaemonPlan extends Plan {
   readonly troublePauseMs: number
 }
 
+/** That a device may have. */
+const QUEUES_MAX = 2
+
 export function drawPlan(seed: number): DaemonPlan {
   const random = new Random(seed)
   const domains = Array.from({ length: 1 + random.below(3) }, (_, domain): DomainPlan => {
@@ -60,7 +63,6 @@ export function drawPlan(seed: number): DaemonPlan {
     durationMs: 50 + random.below(300),
     storeDelayNs: random.pick([2000, 50_000, 500_000]),
     workers: 1 + random.below(2),
-    arenaChunks: 8,
     smallSegments: 20,
     largeSegments: 16,
     hostFailShare: 0,
@@ -69,6 +71,8 @@ export function drawPlan(seed: number): DaemonPlan {
     diskNs: random.pick([50_000, 500_000, 5e6]),
     troubles: random.chance(0.6) ? some(random, TROUBLES) : [],
     troublePauseMs: random.pick([10, 50, 200]),
+    // All queues have their reserve in one Worker, and there is little else, or nothing at all.
+    arenaChunks: QUEUES_MAX * domains.flatMap(({ devices }) => devices).length + random.pick([0, 2, 8]),
   }
 }
 
@@ -87,7 +91,7 @@ function drawGuests(random: Random): HonestGuest[] {
 /** What the operator of such a world has configured. */
 export function deviceSettings(_plan: DaemonPlan): (device: string) => DeviceSettings {
   const settings: DeviceSettings = {
-    ring: { ...DEFAULT_RING_LIMITS, maxRingPageOrder: 4, maxQueues: 2, maxIndirectSegments: 16 },
+    ring: { ...DEFAULT_RING_LIMITS, maxRingPageOrder: 4, maxQueues: QUEUES_MAX, maxIndirectSegments: 16 },
     grants: 'copy', slots: 0, batch: 16, requests: 'compiled', journal: 'inputs', medium: {}, onEnospc: 'error',
     closePatienceMs: 10_000, rejoin: { max: REJOINS, periodMs: 60_000 },
   }

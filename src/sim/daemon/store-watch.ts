@@ -50,8 +50,18 @@ export class StoreWatch {
     if (value === undefined) this.#removed(path)
     if (!path.endsWith('/state')) return
     this.#parts.log(`${path} = ${value ?? 'gone'}`)
-    const device = this.#parts.devices().find(({ place }) => path === `${place.backend}/state`)
-    if (device) this.#judge(device, value)
+    for (const device of this.#parts.devices()) {
+      const { backend, frontend } = device.place
+      if (path === `${backend}/state`) this.#judge(device, value)
+      else if (path === `${frontend}/state`) this.#heard(device, value)
+    }
+  }
+
+  /** What a front end says counts from when it stands in XenStore: the back end cannot know of it before. */
+  #heard(device: SimDevice, value: string | undefined): void {
+    const connected = this.#states.get(nameOf(device)) === '4'
+    if (value === '5' || value === '6') device.passing.add('closing')
+    else if (connected && (value === '1' || value === '3')) device.passing.add('restarted')
   }
 
   /** A directory goes as a whole; a new one begins anew. */

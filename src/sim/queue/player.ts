@@ -31,8 +31,10 @@ export interface Fault {
   readonly successor?: BadSuccessor
 }
 
-/** Steps within which a calm world answers one of those that wait, or comes to rest when none does. */
+/** Steps within which a calm world answers one of those that wait, ends an I/O, or comes to rest. */
 const CALM_STEPS = 2000
+/** And steps within which all of it is over: a disk may take its I/Os one after the other, but not for ever. */
+const REST_STEPS = 100 * CALM_STEPS
 /** Pages of a hostile front end. */
 const HOSTILE_PAGES = 48
 
@@ -113,10 +115,12 @@ export class QueueRun {
   private rest(): void {
     const { world } = this
     const goesOn = () => !world.isDrained && !world.lost && this.findings.length === 0
-    let before = world.ring.answeredTo
-    for (let left = CALM_STEPS; left > 0 && goesOn(); left--, this.step++) {
-      if (world.ring.answeredTo !== before) left = CALM_STEPS
-      before = world.ring.answeredTo
+    const done = () => world.ring.answeredTo + world.disk.ended
+    let before = done()
+    const last = this.step + REST_STEPS
+    for (let left = CALM_STEPS; left > 0 && this.step < last && goesOn(); left--, this.step++) {
+      if (done() !== before) left = CALM_STEPS
+      before = done()
       this.live(() => world.step(false))
       this.look()
     }

@@ -143,7 +143,8 @@ class HostileLife {
     for (let gref = GREFS.indirect; gref < GREFS.descriptors; gref++)
       describePage(new Int32Array(this.memory.buffer, gref * PAGE, PAGE / 4), random)
     this.plane.command(COMMAND_ATTACH, this.native.published())
-    this.plane.lend(lender.attach(NAME, settings.reserveChunks) ?? [])
+    lender.enter(NAME, settings.reserveChunks)
+    this.plane.lend(lender.pay(NAME) ?? [])
   }
 
   /** Starts the second thread. @returns how it is stopped. */
