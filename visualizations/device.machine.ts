@@ -1447,6 +1447,19 @@ export const deviceMachine = createMachine({
                 actions: ['endRefused', 'reportError', 'switchToClosing'],
               },
             ],
+            'queue.crashed': [
+              {
+                guard: 'mayRejoin',
+                target: 'rejudging',
+                description: 'Its Worker died meanwhile: once more, from the same journal.',
+                actions: ['countRejoin'],
+              },
+              {
+                target: '#device.Closing.unbindingChannel',
+                description: 'It cannot be gone on with: the rest is unmade.',
+                actions: ['endCrashed', 'reportError', 'switchToClosing'],
+              },
+            ],
           },
         },
         rejudging: {
@@ -1521,6 +1534,19 @@ export const deviceMachine = createMachine({
                 guard: 'isParking',
                 target: '#device.Parking.unbindingChannel',
                 description: 'The process is going to end: the next one goes on from the journal.',
+              },
+              {
+                target: '#device.Closing.unbindingChannel',
+                description: 'It cannot be gone on with: the rest is unmade.',
+                actions: ['endCrashed', 'reportError', 'switchToClosing'],
+              },
+            ],
+            'queue.crashed': [
+              {
+                guard: 'mayRejoin',
+                target: 'rejudging',
+                description: 'Its Worker died meanwhile: once more, from the same journal.',
+                actions: ['countRejoin'],
               },
               {
                 target: '#device.Closing.unbindingChannel',
@@ -2026,6 +2052,12 @@ export const deviceMachine = createMachine({
             ],
             'queue.crashed': [
               {
+                guard: 'mayRejoin',
+                target: '#device.Recovering.rejudging',
+                description: 'Its Worker died, or it threw: gone on with from its journal, and closed then.',
+                actions: ['countRejoin'],
+              },
+              {
                 target: 'unbindingChannel',
                 description: 'The queue threw and was ended: the rest is unmade.',
                 actions: ['endCrashed', 'reportError'],
@@ -2299,6 +2331,18 @@ export const deviceMachine = createMachine({
             ],
             'queue.drained': [{ target: 'detachingQueue', description: 'At rest: nothing is in flight.' }],
             'queue.crashed': [
+              {
+                target: 'unbindingChannel',
+                description: 'The queue threw on the way and gave everything back: it needs no detaching.',
+                guard: 'isParking',
+                actions: ['endCrashed'],
+              },
+              {
+                guard: 'mayRejoin',
+                target: '#device.Recovering.rejudging',
+                description: 'Its Worker died, or it threw: gone on with from its journal, and closed then.',
+                actions: ['countRejoin'],
+              },
               {
                 target: 'unbindingChannel',
                 description: 'The queue threw on the way and gave everything back: it needs no detaching.',

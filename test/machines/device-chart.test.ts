@@ -62,6 +62,27 @@ test('a queue that dies while its device closes and the process parks: Parked, o
   expect(settle(closing.when({ type: 'queue.crashed', sentence: 'its Worker died' })).state).toBe('Parked')
 })
 
+test('S26: a Worker that dies while its device closes: another queue answers what is owed, and then it is closed', () => {
+  const goneOn = [legacyRead(), { type: 'queue.attached' }] as const
+  const first = givenState(CONNECTED).when(says('Closing'), queueDied(1))
+  expect([first.state, ...names(first.effects)]).toEqual(['Recovering.rejudging', 'stopTimer', 'readJournal'])
+  const serving = first.when(...goneOn)
+  expect(serving.state).toBe('Closing.serving')
+  const second = serving.when(says('Closed'), queueDied(2))
+  expect([second.state, ...names(second.effects)]).toEqual(['Recovering.rejudging', 'readJournal'])
+  const draining = second.when(...goneOn)
+  expect([draining.state, ...names(draining.effects)]).toEqual(['Closing.draining', 'drainQueue'])
+  expect(settle(draining).state).toBe('Closed.waiting')
+  // No oftener than the operator allows.
+  expect(settle(draining.when(queueDied(3))).state).toBe('Failed')
+})
+
+test('a Worker that dies while a queue is being gone on with costs one more try, and no device', () => {
+  const again = givenState('Recovering.attachingQueue').when(queueDied(1))
+  expect([again.state, ...names(again.effects)]).toEqual(['Recovering.rejudging', 'readJournal'])
+  expect(again.when(legacyRead(), { type: 'queue.attached' }).state).toBe(CONNECTED)
+})
+
 test('a Worker that dies while its device connects costs no device: another queue takes the ring', () => {
   const crashed = { type: 'queue.crashed', sentence: 'its Worker died', atMs: 1 } as const
   const died = givenState('Connecting.publishing').when(crashed)

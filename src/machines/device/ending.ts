@@ -59,6 +59,12 @@ const whileDraining: Edges = {
   },
 }
 
+/** Linux holds its disk until the last request is answered: another queue answers what this one leaves. */
+const rejoined: Edge = {
+  guard: 'mayRejoin', target: '#device.Recovering.rejudging', actions: ['countRejoin'],
+  description: 'Its Worker died, or it threw: gone on with from its journal, and closed then.',
+}
+
 function undoState(undo: Undo, next: string, instead: readonly Edge[] = []) {
   return {
     description: undo.description,
@@ -77,6 +83,7 @@ function lettingGo(
     target: 'unbindingChannel', actions: ['endCrashed'],
     description: 'The queue threw on the way and gave everything back: it needs no detaching.',
   }
+  const died = drain === 'drainQueue' ? [{ ...crashed, guard: 'isParking' } as const, rejoined, crashed] : crashed
   const drained: Edge = { target: 'detachingQueue', description: 'At rest: nothing is in flight.' }
   const undoStates = undoing.map((undo, index) => {
     const next = undoing[index + 1]?.state ?? 'closingMedium'
@@ -86,7 +93,7 @@ function lettingGo(
     draining: {
       description: 'Draining: nothing more is taken, everything taken is answered (S26).',
       entry: [drain],
-      on: on({ ...whileDraining, ...retried, 'queue.drained': drained, 'queue.crashed': crashed }),
+      on: on({ ...whileDraining, ...retried, 'queue.drained': drained, 'queue.crashed': died }),
     },
     abandoning: {
       description: 'Nothing more is taken or answered; the I/O in flight is awaited.',
@@ -145,10 +152,13 @@ export const closing = {
           target: 'abandoning', actions: ['endForRing', 'reportError'],
           description: 'The producer lied on the way out.',
         },
-        'queue.crashed': {
-          target: 'unbindingChannel', actions: ['endCrashed', 'reportError'],
-          description: 'The queue threw and was ended: the rest is unmade.',
-        },
+        'queue.crashed': [
+          rejoined,
+          {
+            target: 'unbindingChannel', actions: ['endCrashed', 'reportError'],
+            description: 'The queue threw and was ended: the rest is unmade.',
+          },
+        ],
         'xenstore.directoryVanished': {
           target: 'abandoning', actions: ['rememberGone', 'endAbandoning'], description: 'The device was taken away.',
         },

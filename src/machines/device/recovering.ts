@@ -49,6 +49,24 @@ const attached: readonly Edge[] = [
   },
 ]
 
+const lost: Edge = {
+  target: '#device.Closing.unbindingChannel', actions: ['endCrashed', ...told],
+  description: 'It cannot be gone on with: the rest is unmade.',
+}
+const parkedWithoutQueue: Edge = {
+  guard: 'isParking', target: '#device.Parking.unbindingChannel',
+  description: 'The process is going to end: the next one goes on from the journal.',
+}
+
+/** A queue that dies while it takes over is gone on with once more. */
+const diedAgain: readonly Edge[] = [
+  {
+    guard: 'mayRejoin', target: 'rejudging', actions: ['countRejoin'],
+    description: 'Its Worker died meanwhile: once more, from the same journal.',
+  },
+  lost,
+]
+
 function outcome(index: number, step: Step): Edges {
   const last = step.state === 'attachingQueue'
   const turnedBack: Edge[] = [
@@ -61,8 +79,8 @@ function outcome(index: number, step: Step): Edges {
       description: 'Done, but the front end is gone: undone again.',
     },
     {
-      target: last ? '' : steps[index + 1].state, actions: [step.remember],
-      description: last ? '' : `Done: on to ${steps[index + 1].state}.`,
+      target: steps[index + 1].state, actions: [step.remember],
+      description: `Done: on to ${steps[index + 1].state}.`,
     },
   ]
   const refusal: Edge[] = [
@@ -79,7 +97,8 @@ function outcome(index: number, step: Step): Edges {
       description: 'Refused: it cannot be gone on with, and the front end is asked to close and come again.',
     },
   ]
-  if (step.refused !== null) return { [step.done]: last ? attached : turnedBack, [step.refused]: refusal }
+  if (last) return { [step.done]: attached, 'queue.refused': refusal, 'queue.crashed': diedAgain }
+  if (step.refused !== null) return { [step.done]: turnedBack, [step.refused]: refusal }
   const [parked, ...others] = turnedBack
   const startedOver: Edge = {
     guard: 'ringIsOther', target: undoingFrom(index, 'Closing'), actions: ['endForRestart'],
@@ -119,15 +138,6 @@ const leaving: Edges = {
     target: '#device.Parking.closingMedium', actions: ['rememberParking'],
     description: 'Left to the next process as it is.',
   }),
-}
-
-const lost: Edge = {
-  target: '#device.Closing.unbindingChannel', actions: ['endCrashed', ...told],
-  description: 'It cannot be gone on with: the rest is unmade.',
-}
-const parkedWithoutQueue: Edge = {
-  guard: 'isParking', target: '#device.Parking.unbindingChannel',
-  description: 'The process is going to end: the next one goes on from the journal.',
 }
 
 export const recovering = {
@@ -227,7 +237,7 @@ export const recovering = {
     reattaching: {
       description: 'Another queue goes on from the journal, on the ring that is held.',
       entry: ['attachQueue'] as const,
-      on: on({ 'queue.attached': attached, 'queue.refused': [parkedWithoutQueue, lost] }),
+      on: on({ 'queue.attached': attached, 'queue.refused': [parkedWithoutQueue, lost], 'queue.crashed': diedAgain }),
     },
   },
 }

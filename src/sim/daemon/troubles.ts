@@ -52,18 +52,11 @@ const ACTS: Readonly<Record<Trouble, (world: DaemonWorld, device: SimDevice) => 
     // A queue that dies more often than the operator allows is given up, and rightly.
     if (world.shots++ >= REJOINS) return
     world.disturbed()
-    // A queue that dies while its device closes is not gone on with: the device fails.
-    for (const device of world.devices) if (closes(world, device)) device.reasons.add('a Worker died while it closed')
     world.process?.loseWorker(world.random.below(4))
   },
   store: (world) => world.process?.loseStore(),
   park: (world) => world.leave('park'),
   upgrade: (world) => world.leave('yield'),
-}
-
-function closes({ server: { tree } }: DaemonWorld, { place }: SimDevice): boolean {
-  const says = (directory: string) => tree.find(`${directory}/state`)?.value.toString() ?? ''
-  return ['5', '6'].includes(says(place.frontend)) || says(place.backend) === '5'
 }
 
 /** One trouble, now. */
