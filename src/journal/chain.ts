@@ -24,6 +24,8 @@ export interface SegmentView {
   readonly header: SegmentHeader
   /** Its words; may read the file anew at each call. */
   words(): Int32Array
+  /** Reads words[from, to) anew, where that is less than to read all. @returns the end of what was there. */
+  readonly fill?: (words: Int32Array, from: number, to: number) => number
 }
 
 /** All segments of one run of one writer, oldest first. */

@@ -41,14 +41,17 @@ const FILES_MAX = 65536
  * @throws XbbdError XBBD_NO_INPUT (66) when `path` is not there or cannot be read.
  */
 export function openJournals(path: string): JournalFiles {
+  return scanPath(path, { intern: internIdentities(), before: new Map(), found: new Map() })
+}
+
+function scanPath(path: string, memory: Memory): JournalFiles {
   const problems: FileProblem[] = []
   const segments: SegmentView[] = []
-  const intern = internIdentities()
   try {
-    if (!statSync(path).isDirectory()) scanFile(path, true, segments, problems, intern)
+    if (!statSync(path).isDirectory()) scanFile(path, true, segments, problems, memory)
     else
       for (const file of filesIn(path))
-        scanFile(file, file.endsWith(JOURNAL_EXTENSION), segments, problems, intern)
+        scanFile(file, file.endsWith(JOURNAL_EXTENSION), segments, problems, memory)
   } catch (error) {
     const missing = codeOf(error) === 'ENOENT'
     const sentence = missing ? `${path} does not exist` : `${path} cannot be read: ${sentenceOf(error)}`
@@ -77,6 +80,34 @@ export function chainsNamed(
   throw new XbbdError('XBBD_NO_INPUT', sentence, { exitCode: 66 })
 }
 
+/** A segment that was there at an earlier look, and what its header began with then. */
+interface Known {
+  readonly words: Int32Array
+  readonly size: number
+  readonly view: SegmentView
+}
+
+/**
+ * A folder that is looked at again and again, such as that of a daemon that runs: of a segment that is known already
+ * only the first words of its header are read, and it stays the same object until another one takes its place.
+ */
+export class JournalFolder {
+  private readonly path: string
+  private known: ReadonlyMap<string, Known> = new Map()
+
+  constructor(path: string) {
+    this.path = path
+  }
+
+  /** The journals as they are now. @throws XbbdError XBBD_NO_INPUT (66). */
+  look(): JournalFiles {
+    const found = new Map<string, Known>()
+    const files = scanPath(this.path, { intern: internIdentities(), before: this.known, found })
+    this.known = found
+    return files
+  }
+}
+
 /**
  * The same, for whoever tells of states and requests: that takes charts that are known.
  * @throws XbbdError XBBD_OTHER_CHARTS (65) when one of the queues obeyed others.
@@ -95,15 +126,37 @@ function filesIn(folder: string): string[] {
   return files.slice(0, FILES_MAX).map((entry) => join(folder, entry.name)).sort()
 }
 
+/** What is known of segments from an earlier look, and what this one finds; by file and offset. */
+interface Memory {
+  readonly intern: Intern
+  readonly before: ReadonlyMap<string, Known>
+  readonly found: Map<string, Known>
+}
+
+/** The segment that was here before, when its header still begins with the same words. */
+function stillThere(descriptor: number, known: Known | undefined, offset: number, size: number): Known | undefined {
+  if (known?.size !== size) return undefined
+  const words = readWords(descriptor, offset, HEADER_FIXED_WORDS)
+  return words.every((word, index) => word === known.words[index]) ? known : undefined
+}
+
 /** @param strict - whether a file that holds no segment at all is a problem. */
 function scanFile(
-  file: string, strict: boolean, segments: SegmentView[], problems: FileProblem[], intern: Intern,
+  file: string, strict: boolean, segments: SegmentView[], problems: FileProblem[], memory: Memory,
 ): void {
   const descriptor = openSync(file, 'r')
   try {
     const { size } = fstatSync(descriptor)
     let offset = 0
     while (offset < size) {
+      const place = `${file}:${offset}`
+      const known = stillThere(descriptor, memory.before.get(place), offset, size)
+      if (known !== undefined) {
+        memory.found.set(place, known)
+        segments.push(known.view)
+        offset += known.view.header.capacity * 4
+        continue
+      }
       const words = readHeaderWords(descriptor, offset, (size - offset) / 4)
       // A segment of the pool that nobody has written yet, or one that is being prepared.
       if (words[0] === 0 && (words[1] === 0 || words[1] === MAGIC_1)) return
@@ -114,9 +167,11 @@ function scanFile(
         problems.push({ file, offset, sentence: sentence ?? '' })
         return
       }
-      const header = intern(result.header)
+      const header = memory.intern(result.header)
       const count = Math.min(header.capacity, Math.floor((size - offset) / 4))
-      segments.push(viewOf(file, offset, count, header))
+      const view = viewOf(file, offset, count, header)
+      memory.found.set(place, { words: words.slice(0, HEADER_FIXED_WORDS), size, view })
+      segments.push(view)
       offset += header.capacity * 4
     }
   } finally {
@@ -153,28 +208,37 @@ function impossibleCapacity({ capacity, headerWords }: SegmentHeader): string | 
 }
 
 function viewOf(file: string, offset: number, count: number, header: SegmentHeader): SegmentView {
-  const words = () => {
+  const opened = <T>(use: (descriptor: number) => T): T => {
     const descriptor = openSync(file, 'r')
     try {
-      return readWords(descriptor, offset, count)
+      return use(descriptor)
     } finally {
       closeSync(descriptor)
     }
   }
-  return { file, offset, header, words }
+  return {
+    file, offset, header,
+    words: () => opened((descriptor) => readWords(descriptor, offset, count)),
+    fill: (words, from, to) => opened((descriptor) => fillWords(descriptor, offset, words, from, Math.min(to, count))),
+  }
 }
 
 /** Up to `count` words from byte `offset` on; fewer when the file is shorter by now. */
 function readWords(descriptor: number, offset: number, count: number): Int32Array {
   const words = new Int32Array(Math.max(count, HEADER_FIXED_WORDS))
-  const bytes = new Uint8Array(words.buffer, 0, count * 4)
-  let have = 0
+  return words.subarray(0, fillWords(descriptor, offset, words, 0, count))
+}
+
+/** Words [from, to) of what begins at byte `offset`. @returns the end of what was there. */
+function fillWords(descriptor: number, offset: number, words: Int32Array, from: number, to: number): number {
+  const bytes = new Uint8Array(words.buffer, words.byteOffset, to * 4)
+  let have = from * 4
   while (have < bytes.length) {
     const got = readSync(descriptor, bytes, have, bytes.length - have, offset + have)
     if (got === 0) break
     have += got
   }
-  return words.subarray(0, have >>> 2)
+  return have >>> 2
 }
 
 /**

@@ -54,6 +54,13 @@ export interface BatchesEnd {
   readonly chain: number
 }
 
+/** Where a batch may begin: in words from the segment's beginning, its number, and what its checksum continues. */
+export interface BatchPlace {
+  readonly at: number
+  readonly number: number
+  readonly chain: number
+}
+
 /** Largest header that is believed: 64 KiB. */
 export const HEADER_WORDS_MAX = 1 << 14
 
@@ -114,14 +121,19 @@ function fault(sentence: string): HeaderResult {
   return { ok: false, sentence }
 }
 
+/** Where the first batch of a segment begins. */
+export function firstPlace({ headerWords, firstBatch, chain }: SegmentHeader): BatchPlace {
+  return { at: headerWords, number: firstBatch, chain }
+}
+
 /**
  * The batches of a segment, in order; ends at the torn tail, or at the first damage, which is then its return value.
- * `chain` of the last batch read is the seed of the next segment's first.
+ * `chain` of the last batch read is the seed of the next segment's first. `from`: where an earlier reading ended.
  */
-export function* readBatches(words: Int32Array, header: SegmentHeader): Generator<Batch, BatchesEnd> {
-  let at = header.headerWords
-  let chain = header.chain
-  let number = header.firstBatch
+export function* readBatches(
+  words: Int32Array, header: SegmentHeader, from: BatchPlace = firstPlace(header),
+): Generator<Batch, BatchesEnd> {
+  let { at, chain, number } = from
   while (at + BATCH_FRAME_WORDS <= words.length) {
     const length = words[at]
     if (length === 0) break

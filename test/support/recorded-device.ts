@@ -27,8 +27,11 @@ export interface RecordedDevice {
   readonly queue: readonly Int32Array[]
 }
 
-/** The segments of both journals; the run stands still before its end when `stuck`. */
-export function recordedSegments(options: Partial<WorldOptions> = {}, stuck = false): RecordedDevice {
+/**
+ * The segments of both journals; the run stands still before its end when `stuck`, and at step `diesAt` the process of
+ * the queue dies and another one goes on.
+ */
+export function recordedSegments(options: Partial<WorldOptions> = {}, stuck = false, diesAt = -1): RecordedDevice {
   let now = 10_000
   const actors: Int32Array[] = []
   const journals = new ActorJournals({
@@ -58,7 +61,10 @@ export function recordedSegments(options: Partial<WorldOptions> = {}, stuck = fa
   medium.start()
   tell(ways['Connected.intake.Running Connected.medium.Present'])
   const world = new World({ seed: 31, steps: 0, segmentWords: 2048, slots: 20, delayMax: 20, ...options })
-  for (let step = 0; step < STEPS; step++) world.step(true)
+  for (let step = 0; step < STEPS; step++) {
+    if (step === diesAt) world.recover()
+    world.step(true)
+  }
   now = world.nowNs
   if (stuck) return { actors, queue: world.segments }
   tell([{ type: 'frontend.Closing' }, { type: 'frontend.Closed' }])

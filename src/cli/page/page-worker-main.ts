@@ -5,11 +5,10 @@
  *
  * What must never happen: a question without an answer.
  */
-import { readdirSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { nowNs } from '../../io/native/clock.js'
-import { openJournals } from '../../journal/journal-files.js'
+import { JournalFolder } from '../../journal/journal-files.js'
 import type { JournalFiles } from '../../journal/journal-files.js'
 import { PageApi } from '../../observe/page/page-api.js'
 import { daemonSource } from '../../observe/page/source.js'
@@ -28,7 +27,8 @@ const { title, version, journalDir } = workerData as PageThreadData
 
 let now: Now = { rows: [], rings: [] }
 const present = { nowNs, rows: () => now.rows, rings: () => now.rings }
-const api = new PageApi(daemonSource(title, version, present, () => open(journalDir)), formatNanoseconds, nowNs)
+const folder = new JournalFolder(journalDir)
+const api = new PageApi(daemonSource(title, version, present, look), formatNanoseconds, nowNs)
 
 port.on('message', (asked: PageQuestion) => {
   if (asked.now !== undefined) now = asked.now
@@ -44,7 +44,7 @@ function answerTo({ id, question, query }: PageQuestion): PageAnswer {
 }
 
 /** With `journal.mode = off` there may be none. */
-function open(folder: string): JournalFiles {
-  const files = readdirSync(folder, { withFileTypes: true }).length > 0 ? openJournals(folder) : undefined
-  return { chains: files?.chains.filter(({ upcast }) => upcast !== undefined) ?? [], problems: files?.problems ?? [] }
+function look(): JournalFiles {
+  const { chains, problems } = folder.look()
+  return { chains: chains.filter(({ upcast }) => upcast !== undefined), problems }
 }

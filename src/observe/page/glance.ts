@@ -22,7 +22,7 @@ export function glance(library: Library, journal: string, atNs: number, seenNs =
   const queue = trackOf(chain)
   if (typeof queue === 'string') return { journal, run: chain.run, problems: [queue] }
   let last: Batch | undefined
-  for (const batch of library.batchesOf(chain, library.segmentAt(chain, atNs)).batches) {
+  for (const batch of library.batchesOf(chain, library.segmentAt(chain, atNs))) {
     if (batch.timeNs > own) break
     queue.apply(batch)
     last = batch

@@ -75,7 +75,7 @@ function* walk(
   const own = wish.atNs - offsetNs
   for (let index = library.segmentAt(chain, wish.atNs); chain.segments[index] !== undefined; index += direction) {
     if (budget.segments-- <= 0) return
-    const { batches } = library.batchesOf(chain, index)
+    const batches = library.batchesOf(chain, index)
     const wanted = batches.filter(({ timeNs }) => (direction > 0 ? timeNs > own : timeNs <= own))
     for (const batch of direction > 0 ? wanted : wanted.reverse()) {
       const rows = rowsOf(chain, batch, offsetNs, wish)

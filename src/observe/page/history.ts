@@ -9,13 +9,13 @@
  * Where the span is a small part of a segment, its segments are summed up anew, as finely as the bins are.
  */
 import { bucketFloorNs, LATENCY_BUCKETS, percentileNs } from '../../core/statistics.js'
-import type { JournalChain } from '../../journal/chain.js'
+import type { JournalChain, SegmentView } from '../../journal/chain.js'
 import type { Library } from './library.js'
 import { summarise } from './slices.js'
 import type { Slice, Summary } from './slices.js'
 import type { Bin, History, Mark, Span } from './types.js'
 
-/** Summaries that are kept, of one journal after the other; each has some kilobytes. */
+/** Summaries that are kept; each has some kilobytes. */
 const SUMMARIES_MAX = 16384
 const SLICES = 16
 const FINE_SLICES = 96
@@ -46,7 +46,8 @@ export interface HistoryWish extends Span {
 }
 
 export class Histories {
-  private readonly summaries = new Map<string, Summary>()
+  /** Of one that may still grow, up to when it was read. */
+  private readonly summaries = new Map<SegmentView, { readonly toNs: number; readonly summary: Summary }>()
   private readonly nowNs: () => number
 
   constructor(nowNs: () => number) {
@@ -77,22 +78,27 @@ export class Histories {
 
   private summaryOf(library: Library, place: Place, fine: boolean, may: () => boolean): Summary | undefined {
     const { chain, index } = place
-    const { sequence } = chain.segments[index].header
+    const segment = chain.segments[index]
     const isFine = fine && chain.identity.kind === 'queue'
-    // The newest may still grow.
-    const end = index === chain.segments.length - 1 ? place.toNs : ''
-    const key = `${chain.journal} ${chain.run} ${sequence} ${end}`
-    const known = isFine ? undefined : this.summaries.get(key)
-    if (known !== undefined) return known
-    if (!isFine && !may()) return undefined
-    const summary = summarise(library, chain, index, isFine ? FINE_SLICES : SLICES)
-    if (isFine) return summary
-    this.summaries.set(key, summary)
+    if (isFine) return summarise(library, chain, index, FINE_SLICES)
+    const known = this.summaries.get(segment)
+    if (known !== undefined && known.toNs >= place.toNs) return known.summary
+    if (!may()) return known?.summary
+    const summary = summarise(library, chain, index, SLICES)
+    const toNs = index < chain.segments.length - 1 ? Infinity : place.toNs
+    this.summaries.set(segment, { toNs, summary })
+    this.forget(library)
+    return summary
+  }
+
+  /** What stands no more; and the oldest, when there are too many. */
+  private forget({ standing }: Library): void {
+    if (this.summaries.size > standing.size)
+      for (const segment of this.summaries.keys()) if (!standing.has(segment)) this.summaries.delete(segment)
     for (const oldest of this.summaries.keys()) {
       if (this.summaries.size <= SUMMARIES_MAX) break
       this.summaries.delete(oldest)
     }
-    return summary
   }
 }
 

@@ -7,55 +7,85 @@
  *   journal ─ runs ─ segments ─ first batch's time     at(journal, t): the run that had begun by then, folded to t
  *
  * Times are those of one clock, of the first chain. A library is a look at the files as they were when it was opened;
- * of a daemon that runs, a new one is opened for the next look.
+ * of a daemon that runs, a later look is followed: every batch is read once, and what was folded goes on from there.
  */
 import { ChainCursor } from '../../journal/chain-cursor.js'
+import type { CursorOptions } from '../../journal/chain-cursor.js'
 import type { JournalChain, SegmentView } from '../../journal/chain.js'
+import { GrowingSegment } from '../../journal/growing-segment.js'
 import type { JournalFiles } from '../../journal/journal-files.js'
 import { clockOffsetNs } from '../../journal/recording.js'
-import { readBatches } from '../../journal/segment-reader.js'
 import type { Batch } from '../../journal/segment-reader.js'
 import type { OnStep } from '../../journal/queue-track.js'
 import type { Span } from './types.js'
 
-/** Segments whose batches are kept at hand. */
-const SEGMENTS_KEPT = 24
-/** A cursor goes forward by this many batches rather than beginning anew. */
-const FORWARD_MAX = 2000
+/** Segments are kept at hand up to so many words of theirs: 16 MiB. */
+const WORDS_KEPT = 1 << 22
+/** A queue's cursor goes forward by so many segments at most, rather than beginning anew at a checkpoint. */
+const FORWARD_SEGMENTS = 1
 
-/** Times that are handed on to the next look; segments are recycled, their names are not. */
-const INDEX_MAX = 65536
-
-/** Everything of one segment. */
-export interface SegmentBatches {
-  readonly batches: readonly Batch[]
+/** A segment at hand, and the look at which it was read last. */
+interface Kept {
+  readonly segment: GrowingSegment
+  look: number
+  /** Its writer had gone on to another one by then. */
+  isComplete: boolean
 }
 
-/** Hears the steps of a queue while it is folded. */
-export type StepsOf = (chain: JournalChain) => OnStep
+/** Who hears what is folded of a chain. */
+export interface Ears {
+  readonly onStep?: OnStep
+  readonly onBatch?: CursorOptions['onBatch']
+}
+
+export type EarsOf = (chain: JournalChain) => Ears
 
 export class Library {
-  readonly chains: readonly JournalChain[]
-  readonly problems: readonly string[]
+  chains: readonly JournalChain[] = []
+  problems: readonly string[] = []
   /** Names of all journals that tell of a device, sorted: `vbd/1/51712`. */
-  readonly devices: readonly string[]
-  private readonly runs = new Map<string, JournalChain[]>()
-  /** By journal, run and number of the segment: times of the chain's own clock. */
-  private readonly firsts: Map<string, number>
-  private readonly lasts = new Map<JournalChain, number | undefined>()
+  devices: readonly string[] = []
+  /** All segments of this look. */
+  standing: ReadonlySet<SegmentView> = new Set()
+  private runs: ReadonlyMap<string, readonly JournalChain[]> = new Map()
+  /** Times of the chain's own clock. */
+  private readonly firsts = new WeakMap<SegmentView, number>()
+  private lasts = new Map<JournalChain, number | undefined>()
   private measured: Span | undefined
-  private readonly kept = new Map<SegmentView, SegmentBatches>()
-  private readonly cursors = new Map<JournalChain, ChainCursor>()
-  private readonly stepsOf: StepsOf | undefined
+  private readonly kept = new Map<SegmentView, Kept>()
+  private wordsKept = 0
+  private look = 0
+  /** By journal and run. */
+  private readonly cursors = new Map<string, ChainCursor>()
+  private readonly earsOf: EarsOf
+  private readonly runUps: readonly number[] | undefined
 
-  /** `before`: an earlier look at the same files, whose index still holds. */
-  constructor({ chains, problems }: JournalFiles, stepsOf?: StepsOf, before?: Library) {
+  /** `runUps`: of cursors (chain-cursor.ts), if not the usual ones. */
+  constructor(files: JournalFiles, earsOf: EarsOf = () => ({}), runUps?: readonly number[]) {
+    this.earsOf = earsOf
+    this.runUps = runUps
+    this.follow(files)
+  }
+
+  /** A later look at the same files. */
+  follow({ chains, problems }: JournalFiles): void {
+    this.look++
     this.chains = chains
-    this.stepsOf = stepsOf
     this.problems = problems.slice(0, 20).map(({ file, sentence }) => `${file}: ${sentence}`)
-    for (const chain of chains) this.runs.set(chain.journal, [...(this.runs.get(chain.journal) ?? []), chain])
+    const runs = new Map<string, JournalChain[]>()
+    for (const chain of chains) runs.set(chain.journal, [...(runs.get(chain.journal) ?? []), chain])
+    this.runs = runs
     this.devices = [...new Set(chains.map(({ journal }) => journal.replace(/\/q\d+$/, '')))].sort(byNumbers)
-    this.firsts = new Map(before === undefined || before.firsts.size > INDEX_MAX ? [] : before.firsts)
+    this.lasts = new Map()
+    this.measured = undefined
+    this.standing = new Set(chains.flatMap(({ segments }) => segments))
+    for (const [view, { segment }] of this.kept) if (!this.standing.has(view)) this.letGo(view, segment)
+    const byRun = new Map(chains.map((chain) => [runKey(chain), chain]))
+    for (const [key, cursor] of this.cursors) {
+      const chain = byRun.get(key)
+      if (chain === undefined) this.cursors.delete(key)
+      else cursor.follow(chain)
+    }
   }
 
   /** Milliseconds since 1970 at that time. */
@@ -82,12 +112,10 @@ export class Library {
   /** When the segment's first batch was sealed, by this library's clock; undefined when it has none. */
   firstNs(chain: JournalChain, index: number): number | undefined {
     const segment = chain.segments[index]
-    const key = `${chain.journal} ${chain.run} ${segment.header.sequence}`
-    let own = this.firsts.get(key)
+    let own = this.firsts.get(segment)
     if (own === undefined) {
-      const first = readBatches(segment.words(), segment.header).next()
-      own = first.done === true ? undefined : first.value.timeNs
-      if (own !== undefined) this.firsts.set(key, own)
+      own = firstOf(segment)?.timeNs
+      if (own !== undefined) this.firsts.set(segment, own)
     }
     return own === undefined ? undefined : own + this.offsetNs(chain)
   }
@@ -97,7 +125,7 @@ export class Library {
     if (!this.lasts.has(chain)) {
       let last: Batch | undefined
       for (let index = chain.segments.length - 1; index >= 0 && last === undefined; index--)
-        last = this.batchesOf(chain, index).batches.at(-1)
+        last = this.batchesOf(chain, index).at(-1)
       this.lasts.set(chain, last && last.timeNs + this.offsetNs(chain))
     }
     return this.lasts.get(chain)
@@ -146,37 +174,51 @@ export class Library {
   cursorAt(journal: string, atNs: number): ChainCursor | undefined {
     const chain = this.runAt(journal, atNs)
     if (chain === undefined) return undefined
-    let cursor = this.cursors.get(chain)
+    let cursor = this.cursors.get(runKey(chain))
     if (cursor === undefined) {
-      cursor = new ChainCursor(chain, this.stepsOf?.(chain))
-      this.cursors.set(chain, cursor)
+      const { onStep, onBatch } = this.earsOf(chain)
+      const read = (of: JournalChain, index: number) => this.segmentOf(of, index)
+      const options = { read, ...(onBatch && { onBatch }), ...(this.runUps && { runUps: this.runUps }) }
+      cursor = new ChainCursor(chain, onStep, options)
+      this.cursors.set(runKey(chain), cursor)
     }
-    move(cursor, atNs - this.offsetNs(chain))
+    move(cursor, atNs - this.offsetNs(chain), this.segmentAt(chain, atNs))
     return cursor
   }
 
   /** The cursor that {@link cursorAt} keeps for the run, when there is one already. */
   heldCursor(chain: JournalChain): ChainCursor | undefined {
-    return this.cursors.get(chain)
+    return this.cursors.get(runKey(chain))
   }
 
   /** Every batch of a segment, as today's charts read it. */
-  batchesOf(chain: JournalChain, index: number): SegmentBatches {
-    const segment = chain.segments[index]
-    const known = this.kept.get(segment)
-    if (known !== undefined) {
-      this.kept.delete(segment)
-      this.kept.set(segment, known)
-      return known
+  batchesOf(chain: JournalChain, index: number): readonly Batch[] {
+    return this.segmentOf(chain, index).batches
+  }
+
+  /** A segment with all that had been written by this look. */
+  private segmentOf(chain: JournalChain, index: number): GrowingSegment {
+    const view = chain.segments[index]
+    const known = this.kept.get(view) ?? { segment: new GrowingSegment(view, chain.upcast), look: 0, isComplete: false }
+    this.kept.delete(view)
+    this.kept.set(view, known)
+    const { segment } = known
+    if (known.look === this.look || known.isComplete) return segment
+    this.wordsKept -= known.look === 0 ? 0 : segment.size
+    segment.grow()
+    this.wordsKept += segment.size
+    known.look = this.look
+    known.isComplete = index < chain.segments.length - 1
+    for (const [oldest, { segment: one }] of this.kept) {
+      if (this.wordsKept <= WORDS_KEPT || one === segment) break
+      this.letGo(oldest, one)
     }
-    const batches = [...readBatches(segment.words(), segment.header)].map((one) => chain.upcast?.lift(one) ?? one)
-    const loaded = { batches }
-    this.kept.set(segment, loaded)
-    for (const oldest of this.kept.keys()) {
-      if (this.kept.size <= SEGMENTS_KEPT) break
-      this.kept.delete(oldest)
-    }
-    return loaded
+    return segment
+  }
+
+  private letGo(view: SegmentView, { size }: GrowingSegment): void {
+    this.kept.delete(view)
+    this.wordsKept -= size
   }
 
   private begunNs(chain: JournalChain): number {
@@ -189,14 +231,19 @@ function byNumbers(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true })
 }
 
-/** To behind everything that was sealed by then; forward where that is near. */
-function move(cursor: ChainCursor, atNs: number): void {
-  if (cursor.last !== undefined && cursor.last.timeNs <= atNs) {
-    for (let walked = 0; walked < FORWARD_MAX; walked++) {
-      const { next } = cursor
-      if (next === undefined || next.timeNs > atNs) return
-      cursor.forward()
-    }
-  }
-  cursor.seekTime(atNs)
+const runKey = ({ journal, run }: JournalChain) => `${journal} ${run}`
+
+/** As few words as it takes, where they can be had. */
+function firstOf(view: SegmentView): Batch | undefined {
+  const first = new GrowingSegment(view, undefined)
+  first.grow(1)
+  return first.batches.at(0)
+}
+
+/** To behind everything that was sealed by then, which is in `segment`; forward where that is near. */
+function move(cursor: ChainCursor, atNs: number, segment: number): void {
+  const isNear = cursor.actors !== undefined || segment - cursor.segment <= FORWARD_SEGMENTS
+  if (cursor.last !== undefined && cursor.last.timeNs <= atNs && isNear) {
+    while (cursor.next !== undefined && cursor.next.timeNs <= atNs) cursor.forward()
+  } else cursor.seekTime(atNs, segment)
 }

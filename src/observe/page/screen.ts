@@ -18,7 +18,7 @@ import { FAILURES } from '../picture/tones.js'
 import { glance } from './glance.js'
 import { Library } from './library.js'
 import type { JournalFiles } from '../../journal/journal-files.js'
-import { actorTrails, QueueTrail } from './trail.js'
+import { ActorTrail, QueueTrail } from './trail.js'
 import type { ActorView, DeviceRow, DeviceView, QueueView, Verdict } from './types.js'
 
 const ENTRIES_PER_PAGE = 32
@@ -33,23 +33,33 @@ export type PageOf = (queue: string) => RingLook | undefined
 /** Journals, and the ways of those who wrote them. */
 export class Shelf {
   readonly library: Library
-  private readonly trails = new Map<string, QueueTrail>()
+  /** By journal and run. */
+  private readonly trails = new Map<string, { readonly queue: QueueTrail; readonly actors: ActorTrail }>()
 
-  /** `before`: an earlier look at the same files. */
-  constructor(files: JournalFiles, before?: Shelf) {
+  /** `runUps`: of the library's cursors, if not the usual ones. */
+  constructor(files: JournalFiles, runUps?: readonly number[]) {
     const library: Library = new Library(files, (chain) => {
-      const trail = new QueueTrail()
-      this.trails.set(`${chain.journal} ${chain.run}`, trail)
-      trail.nowNs = () => library.heldCursor(chain)?.queue?.last?.timeNs ?? 0
-      return trail.hear
-    }, before?.library)
+      const trails = { queue: new QueueTrail(), actors: new ActorTrail() }
+      this.trails.set(keyOf(chain), trails)
+      trails.queue.nowNs = () => library.heldCursor(chain)?.queue?.last?.timeNs ?? 0
+      return { onStep: trails.queue.hear, onBatch: trails.actors.hear }
+    }, runUps)
     this.library = library
   }
 
-  trailOf({ chain }: { readonly chain: { readonly journal: string; readonly run: string } }): QueueTrail | undefined {
-    return this.trails.get(`${chain.journal} ${chain.run}`)
+  /** A later look at the same files. */
+  follow(files: JournalFiles): void {
+    this.library.follow(files)
+    const standing = new Set(files.chains.map(keyOf))
+    for (const key of this.trails.keys()) if (!standing.has(key)) this.trails.delete(key)
+  }
+
+  trailsOf(chain: JournalChain) {
+    return this.trails.get(keyOf(chain))
   }
 }
+
+const keyOf = ({ journal, run }: JournalChain) => `${journal} ${run}`
 
 /** A row for each device that had begun by then. */
 export function rowsAt(library: Library, atNs: number, duration: Duration): DeviceRow[] {
@@ -131,12 +141,14 @@ export function deviceAt(
   if (cursors.length === 0) return undefined
   const moments = cursors.map((cursor) => momentOf(cursor, seenNs - library.offsetNs(cursor.chain)))
   const [explanation] = explain(moments, duration, pageOf)
-  const trails = new Map(cursors.flatMap((cursor) => [...actorTrails(cursor, library.offsetNs(cursor.chain))]))
+  const trails = new Map(cursors.flatMap((cursor) => [
+    ...(shelf.trailsOf(cursor.chain)?.actors.stepsBefore(cursor, library.offsetNs(cursor.chain)) ?? []),
+  ]))
   const actors: ActorView[] = explanation.actors.map((actor) => ({ ...actor, trail: trails.get(actor.actor) ?? [] }))
   const queues = cursors.flatMap((cursor) => {
     const moment = moments.find(({ journal }) => journal === cursor.chain.journal)?.queue
     if (moment === undefined) return []
-    const trail = shelf.trailOf(cursor)
+    const trail = shelf.trailsOf(cursor.chain)?.queue
     trail?.forgetAfter(atNs - library.offsetNs(cursor.chain))
     return [queueView(moment, cursor.chain, trail, pageOf(cursor.chain.journal), library.offsetNs(cursor.chain))]
   })

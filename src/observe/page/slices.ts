@@ -44,7 +44,7 @@ const MARKS_OF_A_SEGMENT = 64
 
 /** Sums up a segment in `count` slices. Times are those of the library. */
 export function summarise(library: Library, chain: JournalChain, index: number, count: number): Summary {
-  const { batches } = library.batchesOf(chain, index)
+  const batches = library.batchesOf(chain, index)
   const offsetNs = library.offsetNs(chain)
   const [first, last] = [batches.at(0), batches.at(-1)]
   if (first === undefined || last === undefined) return { slices: [], marks: [] }

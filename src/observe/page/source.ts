@@ -4,7 +4,7 @@
  * and then what it says of itself is newer than any journal. Nothing is looked at but when somebody asks.
  *
  *   recording   the files as they were when they were opened
- *   daemon      the same files, opened anew when the last look is older than a moment, and rows by list and statistics
+ *   daemon      the same files, followed when the last look is older than a moment, and rows by list and statistics
  */
 import type { JournalFiles } from '../../journal/journal-files.js'
 import type { RingLook } from '../../ports/host.js'
@@ -36,12 +36,15 @@ export function recordingSource(title: string, version: string, files: JournalFi
   return { title, version, shelf: () => shelf, budgetNs: 120e6 }
 }
 
-/** Journals of a daemon are opened again when a look is older than this. */
+/** Journals of a daemon are looked at again when the last look is older than this. */
 const FRESH_NS = 400e6
 
-/** A daemon that runs. `open` reads the headers of its journals. */
+/** What is now is looked at again and again: no further back than it takes to know since when requests stand. */
+const RUN_UPS = [0, 1, 8, 64]
+
+/** A daemon that runs. `look` reads the headers of its journals. */
 export function daemonSource(
-  title: string, version: string, present: Present, open: () => JournalFiles,
+  title: string, version: string, present: Present, look: () => JournalFiles,
 ): Source {
   let shelf: Shelf | undefined
   let openedNs = -Infinity
@@ -50,7 +53,8 @@ export function daemonSource(
     shelf() {
       const now = present.nowNs()
       if (shelf === undefined || now - openedNs > FRESH_NS) {
-        shelf = new Shelf(open(), shelf)
+        if (shelf === undefined) shelf = new Shelf(look(), RUN_UPS)
+        else shelf.follow(look())
         openedNs = now
       }
       return shelf

@@ -1,14 +1,13 @@
 /**
  * @packageDocumentation
- * The way that actors have come: the latest steps of each, so that a picture of a chart can show not only where someone
- * stands but how he got there. Steps of a queue are heard while it is folded; those of a device are read from its
- * journal, by folding its last two segments.
+ * The way that actors have come: the latest steps of each, so that a picture of a chart can show not only where one
+ * stands but how one got there. Steps are heard while a journal is folded; who folds from elsewhere begins them anew.
  *
  *   request chart   a ring of the latest steps, by number: nothing is allocated per step
  *   actors' charts  told event by event, compared before and after
  */
 import type { ActorFold } from '../../journal/actor-fold.js'
-import type { ChainCursor } from '../../journal/chain-cursor.js'
+import type { ChainCursor, CursorOptions } from '../../journal/chain-cursor.js'
 import type { OnStep } from '../../journal/queue-track.js'
 import { queueEventNames, queueStateNames } from '../../machines/generated/queue.js'
 import { requestEventNames, requestStateNames } from '../../machines/generated/request.js'
@@ -19,6 +18,10 @@ const REMEMBERED = 4096
 const QUEUE_STEPS = 16
 const ACTOR_STEPS = 24
 const FIELDS = 4
+
+interface HeardStep extends TrailStep {
+  readonly batch: number
+}
 
 /** What a queue and its requests did last. */
 export class QueueTrail {
@@ -79,26 +82,32 @@ export class QueueTrail {
   }
 }
 
-/** The latest events of this journal's actors, by actor, oldest first. The cursor comes back to its place. */
-export function actorTrails(cursor: ChainCursor, offsetNs: number): ReadonlyMap<string, readonly TrailStep[]> {
-  const { actors, last } = cursor
-  const trails = new Map<string, TrailStep[]>()
-  if (actors === undefined || last === undefined) return trails
-  const segments = cursor.chain.segments
-  const current = segments.findLastIndex(({ header }) => header.firstBatch <= last.number)
-  const from = segments[Math.max(0, current - 1)].header.firstBatch
-  cursor.seek(from - 1)
-  let before: ActorFold['lives'] = actors.lives
-  while (cursor.next !== undefined && cursor.next.number <= last.number) {
-    const batch = cursor.forward()
-    if (batch === undefined) break
+/** What the actors of one journal were told last, heard while they are folded. */
+export class ActorTrail {
+  private readonly steps = new Map<string, HeardStep[]>()
+  private heard = -1
+
+  /** For {@link ChainCursor}: hears of every batch. */
+  readonly hear: NonNullable<CursorOptions['onBatch']> = (batch, before, actors) => {
+    // Somebody folds from elsewhere.
+    if (batch.number !== this.heard + 1) this.steps.clear()
+    this.heard = batch.number
     for (const { actor, step } of changes(before, actors, batch.timeNs)) {
-      const placed = { ...step, timeNs: step.timeNs + offsetNs }
-      trails.set(actor, [...(trails.get(actor) ?? []), placed].slice(-ACTOR_STEPS))
+      const steps = [...(this.steps.get(actor) ?? []), { ...step, batch: batch.number }]
+      this.steps.set(actor, steps.slice(-ACTOR_STEPS))
     }
-    before = actors.lives
   }
-  return trails
+
+  /** By actor, oldest first: what stands in the segment of the cursor's last batch and in the one before it. */
+  stepsBefore({ chain: { segments }, last }: ChainCursor, offsetNs: number): ReadonlyMap<string, readonly TrailStep[]> {
+    if (last === undefined) return new Map()
+    const current = segments.findLastIndex(({ header }) => header.firstBatch <= last.number)
+    const from = segments[Math.max(0, current - 1)].header.firstBatch
+    return new Map([...this.steps].map(([actor, steps]) => {
+      const recent = steps.filter(({ batch }) => batch >= from)
+      return [actor, recent.map(({ batch: _, ...step }) => ({ ...step, timeNs: step.timeNs + offsetNs }))]
+    }))
+  }
 }
 
 function changes(before: ActorFold['lives'], actors: ActorFold, timeNs: number) {
