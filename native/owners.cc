@@ -266,10 +266,13 @@ napi_value Environments(napi_env env, napi_callback_info) {
 }
 
 /// The environment is ending and runs no JavaScript any more, so its ArrayBuffers need no detaching: V8 frees them
-/// without looking at the memory. Only the borrows are left to end.
+/// without looking at the memory. The references to them are ours to delete, and the borrows to end.
 void EndEnvironment(void* data) {
   auto* environment = static_cast<Environment*>(data);
-  for (const auto& view : environment->views) GiveBack(view.first);
+  for (const auto& [handle, reference] : environment->views) {
+    napi_delete_reference(environment->env, reference);
+    GiveBack(handle);
+  }
   {
     Table& table = TheTable();
     std::lock_guard<std::mutex> guard(table.lock);

@@ -55,9 +55,12 @@ void FinishIfEnded(Pollers* pollers) {
   delete pollers;
 }
 
-/// Hands the poller to libuv for closing; its memory goes when libuv is done with it.
+/// Hands the poller to libuv for closing; its memory goes when libuv is done with it. What it named in JavaScript is
+/// let go of at once, in the environment's end as well: Node leaves the names of one that ends to whoever made them.
 void BeginClose(std::unique_ptr<Poller> poller) {
   Poller* raw = poller.release();
+  napi_delete_reference(raw->env, raw->callback);
+  napi_async_destroy(raw->env, raw->context);
   raw->closing = true;
   raw->owner->closing++;
   uv_poll_stop(&raw->handle);
@@ -150,11 +153,8 @@ napi_value PollerOpen(napi_env env, napi_callback_info info) {
   napi_create_string_utf8(env, "XBBD_POLLER", NAPI_AUTO_LENGTH, &name);
   napi_create_reference(env, args.value[2], 1, &poller->callback);
   napi_async_init(env, nullptr, name, &poller->context);
-  Poller* raw = poller.get();
   const uint32_t id = pollers->slots.Add(poller);
   if (id == 0) {
-    napi_delete_reference(env, raw->callback);
-    napi_async_destroy(env, raw->context);
     BeginClose(std::move(poller));
     return Throw(env, EMFILE, "EMFILE: 1024 pollers are open on this thread");
   }
@@ -218,10 +218,7 @@ napi_value PollerClose(napi_env env, napi_callback_info info) {
   if (!poller) return ThrowNoPoller(env);
   uint32_t id;
   args.Index(0, &id);
-  auto taken = static_cast<Pollers*>(args.data)->slots.Remove(id);
-  napi_delete_reference(env, taken->callback);
-  napi_async_destroy(env, taken->context);
-  BeginClose(std::move(taken));
+  BeginClose(static_cast<Pollers*>(args.data)->slots.Remove(id));
   return Undefined(env);
 }
 

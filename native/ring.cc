@@ -33,8 +33,18 @@ struct Ring {
   }
 };
 
+/// One environment's rings.
 struct Rings {
+  napi_env env;
   Slots<Ring> slots;
+
+  /// At the environment's end: what is still open goes, with its references, which Node leaves to whoever made them.
+  ~Rings() {
+    slots.Each([this](std::unique_ptr<Ring>& ring) {
+      napi_delete_reference(env, ring->entriesBuffer);
+      napi_delete_reference(env, ring->controlBuffer);
+    });
+  }
 };
 
 Ring* Find(const Args& args) {
@@ -261,7 +271,7 @@ napi_value FrontArm(napi_env env, napi_callback_info info) {
 
 void InitRing(Napi::Env env, Napi::Object exports) {
   using namespace xbbd;
-  auto* rings = new Rings;
+  auto* rings = new Rings{env, {}};
   napi_add_env_cleanup_hook(env, [](void* data) { delete static_cast<Rings*>(data); }, rings);
   Export(env, exports, "ringOpen", RingOpen, rings);
   Export(env, exports, "ringClose", RingClose, rings);

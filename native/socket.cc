@@ -178,13 +178,14 @@ napi_value SocketReceive(napi_env env, napi_callback_info info) {
   message.msg_control = control;
   message.msg_controllen = sizeof control;
   ssize_t got;
+  // A peer that left with something of ours unread is gone as one that left in peace: the kernel says so once, before
+  // what the peer had sent, and that is read as if nothing had been said.
   do got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  while (got < 0 && errno == EINTR);
+  while (got < 0 && (errno == EINTR || errno == ECONNRESET));
   if (got < 0 && errno == EAGAIN) return Undefined(env);
   napi_value result = nullptr;
-  // A peer that left with something of ours unread is gone as one that left in peace.
-  if (got == 0 || (got < 0 && errno == ECONNRESET)) {
-    for (int extra : got == 0 ? Received(&message) : std::vector<int>()) close(extra);
+  if (got == 0) {
+    for (int extra : Received(&message)) close(extra);
     napi_get_null(env, &result);
     return result;
   }

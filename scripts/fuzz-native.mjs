@@ -3,7 +3,7 @@
  * from a guest, under libFuzzer with the address and undefined-behaviour sanitizers (clang), N seconds (60) for each
  * harness of native/fuzz/. Without clang it says how to get it, and as root on Debian gets it.
  *
- *   native/fuzz/NAME.cc + what it judges ─► build-fuzz/NAME ─► corpus: build-fuzz/corpus/NAME + test/fuzz/corpus/native/NAME
+ *   native/fuzz/NAME.cc + main.cc + what it judges ─► build-fuzz/NAME ─► corpus: build-fuzz/corpus/NAME + test/fuzz/corpus/native/NAME
  *
  * The kept corpus (test/fuzz/corpus/native) is small; `--minimise` makes it anew of all that was found. Whatever breaks a
  * harness is left in build-fuzz/, with the command that repeats it; it becomes a test.
@@ -13,18 +13,28 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { HEADERS_MISSING, headersDirectory } from './node-headers.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const built = join(root, 'build-fuzz')
 
+/** For harnesses that call the addon's functions as JavaScript does: with the headers of Node, and nothing of Node. */
+const RUNTIME = ['native/fuzz/runtime.cc', 'native/owners.cc']
+const headers = (nodedir) => [
+  '-I', join(nodedir, 'include/node'), '-I', join(root, 'node_modules/node-addon-api'),
+  '-DNAPI_VERSION=9', '-DNAPI_DISABLE_CPP_EXCEPTIONS', '-DNODE_ADDON_API_DISABLE_DEPRECATED',
+]
 /** What each harness is linked with, besides itself. */
 const TARGETS = {
-  ring: [],
-  grants: [],
+  ring: ['native/fuzz/no-owners.cc'],
+  grants: ['native/fuzz/no-owners.cc'],
   copiers: ['native/grant-copy.cc', 'native/grant-map.cc', '-Wl,--wrap=ioctl'],
   crc32: ['native/crc32.cc'],
-  engine: ['native/inline.cc', 'native/blocking-io.cc'],
+  engine: ['native/inline.cc', 'native/blocking-io.cc', 'native/fuzz/no-owners.cc'],
   slots: [],
+  owners: [...RUNTIME, '-Wl,--wrap=munmap'],
+  socket: ['native/socket.cc', ...RUNTIME],
+  stream: ['native/stream.cc', ...RUNTIME],
 }
 const FLAGS = ['-std=c++17', '-O1', '-g', '-Wall', '-fno-omit-frame-pointer', '-fsanitize=fuzzer,address,undefined',
   '-fno-sanitize-recover=undefined']
@@ -67,7 +77,9 @@ function compiler() {
 }
 
 function build(clang, name) {
-  const args = [...FLAGS, `native/fuzz/${name}.cc`, ...TARGETS[name], '-lpthread', '-o', join(built, name)]
+  const parts = TARGETS[name]
+  const node = parts.includes(RUNTIME[0]) ? headers(headersDirectory() ?? fail(HEADERS_MISSING)) : []
+  const args = [...FLAGS, ...node, `native/fuzz/${name}.cc`, 'native/fuzz/main.cc', ...parts, '-lpthread', '-o', join(built, name)]
   if (spawnSync(clang, args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] }).status !== 0) fail(`native/fuzz/${name}.cc does not compile`)
 }
 

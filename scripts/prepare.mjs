@@ -17,6 +17,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { HEADERS_MISSING, headersDirectory } from './node-headers.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 process.chdir(root)
@@ -82,18 +83,6 @@ function install() {
   writeFileSync(stamp, hash)
 }
 
-/** The directory that node-gyp calls nodedir: it holds include/node/node_api.h. */
-function headersDirectory() {
-  const candidates = [dirname(dirname(process.execPath)), '/usr', '/usr/local']
-  const found = candidates.find((dir) => existsSync(join(dir, 'include/node/node_api.h')))
-  if (!found)
-    fail(
-      `the headers of Node ${process.version} are missing (no include/node/node_api.h beside ${process.execPath}): ` +
-        'install the package libnode-dev (Debian), nodejs-devel (Fedora), or Node from its own archive, which brings them',
-    )
-  return found
-}
-
 function buildAddon() {
   const stamp = 'build/.xbbd-addon'
   const hash = hashOf(['native', 'binding.gyp', 'node_modules/node-addon-api/package.json'], process.version)
@@ -102,7 +91,8 @@ function buildAddon() {
     if (spawnSync(tool, ['--version']).error) fail(`${tool} is missing and the addon needs it: install the package ${pkg}`)
   rmSync('build', { recursive: true, force: true })
   const nodeGyp = 'node_modules/node-gyp/bin/node-gyp.js'
-  const args = [nodeGyp, 'rebuild', `--nodedir=${headersDirectory()}`, '--jobs=max']
+  const nodedir = headersDirectory() ?? fail(HEADERS_MISSING)
+  const args = [nodeGyp, 'rebuild', `--nodedir=${nodedir}`, '--jobs=max']
   run('building the addon', process.execPath, args)
   mkdirSync('build', { recursive: true })
   writeFileSync(stamp, hash)

@@ -4,15 +4,17 @@
  * (a copy, because modules know themselves by where they really are); nothing that ships knows of it.
  *
  *   native/*.cc ─► build-asan/build/Release/xbbd.node        LD_PRELOAD libasan ─► jest, in one process ─► reports
+ *                                                             (asan-node.mjs: programs that it starts run without)
  *
  * A report by a sanitizer is a failure. So is a leak that was allocated in the addon's own code; those of Node and V8,
  * which never free all they have, are not ours and are left out by who called malloc.
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { HEADERS_MISSING, headersDirectory } from './node-headers.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const tree = join(root, 'build-asan')
@@ -29,12 +31,6 @@ const FLAGS = [
   '-Wno-cast-function-type', '-fsanitize=address,undefined', '-fno-sanitize-recover=undefined',
   '-DNAPI_VERSION=9', '-DNAPI_DISABLE_CPP_EXCEPTIONS', '-DNODE_ADDON_API_DISABLE_DEPRECATED',
 ]
-/**
- * What an environment still named when it ended (a Worker that died with rings and pollers open): Node frees the things,
- * and leaves the names, 40 bytes each, to whoever asked for them. Deleting them in the hooks that run at an environment's
- * end would call into a runtime that is being taken down, for a few hundred bytes for each death of a Worker.
- */
-const NAMES_LEFT = /napi_create_reference|napi_async_init/
 /** Frames of a leak, from malloc on, that say whose it is. */
 const FRAMES_OF_OWNER = 4
 
@@ -43,10 +39,7 @@ const fail = (sentence) => {
   process.exit(1)
 }
 
-const headers = [dirname(dirname(process.execPath)), '/usr', '/usr/local']
-  .map((dir) => join(dir, 'include/node'))
-  .find((dir) => existsSync(join(dir, 'node_api.h')))
-if (headers === undefined) fail('the headers of Node are missing: `npm run build` says how to get them')
+const nodedir = headersDirectory() ?? fail(HEADERS_MISSING)
 const runtime = ['libasan.so', 'libubsan.so'].map((name) => {
   const found = spawnSync('g++', [`-print-file-name=${name}`], { encoding: 'utf8' }).stdout?.trim() ?? ''
   if (!found.startsWith('/')) fail(`g++ has no ${name}: install the package libgcc-12-dev (Debian), or libasan (Fedora)`)
@@ -69,7 +62,7 @@ const newest = (paths) => Math.max(...paths.map((path) => (existsSync(path) ? st
 async function compile() {
   const sources = readdirSync(join(root, 'native')).filter((name) => name.endsWith('.cc'))
   const shared = newest(readdirSync(join(root, 'native')).filter((name) => name.endsWith('.h')).map((name) => join(root, 'native', name)))
-  const include = ['-I', headers, '-I', join(root, 'node_modules/node-addon-api')]
+  const include = ['-I', join(nodedir, 'include/node'), '-I', join(root, 'node_modules/node-addon-api')]
   const waiting = sources.filter((name) => {
     const object = join(objects, `${name}.o`)
     return !existsSync(object) || statSync(object).mtimeMs < Math.max(shared, newest([join(root, 'native', name)]))
@@ -95,7 +88,7 @@ function findings() {
     const leaks = text.split('\n\n').filter((block) => /^(Direct|Indirect) leak/m.test(block))
     const ofAddon = (block) => block.split('\n').filter((line) => /^ +#\d/.test(line)).slice(0, FRAMES_OF_OWNER)
       .some((line) => line.includes('xbbd.node') || line.includes('/native/'))
-    return leaks.filter((block) => ofAddon(block) && !NAMES_LEFT.test(block))
+    return leaks.filter(ofAddon)
   })
 }
 
@@ -103,13 +96,19 @@ linkTree()
 await compile()
 for (const name of readdirSync(tree).filter((entry) => entry.startsWith('report.'))) rmSync(join(tree, name))
 const patterns = process.argv.length > 2 ? process.argv.slice(2) : PATTERNS
+/** Node with the sanitizers' runtime: a script, for what is started by its path and passes no environment. */
+const node = join(tree, 'node')
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`
+writeFileSync(node, `#!/bin/sh
+LD_PRELOAD=${quoted(runtime.join(':'))} XBBD_ASAN_NODE=${quoted(node)} \\
+  exec ${quoted(process.execPath)} --import ${quoted(join(root, 'scripts/asan-node.mjs'))} "$@"
+`, { mode: 0o755 })
 const jest = ['--experimental-vm-modules', '--expose-gc', '--no-warnings', 'node_modules/jest/bin/jest.js', '--runInBand',
   '--testTimeout=120000', ...patterns]
-const { status } = spawnSync(process.execPath, jest, {
+const { status } = spawnSync(node, jest, {
   cwd: tree, stdio: 'inherit',
   env: {
     ...process.env,
-    LD_PRELOAD: runtime.join(':'),
     // Node's own handlers stay; V8 reserves what it never uses, so a limit of memory would mean nothing.
     ASAN_OPTIONS: `detect_leaks=1:leak_check_at_exit=1:handle_segv=0:allocator_may_return_null=1:log_path=${reports}:exitcode=0`,
     UBSAN_OPTIONS: `print_stacktrace=1:log_path=${reports}`,

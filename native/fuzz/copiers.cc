@@ -80,8 +80,7 @@ extern "C" int __wrap_ioctl(int, unsigned long number, ...) {
   return 0;
 }
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t length) {
-  Input input(bytes, length);
+void xbbd_fuzz::Run(Input& input) {
   xen.input = &input;
   const Block arena(4 * 4096);
   xbbd::CopierTarget target;
@@ -108,5 +107,4 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t length) {
     }
   }
   Require(xen.mapped.empty(), "nothing stays mapped when the copier has ended");
-  return 0;
 }

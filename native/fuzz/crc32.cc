@@ -17,18 +17,17 @@ uint32_t BitByBit(uint32_t seed, const uint8_t* bytes, size_t length) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t length) {
-  if (length < 6) return 0;
-  uint32_t seed;
-  memcpy(&seed, bytes, sizeof seed);
-  const size_t skip = bytes[4] % 16, rest = length - 6;
+void xbbd_fuzz::Run(Input& input) {
+  const auto seed = input.Take<uint32_t>();
+  const size_t skip = input.Take<uint8_t>() % 16;
+  const auto where = input.Take<uint8_t>();
+  const size_t rest = input.Left();
   // Of just this length, at any alignment, so that a load beyond its end is seen.
   auto* copy = static_cast<uint8_t*>(malloc(skip + rest));
-  memcpy(copy + skip, bytes + 6, rest);
+  input.Fill(copy + skip, rest);
   const uint32_t whole = xbbd::Crc32(seed, copy + skip, rest);
-  const size_t cut = rest ? bytes[5] % (rest + 1) : 0;
+  const size_t cut = where % (rest + 1);
   Require(whole == BitByBit(seed, copy + skip, rest), "both ways agree");
   Require(whole == xbbd::Crc32(xbbd::Crc32(seed, copy + skip, cut), copy + skip + cut, rest - cut), "parts make the whole");
   free(copy);
-  return 0;
 }

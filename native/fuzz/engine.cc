@@ -12,12 +12,6 @@
 
 using namespace xbbd_fuzz;
 
-namespace xbbd {
-bool BorrowMapping(uint32_t, Mapping*) { return false; }
-int BorrowFd(uint32_t) { return -1; }
-void GiveBack(uint32_t) {}
-}  // namespace xbbd
-
 namespace {
 
 constexpr uint32_t kFileBytes = 1 << 16;
@@ -36,10 +30,9 @@ void Make(Input& input, int32_t* words, int32_t token) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t length) {
+void xbbd_fuzz::Run(Input& input) {
   static const int file = memfd_create("fuzz", 0);
-  Input input(bytes, length);
-  if (ftruncate(file, 0) || ftruncate(file, kFileBytes)) return 0;
+  if (ftruncate(file, 0) || ftruncate(file, kFileBytes)) return;
   const Block arena(3 * 4096);
   xbbd::EngineTarget target;
   target.fd = file;
@@ -80,5 +73,4 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t length) {
   std::vector<int32_t> rest(asked.size() * xbbd::kResultWords);
   Require(engine->Reap(rest.data(), static_cast<uint32_t>(asked.size())) == asked.size(), "each request ends");
   Require(lseek(file, 0, SEEK_END) == kFileBytes, "the file is as long as it was");
-  return 0;
 }

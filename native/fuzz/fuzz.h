@@ -1,4 +1,5 @@
-// What every harness needs: numbers and bytes drawn from the fuzzer's input, and a way to fail.
+// What every harness needs: numbers and bytes drawn from the fuzzer's input, and a way to fail. A harness is one
+// function, Run; main.cc opens each input for it.
 #pragma once
 #include <cstdint>
 #include <cstdio>
@@ -13,6 +14,7 @@ class Input {
   Input(const uint8_t* bytes, size_t length) : bytes_(bytes), left_(length) {}
 
   bool Ended() const { return left_ == 0; }
+  size_t Left() const { return left_; }
   void Fill(void* to, size_t length) {
     if (length == 0) return;
     const size_t have = length < left_ ? length : left_;
@@ -34,6 +36,9 @@ class Input {
   const uint8_t* bytes_;
   size_t left_;
 };
+
+/// One run over one input; every harness defines it.
+void Run(Input& input);
 
 inline void Require(bool holds, const char* what) {
   if (holds) return;

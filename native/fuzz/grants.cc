@@ -7,13 +7,6 @@
 
 using namespace xbbd_fuzz;
 
-// The table of owners is not part of this; nothing here borrows.
-namespace xbbd {
-bool BorrowMapping(uint32_t, Mapping*) { return false; }
-int BorrowFd(uint32_t) { return -1; }
-void GiveBack(uint32_t) {}
-}  // namespace xbbd
-
 namespace {
 
 std::vector<uint8_t> Copied(const Block& block) { return {block.at(), block.at() + block.bytes()}; }
@@ -26,8 +19,7 @@ bool ChangedElsewhere(const Block& block, const std::vector<uint8_t>& before, si
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t length) {
-  Input input(bytes, length);
+void xbbd_fuzz::Run(Input& input) {
   const Block memory(3 * 4096), table(4096), arena(2 * 4096);
   xbbd::GrantedPlaces places;
   places.memory = {memory.at(), memory.bytes(), true};
@@ -50,5 +42,4 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t length) {
     Require(place + moved <= places.arena.length, "a copy stays in the arena");
     if (copy[3] == 0) Require(!ChangedElsewhere(arena, own, place, moved), "just the bytes that were named");
   }
-  return 0;
 }

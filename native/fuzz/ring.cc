@@ -108,8 +108,7 @@ void Scribble(Input& input, uint8_t* at, size_t bytes) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t length) {
-  Input input(bytes, length);
+void xbbd_fuzz::Run(Input& input) {
   const uint32_t pages = 1u << input.Below(6);
   Block shared(pages * xbbd::kRingPage);
   const RingView ring(shared.at(), pages, input.Below(2) ? 112 : 108);
@@ -117,7 +116,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t length) {
   ring.Init();
   // A thread costs more than a whole run: one in sixteen has it.
   const bool disturbed = input.Below(16) == 0;
-  Scribbler* scribbler = disturbed ? new Scribbler(shared.at(), shared.bytes(), static_cast<uint32_t>(length)) : nullptr;
+  Scribbler* scribbler = disturbed ? new Scribbler(shared.at(), shared.bytes(), static_cast<uint32_t>(input.Left())) : nullptr;
   for (int step = 0; step < 64 && !input.Ended(); step++) {
     switch (input.Below(6)) {
       case 0: Take(input, ring); break;
@@ -129,5 +128,4 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t length) {
     }
   }
   delete scribbler;
-  return 0;
 }

@@ -7,8 +7,7 @@
 
 using namespace xbbd_fuzz;
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t length) {
-  Input input(bytes, length);
+void xbbd_fuzz::Run(Input& input) {
   xbbd::Slots<uint32_t> slots;
   std::map<uint32_t, uint32_t> model;
   uint32_t next = 0;
@@ -40,5 +39,4 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t length) {
     }
   }
   for (const auto& [id, value] : model) Require(*slots.Find(id) == value, "everything is where it was");
-  return 0;
 }

@@ -141,6 +141,17 @@ test('descriptors of a message that nobody received die with the socket', async 
   expect(descriptors()).toBeLessThanOrEqual(open)
 })
 
+test('what a peer sent arrives, though it left with something of ours unread', async () => {
+  const { listener, client, server } = await pair()
+  for (const text of ['last', 'words']) expect(server.send(Buffer.from(text))).toBe(true)
+  expect(client.send(Buffer.from('unread'))).toBe(true)
+  server.close()
+  const atClient = inbox(client)
+  expect([(await atClient.next())?.text, (await atClient.next())?.text]).toEqual(['last', 'words'])
+  expect(await atClient.next()).toBeUndefined()
+  listener.close()
+})
+
 test('the socket has the mode that was asked for, whatever the umask', () => {
   for (const mode of [0o600, 0o660, 0o666]) {
     const listener = new MessageListener(path, mode, () => undefined)
