@@ -13,7 +13,7 @@ describe.each(FAMILIES.map(({ name }) => name))('family %s', (name) => {
 
   test('a seed is a run: its digest is the same twice, another seed has another, and no law is broken', async () => {
     const digests = new Set<string>()
-    for (const seed of [1, 2]) {
+    for (const seed of [1, 3]) {
       const [first, again] = [await playSeed(family, seed), await playSeed(family, seed)]
       expect(first.violations).toEqual([])
       expect(first).toEqual(again)
@@ -25,7 +25,7 @@ describe.each(FAMILIES.map(({ name }) => name))('family %s', (name) => {
   })
 
   test('a plan is plain data: what JSON holds of it is the same run', async () => {
-    const plan = family.draw(5)
+    const plan = family.draw(3)
     const kept = JSON.parse(JSON.stringify(plan)) as typeof plan
     expect(await play(family, kept)).toEqual(await play(family, plan))
   })

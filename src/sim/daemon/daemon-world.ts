@@ -23,6 +23,7 @@ import { Disks } from './disks.js'
 import { FRONT_PAGES, FrontEnd } from './front-end.js'
 import { liveHonestly } from './honest-guests.js'
 import { liveHostilely } from './hostile-guests.js'
+import { liveSloppily } from './sloppy-guests.js'
 import { heal, trouble } from './troubles.js'
 import { Hypervisor } from './hypervisor.js'
 import { Kernel } from './kernel.js'
@@ -127,13 +128,13 @@ export class DaemonWorld {
     const { toolstack } = this
     const domain = await toolstack.createDomain(domid, FRONT_PAGES * plan.devices.length)
     const life = new Part({ get alive() { return domain.alive }, acts: () => domain.alive, did: () => undefined })
-    for (const [index, { guests, letter, paceNs, hostile }] of plan.devices.entries()) {
+    for (const [index, { guests, letter, paceNs, hostile, sloppy }] of plan.devices.entries()) {
       const name = `disk-${domid}-${letter}`
       const store = this.disks.add(name, SECTORS, 2 * SECTORS)
       const device: SimDevice = {
         place: toolstack.place(domid, `xvd${letter}`), store, model: new DiskModel(store),
-        honest: hostile === undefined, readOnly: false, reasons: new Set(), passing: new Set(), errors: false,
-        attached: false, busy: false, lives: 0,
+        honest: hostile === undefined, sloppy: sloppy !== undefined, readOnly: false,
+        reasons: new Set(), passing: new Set(), errors: false, attached: false, busy: false, lives: 0,
       }
       this.devices.push(device)
       await toolstack.attach(device)
@@ -144,7 +145,8 @@ export class DaemonWorld {
         blame: this.blame, disturbedNs: () => this.disturbedNs,
       })
       this.fronts.push(front)
-      this.#let(hostile ? liveHostilely(front, hostile.deeds, hostile.pauseNs) : liveHonestly(front, guests))
+      if (hostile) this.#let(liveHostilely(front, hostile.deeds, hostile.pauseNs))
+      else this.#let(sloppy ? liveSloppily(front, sloppy) : liveHonestly(front, guests))
     }
   }
 
@@ -233,7 +235,7 @@ export class DaemonWorld {
     for (const device of this.devices) heal(device)
     await this.#come(() => this.process?.ready === true)
     const guests = () => this.fronts.filter(({ parts: { domain, device } }) =>
-      domain.alive && device.attached && device.honest && device.reasons.size === 0)
+      domain.alive && device.attached && device.honest && !device.sloppy && device.reasons.size === 0)
     await this.#come(() => guests().every(({ owed }) => owed === 0))
     for (const front of this.fronts) {
       front.finishing = true

@@ -13,6 +13,8 @@ export interface SimDevice {
   readonly model: DiskModel
   /** Its guest keeps the rules. */
   readonly honest: boolean
+  /** It keeps them so badly that its disk may be closed at any time. */
+  readonly sloppy: boolean
   readonly readOnly: boolean
   /** Why the back end may close it: for good, and until it is in InitWait again. */
   readonly reasons: Set<string>
@@ -28,8 +30,8 @@ export interface SimDevice {
 }
 
 /** Whether it has a reason to be closed. */
-export function mayEnd({ honest, reasons, passing }: SimDevice): boolean {
-  return !honest || reasons.size > 0 || passing.size > 0
+export function mayEnd({ honest, sloppy, reasons, passing }: SimDevice): boolean {
+  return !honest || sloppy || reasons.size > 0 || passing.size > 0
 }
 
 /** `vbd/5/51712` */

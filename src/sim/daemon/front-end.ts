@@ -147,7 +147,7 @@ export class FrontEnd {
         const quietMs = (kernel.nowNs - Math.max(began, disturbedNs())) / 1e6
         if (milliseconds !== undefined) return end(condition())
         // Without a device, or with one that was ended for good, there is nobody to wait for.
-        if (!device.attached || device.reasons.size > 0) return kernel.after(PATIENCE_MS * 1e6, late)
+        if (!device.attached || device.sloppy || device.reasons.size > 0) return kernel.after(PATIENCE_MS * 1e6, late)
         if (quietMs < PATIENCE_MS) return kernel.after((PATIENCE_MS - quietMs) * 1e6 + 1, late)
         if (!condition()) blame('progress', `${frontend}: ${what} does not come (the back end is in ${this.backend})`)
         end(condition())

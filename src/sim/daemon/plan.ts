@@ -4,12 +4,14 @@
  * worlds, then how often each comes. So a world has a character, and rare things happen often in some of them.
  */
 import type { DeviceSettings } from '../../machines/device/types.js'
+import type { OnEnospc } from '../../ports/queues.js'
 import { DEFAULT_RING_LIMITS } from '../../protocol/negotiation.js'
 import { Random } from '../random.js'
 import type { Plan } from '../family.js'
 import { HOSTILE_DEEDS } from './hostile-guests.js'
 import { REJOINS, TROUBLES, type Trouble } from './troubles.js'
 import { HONEST_GUESTS, type HonestGuest } from './honest-guests.js'
+import { SLOPPY_HABITS, type SloppyHabit } from './sloppy-guests.js'
 
 export interface DevicePlan {
   readonly letter: string
@@ -17,6 +19,8 @@ export interface DevicePlan {
   readonly paceNs: number
   /** Present: its guest is hostile, and does such things, so often. */
   readonly hostile?: { readonly deeds: readonly string[]; readonly pauseNs: number }
+  /** Present: it means well, and has such habits. */
+  readonly sloppy?: readonly SloppyHabit[]
   /** One after the other, each handing over to the next. */
   readonly guests: readonly HonestGuest[]
 }
@@ -42,6 +46,8 @@ export interface DaemonPlan extends Plan {
   /** What else goes wrong, and the most milliseconds between two of them. */
   readonly troubles: readonly Trouble[]
   readonly troublePauseMs: number
+  /** What a write does that finds no space. */
+  readonly onEnospc?: OnEnospc
 }
 
 /** That a device may have. */
@@ -54,6 +60,7 @@ export function drawPlan(seed: number): DaemonPlan {
     return {
     devices: Array.from({ length: random.chance(0.3) ? 2 : 1 }, (_, index) => ({
       letter: 'ab'[index], guests: drawGuests(random), paceNs: random.pick([300_000, 3e6, 10e6]),
+      ...(!hostile && random.chance(0.15) && { sloppy: some(random, SLOPPY_HABITS) }),
       ...(hostile && { hostile: { deeds: some(random, HOSTILE_DEEDS), pauseNs: random.pick([100_000, 2e6, 10e6]) } }),
     })),
   }})
@@ -73,6 +80,7 @@ export function drawPlan(seed: number): DaemonPlan {
     troublePauseMs: random.pick([10, 50, 200]),
     // All queues have their reserve in one Worker, and there is little else, or nothing at all.
     arenaChunks: QUEUES_MAX * domains.flatMap(({ devices }) => devices).length + random.pick([0, 2, 8]),
+    onEnospc: random.pick(['error', 'wait'] as const),
   }
 }
 
@@ -89,10 +97,10 @@ function drawGuests(random: Random): HonestGuest[] {
 }
 
 /** What the operator of such a world has configured. */
-export function deviceSettings(_plan: DaemonPlan): (device: string) => DeviceSettings {
+export function deviceSettings({ onEnospc = 'error' }: DaemonPlan): (device: string) => DeviceSettings {
   const settings: DeviceSettings = {
     ring: { ...DEFAULT_RING_LIMITS, maxRingPageOrder: 4, maxQueues: QUEUES_MAX, maxIndirectSegments: 16 },
-    grants: 'copy', slots: 0, batch: 16, requests: 'compiled', journal: 'inputs', medium: {}, onEnospc: 'error',
+    grants: 'copy', slots: 0, batch: 16, requests: 'compiled', journal: 'inputs', medium: {}, onEnospc,
     closePatienceMs: 10_000, rejoin: { max: REJOINS, periodMs: 60_000 },
   }
   return () => settings

@@ -7,6 +7,7 @@ import {
   askToClose, makeDevice, placeOf, removeDevice, removeFrontend, type DevicePlace,
 } from '../../actors/xenbus/toolstack.js'
 import type { XenStored } from '../../embedded/xenstored/xenstored.js'
+import { RATE_LIMIT_KEYS, RATE_LIMIT_NODES, type RateLimit } from '../../protocol/rate-limit.js'
 import type { Random } from '../random.js'
 import type { SimDevice } from './device.js'
 import type { Hypervisor, SimDomain } from './hypervisor.js'
@@ -85,6 +86,16 @@ export class Toolstack {
   async pull(device: SimDevice): Promise<void> {
     device.reasons.add('pulled')
     await this.#remove(device)
+  }
+
+  /** So much in a second from now on; nothing said, no limit. */
+  async limit({ place }: SimDevice, limit: RateLimit): Promise<void> {
+    const write = this.parts.store.transaction(async (ops) => {
+      if ((await ops.read(`${place.backend}/state`)) === undefined) return
+      for (const key of RATE_LIMIT_KEYS)
+        await ops.write(`${place.backend}/${RATE_LIMIT_NODES[key]}`, String(limit[key] ?? ''))
+    }, 1000)
+    await write.catch(() => undefined)
   }
 
   /** The domain dies at once; its directories go a while later, as a toolstack finds the time. */

@@ -4,10 +4,12 @@
  * A trouble says whom it gives a reason to end, and whose requests may fail by it: everyone else must not notice.
  *
  *   toolstack   detach · force · pull · offline · destroy      guest's domain and device come and go
+ *               limit                                          how much it may do in a second
  *   disks       errors · slow · full · refuse · gone · grow
  *   daemon      worker · store · park · upgrade                besides the deaths at an effect
  */
 import type { DaemonWorld } from './daemon-world.js'
+import { drawLimit } from '../queue/plan.js'
 import { goodMood } from './disks.js'
 import type { SimDevice } from './device.js'
 
@@ -15,8 +17,8 @@ import type { SimDevice } from './device.js'
 export const REJOINS = 3
 
 export const TROUBLES = [
-  'detach', 'force', 'pull', 'offline', 'destroy', 'errors', 'slow', 'full', 'refuse', 'gone', 'grow', 'worker',
-  'store', 'park', 'upgrade',
+  'detach', 'force', 'pull', 'offline', 'destroy', 'errors', 'slow', 'full', 'refuse', 'gone', 'grow', 'limit',
+  'worker', 'store', 'park', 'upgrade',
 ] as const
 export type Trouble = (typeof TROUBLES)[number]
 
@@ -48,6 +50,7 @@ const ACTS: Readonly<Record<Trouble, (world: DaemonWorld, device: SimDevice) => 
   grow: (_, { store }) => {
     store.sectorCount = Math.min(store.sectorCount + 64, store.cache.length / 512)
   },
+  limit: (world, device) => world.toolstack.limit(device, world.random.chance(0.3) ? {} : drawLimit(world.random)),
   worker: (world) => {
     // A queue that dies more often than the operator allows is given up, and rightly.
     if (world.shots++ >= REJOINS) return
