@@ -30,7 +30,7 @@ import { WANTS, wantOf } from './device-wants.js'
 import { Holdings } from './holdings.js'
 import { askHypervisor } from './hypervisor-effects.js'
 import { MediumActor } from './medium-actor.js'
-import { addCounters, namedCounters, noCounters, sumCounters, type NamedCounters } from './queue-counters.js'
+import { addCounters, CountersTotal, namedCounters, noCounters, type NamedCounters } from './queue-counters.js'
 import type { QueueSet } from './queue-set.js'
 import { Serial } from './serial.js'
 import { BackendDirectory } from './xenbus/backend-directory.js'
@@ -76,6 +76,7 @@ export class DeviceShell {
   /** Wall clock at the moment when requests began to wait for space; for people. */
   #fullSinceMs = 0
   #counters: NamedCounters = noCounters
+  readonly #total = new CountersTotal()
   #over = false
 
   constructor(options: DeviceShellOptions) {
@@ -179,10 +180,9 @@ export class DeviceShell {
     if (!this.#over && this.#levels & LEVEL_MEDIUM_FULL) this.tell({ type: 'operator.reloaded' })
   }
 
-  /** Counters of all connections, the present one included. */
+  /** Counters of all connections, the present one included; the same object while nothing was counted. */
   get counters(): NamedCounters {
-    const now = sumCounters(this.#holdings.statistics().map(namedCounters))
-    return addCounters(this.#counters, now)
+    return this.#total.of(this.#counters, this.#holdings.statistics())
   }
 
   /** When everything that was asked of XenStore and the hypervisor has been done. */

@@ -48,6 +48,29 @@ export function addCounters(before: NamedCounters, after: NamedCounters): NamedC
   return { counters: Object.fromEntries(counters), histograms: Object.fromEntries(histograms) }
 }
 
+/**
+ * The counters of connections before, and those of the queues that stand on top of them. Remembers its last answer, and
+ * gives the same object as long as nothing was counted: of many disks that somebody watches most are idle.
+ */
+export class CountersTotal {
+  #before: NamedCounters | undefined
+  #raw: readonly Float64Array[] = []
+  #total: NamedCounters = noCounters
+
+  of(before: NamedCounters, raw: readonly Float64Array[]): NamedCounters {
+    if (before === this.#before && isSame(raw, this.#raw)) return this.#total
+    this.#before = before
+    this.#raw = raw
+    const now = sumCounters(raw.map(namedCounters))
+    return (this.#total = before === noCounters ? now : addCounters(before, now))
+  }
+}
+
+function isSame(one: readonly Float64Array[], other: readonly Float64Array[]): boolean {
+  if (one.length !== other.length) return false
+  return one.every((raw, queue) => raw.every((count, index) => count === other[queue][index]))
+}
+
 /** Queues of one connection, side by side: levels are sums here. */
 export function sumCounters(all: readonly NamedCounters[]): NamedCounters {
   const levelsOf = (name: string) => all.reduce((sum, { counters }) => sum + (counters[name] ?? 0), 0)

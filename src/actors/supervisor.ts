@@ -177,7 +177,8 @@ export class SupervisedDevice {
 
   get statistics(): DeviceStatistics {
     const { name, domid } = this.#options.input
-    const counters = this.#shell === undefined ? this.#earlier : addCounters(this.#earlier, this.#shell.counters)
+    const own = this.#shell?.counters ?? noCounters
+    const counters = this.#earlier === noCounters ? own : addCounters(this.#earlier, own)
     return { name, domid, vdev: this.#vdev, ...counters }
   }
 

@@ -8,7 +8,7 @@
  *
  * Segment words are a copy: the file may be the living memory of a daemon, which goes on writing.
  */
-import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
+import { closeSync, fstatSync, lstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { codeOf, sentenceOf, XbbdError } from '../protocol/errors.js'
 import { chainsOf } from './chain.js'
@@ -41,7 +41,7 @@ const FILES_MAX = 65536
  * @throws XbbdError XBBD_NO_INPUT (66) when `path` is not there or cannot be read.
  */
 export function openJournals(path: string): JournalFiles {
-  return scanPath(path, { intern: internIdentities(), before: new Map(), found: new Map() })
+  return scanPath(path, { intern: internIdentities(), before: new Map(), found: new Map(), plain: new Set() })
 }
 
 function scanPath(path: string, memory: Memory): JournalFiles {
@@ -49,9 +49,11 @@ function scanPath(path: string, memory: Memory): JournalFiles {
   const segments: SegmentView[] = []
   try {
     if (!statSync(path).isDirectory()) scanFile(path, true, segments, problems, memory)
-    else
-      for (const file of filesIn(path))
+    else {
+      memory.plain = new Set(filesIn(path, memory.plain))
+      for (const file of memory.plain)
         scanFile(file, file.endsWith(JOURNAL_EXTENSION), segments, problems, memory)
+    }
   } catch (error) {
     const missing = codeOf(error) === 'ENOENT'
     const sentence = missing ? `${path} does not exist` : `${path} cannot be read: ${sentenceOf(error)}`
@@ -94,6 +96,7 @@ interface Known {
 export class JournalFolder {
   private readonly path: string
   private known: ReadonlyMap<string, Known> = new Map()
+  private plain: ReadonlySet<string> = new Set()
 
   constructor(path: string) {
     this.path = path
@@ -102,8 +105,10 @@ export class JournalFolder {
   /** The journals as they are now. @throws XbbdError XBBD_NO_INPUT (66). */
   look(): JournalFiles {
     const found = new Map<string, Known>()
-    const files = scanPath(this.path, { intern: internIdentities(), before: this.known, found })
+    const memory = { intern: internIdentities(), before: this.known, found, plain: this.plain }
+    const files = scanPath(this.path, memory)
     this.known = found
+    this.plain = memory.plain
     return files
   }
 }
@@ -121,16 +126,23 @@ export function chainsToFold(files: JournalFiles, path: string, name?: string): 
   throw new XbbdError('XBBD_OTHER_CHARTS', `${why}: ${cure}`, { exitCode: 65 })
 }
 
-function filesIn(folder: string): string[] {
-  const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile())
-  return files.slice(0, FILES_MAX).map((entry) => join(folder, entry.name)).sort()
+/** Plain files; what kind of file the ones in `plain` are is known. */
+function filesIn(folder: string, plain: ReadonlySet<string>): string[] {
+  const paths = readdirSync(folder).map((name) => join(folder, name))
+  const files = paths.filter((path) => plain.has(path) || lstatSync(path, LENIENT)?.isFile() === true)
+  return files.slice(0, FILES_MAX).sort()
 }
+
+const LENIENT = { throwIfNoEntry: false } as const
+
 
 /** What is known of segments from an earlier look, and what this one finds; by file and offset. */
 interface Memory {
   readonly intern: Intern
   readonly before: ReadonlyMap<string, Known>
   readonly found: Map<string, Known>
+  /** Files that are known to be such. */
+  plain: ReadonlySet<string>
 }
 
 /** The segment that was here before, when its header still begins with the same words. */

@@ -5,8 +5,8 @@
  * same chart with XState's own interpreter and collects the same effects.
  */
 import {
-  initialTransition, transition, type AnyStateMachine, type EmittedFrom, type EventFrom, type InputFrom,
-  type SnapshotFrom,
+  createActor, initialTransition, type AnyActorScope, type AnyStateMachine, type EmittedFrom, type EventFrom,
+  type InputFrom, type SnapshotFrom,
 } from 'xstate'
 
 /** What one input made of an actor. */
@@ -53,10 +53,28 @@ export function begin<M extends AnyStateMachine>(machine: M, input: InputFrom<M>
   return folded<M>(snapshot, actions)
 }
 
+/** By chart: an actor that never lives, for XState to hold on to while it thinks. */
+const scopes = new WeakMap<AnyStateMachine, AnyActorScope>()
+
+/** XState's own `transition` makes such an actor at each call, which costs twice as much as the step. */
+function scopeOf(machine: AnyStateMachine): AnyActorScope {
+  const known = scopes.get(machine)
+  if (known !== undefined) return known
+  const self = createActor(machine)
+  const nothing = () => undefined
+  const scope: AnyActorScope = {
+    self, system: self.system, id: '', sessionId: '', logger: nothing, defer: nothing, emit: nothing,
+    stopChild: nothing, actionExecutor: nothing,
+  }
+  scopes.set(machine, scope)
+  return scope
+}
+
 /** One input more. */
 export function fold<M extends AnyStateMachine>(machine: M, snapshot: SnapshotFrom<M>, event: EventFrom<M>): Folded<M> {
-  const [next, actions] = transition(machine, snapshot, event)
-  return folded<M>(next, actions)
+  const actions: ActionData[] = []
+  const scope = { ...scopeOf(machine), actionExecutor: (action: ActionData) => void actions.push(action) }
+  return folded<M>(machine.transition(snapshot, event, scope) as SnapshotFrom<M>, actions)
 }
 
 /**

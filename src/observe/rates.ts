@@ -62,6 +62,12 @@ const meanNs = (counts: Histogram) => (total(counts) === 0 ? undefined : timeNs(
 const together = (...all: readonly Histogram[]): number[] =>
   Array.from({ length: LATENCY_BUCKETS }, (_, bucket) => total(all.map((counts) => counts[bucket] ?? 0)))
 
+/** Of a device that has done nothing. */
+const NONE: Rates = {
+  reads: 0, writes: 0, discards: 0, flushes: 0, readBytes: 0, writtenBytes: 0, errors: 0, readAwaitNs: undefined,
+  writeAwaitNs: undefined, queueSize: 0, p50Ns: undefined, p99Ns: undefined, p999Ns: undefined,
+}
+
 /** Differences of one device's counters; undefined when one of them fell. */
 class Difference {
   readonly #before: DeviceStatistics
@@ -113,9 +119,12 @@ function ratesOf(difference: Difference, seconds: number): Rates {
 /** What every device that stands now did since `before`. */
 export function ratesBetween(before: RateSample, after: RateSample): DeviceRates[] {
   const seconds = (after.atNs - before.atNs) / 1e9
+  const byName = ({ statistics }: RateSample) => new Map(statistics.map((one) => [one.name, one]))
+  const [earlier, later] = [byName(before), byName(after)]
   return after.devices.map((device): DeviceRates => {
-    const of = ({ statistics }: RateSample) => statistics.find(({ name }) => name === device.name)
-    const [was, is] = [of(before), of(after)]
+    const [was, is] = [earlier.get(device.name), later.get(device.name)]
+    // Whoever counts hands out the same object again while there is nothing to count.
+    const isIdle = was !== undefined && was.counters === is?.counters && was.histograms === is.histograms
     const difference = was && is && new Difference(was, is)
     const partOf = (counter: string): number => {
       const ns = difference?.holds ? difference.counter(counter) : 0
@@ -127,7 +136,7 @@ export function ratesBetween(before: RateSample, after: RateSample): DeviceRates
       ringEntries: device.connection?.ringEntries ?? 0,
       shortage: partOf('shortageNs'),
       throttled: partOf('throttledNs'),
-      rates: difference?.holds && seconds > 0 ? ratesOf(difference, seconds) : undefined,
+      rates: difference?.holds && seconds > 0 ? (isIdle ? NONE : ratesOf(difference, seconds)) : undefined,
     }
   })
 }

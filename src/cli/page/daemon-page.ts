@@ -20,5 +20,8 @@ export interface DaemonPageParts extends PageThreadData {
 /** The answers of a daemon that runs. */
 export function daemonPage({ api, ...data }: DaemonPageParts): Answers {
   const live = new LiveRows()
-  return answersOfThread(data, () => ({ rows: live.rows(nowNs(), api.list(), api.statistics()), rings: api.rings() }))
+  const now = (device: string | null) => ({
+    rows: live.rows(nowNs(), api.list(), api.statistics()), rings: device === null ? [] : api.rings(),
+  })
+  return answersOfThread(data, now)
 }

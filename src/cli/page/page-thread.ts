@@ -46,8 +46,8 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** Answers in a thread of its own. `now` is asked for each look at the present. */
-export function answersOfThread(data: PageThreadData, now: () => Now): Answers {
+/** Answers in a thread of its own. `now` is asked for each look at the present, and with whom it is to show. */
+export function answersOfThread(data: PageThreadData, now: (device: string | null) => Now): Answers {
   const waiting = new Map<number, Waiting>()
   let thread: Worker | undefined
   let idle: NodeJS.Timeout | undefined
@@ -84,7 +84,7 @@ export function answersOfThread(data: PageThreadData, now: () => Now): Answers {
       idle = setTimeout(() => (waiting.size > 0 ? idle?.refresh() : end()), IDLE_MS).unref()
       const id = ++last
       waiting.set(id, { resolve, reject })
-      const present = question === 'view' && !query.has('at') ? { now: now() } : {}
+      const present = question === 'view' && !query.has('at') ? { now: now(query.get('device')) } : {}
       thread.postMessage({ id, question, query: query.toString(), ...present } satisfies PageQuestion)
     })
 }

@@ -32,7 +32,9 @@ const api = new PageApi(daemonSource(title, version, present, look), formatNanos
 
 port.on('message', (asked: PageQuestion) => {
   if (asked.now !== undefined) now = asked.now
-  port.postMessage(answerTo(asked))
+  const answer = answerTo(asked)
+  const document = 'document' in answer ? answer.document : undefined
+  port.postMessage(answer, document === undefined ? [] : [document.buffer as ArrayBuffer])
 })
 
 function answerTo({ id, question, query }: PageQuestion): PageAnswer {

@@ -227,9 +227,7 @@ export class Library {
 }
 
 /** `vbd/2/51712` before `vbd/10/51712`. */
-function byNumbers(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true })
-}
+const byNumbers = new Intl.Collator('en', { numeric: true }).compare
 
 const runKey = ({ journal, run }: JournalChain) => `${journal} ${run}`
 

@@ -34,9 +34,10 @@ export class LiveRows {
       this.latest = sample
     }
     const rates = ratesBetween(this.before ?? sample, sample)
-    for (const name of this.stuckSince.keys())
-      if (!devices.some((device) => device.name === name)) this.stuckSince.delete(name)
-    return rates.map((one) => this.row(one, statistics.find(({ name }) => name === one.device.name), nowNs))
+    const listed = new Set(devices.map(({ name }) => name))
+    for (const name of this.stuckSince.keys()) if (!listed.has(name)) this.stuckSince.delete(name)
+    const counted = new Map(statistics.map((one) => [one.name, one]))
+    return rates.map((one) => this.row(one, counted.get(one.device.name), nowNs))
   }
 
   private row(seen: DeviceRates, own: DeviceStatistics | undefined, nowNs: number): DeviceRow {

@@ -10,6 +10,7 @@
 import type { JournalMoment, QueueMoment, RequestMoment } from '../../journal/moment.js'
 import type { JournalChain } from '../../journal/chain.js'
 import { momentOf } from '../../journal/moment.js'
+import type { QueueTrack } from '../../journal/queue-track.js'
 import { isIn } from '../../machines/notes.js'
 import type { RingLook } from '../../ports/host.js'
 import { explain } from '../explain.js'
@@ -41,7 +42,8 @@ export class Shelf {
     const library: Library = new Library(files, (chain) => {
       const trails = { queue: new QueueTrail(), actors: new ActorTrail() }
       this.trails.set(keyOf(chain), trails)
-      trails.queue.nowNs = () => library.heldCursor(chain)?.queue?.last?.timeNs ?? 0
+      let track: QueueTrack | undefined
+      trails.queue.nowNs = () => (track ??= library.heldCursor(chain)?.queue)?.last?.timeNs ?? 0
       return { onStep: trails.queue.hear, onBatch: trails.actors.hear }
     }, runUps)
     this.library = library
