@@ -97,6 +97,11 @@ export class QueueWorker {
     return this.lender.freeChunks
   }
 
+  /** Queues that have, or are owed, a part of its arena. */
+  get borrowers(): readonly QueueName[] {
+    return this.lender.borrowers
+  }
+
   /** A message of the main thread. */
   receive(message: DownMessage): void {
     if (this.newcomers.keeps(message)) return

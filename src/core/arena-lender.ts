@@ -78,6 +78,11 @@ export class ArenaLender {
     return this.free.length
   }
 
+  /** Queues that have, or are owed, a part of it. */
+  get borrowers(): readonly string[] {
+    return [...this.lent.keys()]
+  }
+
   private quota(): number {
     return Math.floor((this.total - this.reserves()) / Math.max(1, this.lent.size))
   }

@@ -3,7 +3,10 @@
  * class that all processes share; and what the simulator must say of each.
  */
 import { Legacies } from '../../src/actors/legacies.js'
+import type { WorkerQueuePool, WorkerQueuePoolParts } from '../../src/actors/worker-queue-pool.js'
 import { BackendDirectory } from '../../src/actors/xenbus/backend-directory.js'
+import { FrontendEar } from '../../src/actors/xenbus/frontend-ear.js'
+import { ArenaLender } from '../../src/core/arena-lender.js'
 import { deviceMachine } from '../../src/machines/device.machine.js'
 import type { DaemonLaw } from '../../src/sim/daemon/laws.js'
 import type { DaemonPlan } from '../../src/sim/daemon/plan.js'
@@ -37,6 +40,44 @@ const DEADLY: Partial<DaemonPlan> = {
   domains: [linux], troubles: [], deaths: 6, deathWithin: 400, diskNs: 4e6, storeDelayNs: 2000, durationMs: 200,
 }
 const QUIET: Partial<DaemonPlan> = { domains: [linux], troubles: [], deaths: 0 }
+
+/** What a queue held of its Worker's arena is given back only when the next one comes. */
+function lateReturn(): () => void {
+  const { detach, enter } = ArenaLender.prototype
+  const late: (() => void)[] = []
+  const undo = [
+    patched(ArenaLender.prototype, 'detach', function (this: ArenaLender, queue: string) {
+      late.push(() => detach.call(this, queue))
+    }),
+    patched(ArenaLender.prototype, 'enter', function (this: ArenaLender, queue: string, reserve: number) {
+      for (const giveBack of late.splice(0)) giveBack()
+      return enter.call(this, queue, reserve)
+    }),
+  ]
+  return () => undo.forEach((take) => take())
+}
+
+/** What a queue held is nobody's any more, and nobody can have it. */
+function lostChunks(): () => void {
+  const { detach } = ArenaLender.prototype
+  return patched(ArenaLender.prototype, 'detach', function (this: ArenaLender, queue: string) {
+    const free = Reflect.get(this, 'free') as number[]
+    const before = free.length
+    detach.call(this, queue)
+    free.length = before
+  })
+}
+
+/** Every detached queue is looked after from then on, again and again. */
+function looksForEver(queues: WorkerQueuePool): void {
+  const { detach } = queues
+  const { after } = Reflect.get(queues, 'parts') as WorkerQueuePoolParts
+  const again = (): void => after(30, again)
+  patched(queues, 'detach', (name: string) => {
+    detach.call(queues, name)
+    again()
+  })
+}
 
 const guard = (name: string, decides: boolean) => () =>
   patched(deviceMachine.implementations.guards, name, () => decides)
@@ -98,5 +139,26 @@ export const DAEMON_FAULTS: readonly DaemonFault[] = [
     plant: () => patched(BackendDirectory.prototype, 'wish', () => Promise.resolve({ wish: 'none', online: true })),
     world: QUIET,
     law: ['progress'], shows: /devices are left/,
+  },
+  {
+    title: 'a front end is listened to when its device is gone',
+    plant: () => patched(FrontendEar.prototype, 'close', () => undefined),
+    law: ['bounded'], shows: /still watched|watched though/,
+  },
+  {
+    title: 'the memory of a queue is given back when the next one comes',
+    plant: lateReturn,
+    law: ['bounded'], shows: /keeps a part of its arena|are lent though/,
+  },
+  {
+    title: 'the memory of a queue is lost',
+    plant: lostChunks,
+    law: ['bounded'], shows: /are lent though/,
+  },
+  {
+    title: 'a timer goes on when its device is gone',
+    seams: { queues: looksForEver },
+    world: QUIET,
+    law: ['bounded'], shows: /timers go on/,
   },
 ]

@@ -28,6 +28,7 @@ import { heal, trouble } from './troubles.js'
 import { Hypervisor } from './hypervisor.js'
 import { Kernel } from './kernel.js'
 import type { Blame } from './laws.js'
+import { Leftovers, leftOf } from './leftovers.js'
 import { Part, type Life } from './life.js'
 import { deviceSettings, type DaemonPlan, type DomainPlan } from './plan.js'
 import { DaemonProcess, type Machine, type ProcessSeams } from './process.js'
@@ -48,6 +49,10 @@ const SECTORS = 512
 const VIOLATIONS_MAX = 20
 /** Time enough for everything that may have begun to come to its end. */
 const QUIET_MS = 100_000
+/** The longest that anything of a device that is gone may be under way: a pause before it would have been restarted. */
+const LATE_MS = 10_000
+/** Between two looks for what devices have left behind. */
+const LOOK_NS = 50e6
 
 export class DaemonWorld {
   readonly plan: DaemonPlan
@@ -70,6 +75,7 @@ export class DaemonWorld {
   /** The time of faults is over. */
   calm = false
   #left: Left
+  readonly #leftovers: Leftovers
   #over = false
   #starting = false
   /** What the next process finds was left to it on purpose. */
@@ -96,6 +102,7 @@ export class DaemonWorld {
       server, blame, devices: () => this.devices, process: () => this.process, log: (line) => this.log(line),
       nowNs: () => kernel.nowNs,
     })
+    this.#leftovers = new Leftovers(blame)
     const store = linkTo({ kernel, random, server, delayNs: plan.storeDelayNs }, 0, this.#always).client
     this.toolstack = new Toolstack({ kernel, random, store, server, hypervisor })
   }
@@ -116,6 +123,7 @@ export class DaemonWorld {
   async run(): Promise<Outcome> {
     const { kernel, plan } = this
     this.#start(false)
+    this.#lookForLeftovers()
     await this.#all(plan.domains.map((domain, index) => this.#domain(domain, index + 1)))
     if (plan.troubles.length > 0) this.#let(this.#troubles())
     await kernel.run(this.#broken, plan.durationMs)
@@ -197,8 +205,8 @@ export class DaemonWorld {
   }
 
   /** Lets time pass until `condition`, or until a law is broken. */
-  #come(condition: () => boolean): Promise<boolean> {
-    return this.kernel.run(() => condition() || this.#broken(), QUIET_MS)
+  #come(condition: () => boolean, withinMs = QUIET_MS): Promise<boolean> {
+    return this.kernel.run(() => condition() || this.#broken(), withinMs)
   }
 
   #start(announced: boolean): void {
@@ -251,6 +259,7 @@ export class DaemonWorld {
     const idle = () => this.process !== undefined && this.process.list().length === 0
     if (!(await this.#come(idle))) 
       this.blame('progress', `devices are left: ${this.#list()}`)
+    if (!this.#broken()) await this.#judgeLeftovers()
     if (this.#broken()) return
     this.#judgeRest()
     let stopped = false
@@ -260,6 +269,18 @@ export class DaemonWorld {
     this.#over = true
     if (!(await this.#come(() => stopped))) 
       this.blame('progress', 'the daemon does not stop')
+  }
+
+  #lookForLeftovers(): void {
+    if (this.#over) return
+    this.#leftovers.look(this.process, this.devices, this.kernel.nowNs)
+    this.kernel.after(LOOK_NS, () => this.#lookForLeftovers())
+  }
+
+  /** What arrives late is waited for, and then judged. */
+  async #judgeLeftovers(): Promise<void> {
+    const left = () => this.process && leftOf(this.process, this.plan.arenaChunks)
+    if (!(await this.#come(() => left() === undefined, LATE_MS))) this.blame('bounded', String(left()))
   }
 
   #list(): string {

@@ -10,7 +10,7 @@
  *   durable      an answered flush covers every write that was answered before it was put
  *   progress     who may connect is connected in good time, who closes is closed, and all comes to an end
  *   alone        what goes wrong costs nobody else anything: no actor crashes, no queue ends by itself
- *   bounded      nothing grows: notes, directories, watches, timers
+ *   bounded      who is gone leaves nothing behind: no watch, no timer, no part of a Worker's arena
  *   replay       every journal replays to itself
  */
 export const DAEMON_LAWS = [

@@ -7,11 +7,13 @@
 import { Daemon } from '../../actors/daemon.js'
 import { Legacies } from '../../actors/legacies.js'
 import { layered } from '../../actors/port-layer.js'
+import type { QueueWorker } from '../../actors/queue-worker.js'
 import { WorkerQueuePool } from '../../actors/worker-queue-pool.js'
 import { ActorJournals } from '../../journal/actor-journal.js'
 import { chartHash } from '../../machines/compile/index.js'
 import type { DeviceSettings } from '../../machines/device/types.js'
 import { charts } from '../../machines/index.js'
+import type { Clock } from '../../ports/clock.js'
 import type { DeviceListing, StopMode } from '../../ports/daemon-api.js'
 import type { OpenActorJournal } from '../../ports/journal.js'
 import type { XenStore } from '../../ports/xenstore.js'
@@ -64,8 +66,10 @@ export class DaemonProcess {
   readonly pool: SimPool
   readonly queues: WorkerQueuePool
   readonly daemon: Daemon
-  /** Watches in XenStore that are set. */
-  watches = 0
+  /** Paths of the watches in XenStore that are set, or about to be removed. */
+  readonly watched: string[] = []
+  /** Timers of its supervisors' thread that are set. */
+  timers = 0
   readonly threads: SimWorkerThread[] = []
   /** XenStore was lost, or refused where no device can be blamed: a service manager would start it again. */
   lost: string | undefined
@@ -82,7 +86,7 @@ export class DaemonProcess {
     const { kernel, random, hypervisor, disks, ledger, hostFailShare: failShare, blame, seams } = machine
     this.life = new Mortal(planned, () => this.#died())
     const { life } = this
-    const clock = kernel.clock(() => life.alive)
+    const clock = this.#timed(kernel.clock(() => life.alive))
     this.pool = new SimPool(left, life)
     this.host = new SimHost({ hypervisor, life, random, failShare, blame })
     seams?.host?.(this.host)
@@ -130,6 +134,11 @@ export class DaemonProcess {
     this.ready = true
   }
 
+  /** Those of its Workers that live. */
+  get workers(): readonly QueueWorker[] {
+    return this.threads.filter(({ alive }) => alive).map(({ worker }) => worker)
+  }
+
   list(): readonly DeviceListing[] {
     return this.daemon.list()
   }
@@ -169,13 +178,33 @@ export class DaemonProcess {
     }
   }
 
+  #timed(clock: Clock): Clock {
+    const after: Clock['after'] = (milliseconds, fire) => {
+      let set = true
+      const over = () => {
+        if (set) this.timers--
+        set = false
+      }
+      const cancel = clock.after(milliseconds, () => {
+        over()
+        fire()
+      })
+      this.timers++
+      return () => {
+        over()
+        cancel()
+      }
+    }
+    return layered(clock, { after })
+  }
+
   #counted(store: XenStore): XenStore {
     const watch: XenStore['watch'] = async (path, changed) => {
       const remove = await store.watch(path, changed)
-      this.watches++
-      return () => {
-        this.watches--
-        return remove()
+      this.watched.push(path)
+      return async () => {
+        await remove()
+        this.watched.splice(this.watched.indexOf(path), 1)
       }
     }
     return layered(store, { watch })

@@ -62,6 +62,10 @@ export class SimWorkerThread implements WorkerHandle {
     })
   }
 
+  get alive(): boolean {
+    return this.#life.alive
+  }
+
   post(message: DownMessage): void {
     this.#parts.kernel.after(MESSAGE_NS, () => {
       if (this.#life.alive) this.worker.receive(message)
