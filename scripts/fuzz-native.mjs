@@ -35,6 +35,7 @@ const TARGETS = {
   owners: [...RUNTIME, '-Wl,--wrap=munmap'],
   socket: ['native/socket.cc', ...RUNTIME],
   stream: ['native/stream.cc', ...RUNTIME],
+  rings: ['native/ring.cc', ...RUNTIME, '-Wl,--wrap=munmap'],
 }
 const FLAGS = ['-std=c++17', '-O1', '-g', '-Wall', '-fno-omit-frame-pointer', '-fsanitize=fuzzer,address,undefined',
   '-fno-sanitize-recover=undefined']
