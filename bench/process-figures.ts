@@ -41,6 +41,15 @@ export function threadTimesOf(pid: number): ReadonlyMap<string, number> {
   }))
 }
 
+/** Those of its threads that ask for less of a processor than usual (nice above 0), by number. */
+export function lowThreadsOf(pid: number): ReadonlySet<string> {
+  return new Set(readdirSync(`/proc/${pid}/task`).filter((task) => {
+    // Behind the name in brackets, which may hold anything: state is the first field, nice the seventeenth.
+    const fields = readFileSync(`/proc/${pid}/task/${task}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')
+    return Number(fields[16]) > 0
+  }))
+}
+
 /** CPU time between two looks, of the threads that still are there (the kernel's helpers come and go). */
 export function cpuNsBetween(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): number {
   let sum = 0

@@ -51,7 +51,7 @@ function useView({ device, atNs }: Place): { view: View | undefined; error: stri
           if (isOver) return
           setView(seen)
           setError(undefined)
-          if (seen.live) timer = window.setTimeout(look, REFRESH_MS)
+          if (seen.live && !document.hidden) timer = window.setTimeout(look, REFRESH_MS)
         } catch (problem) {
           setError(String((problem as Error).message))
           timer = window.setTimeout(look, REFRESH_MS * 2)

@@ -1,7 +1,7 @@
 /**
  * @packageDocumentation
  * A span of time in bins, as it becomes known: asked for again until the server has looked at all of it, and of what is
- * now now and then. Several panels that want the same share one answer.
+ * now now and then. Several panels that want the same within a moment share one answer.
  */
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { History, View } from '../../src/observe/page/types.js'
@@ -17,7 +17,18 @@ export interface HistoryWish {
 const AGAIN_MS = 60
 const LIVE_MS = 3000
 /** Of a daemon that runs: while its past is not known yet. */
-const FILLING_MS = 300
+const FILLING_MS = 1000
+const SHARED_MS = 250
+
+let shared: { readonly of: string; readonly atMs: number; readonly answer: Promise<History> } | undefined
+
+function askShared(params: Parameters<typeof ask<'history'>>[1]): Promise<History> {
+  const of = JSON.stringify(params)
+  if (shared?.of === of && performance.now() - shared.atMs < SHARED_MS) return shared.answer
+  const answer = ask('history', params)
+  shared = { of, atMs: performance.now(), answer }
+  return answer
+}
 
 /** Undefined until the first answer. */
 export function useHistory(view: View, wish: HistoryWish): History | undefined {
@@ -33,7 +44,7 @@ export function useHistory(view: View, wish: HistoryWish): History | undefined {
     const look = () =>
       latest.current.run(async () => {
         if (isOver) return
-        const answer = await ask('history', { from: fromNs, to: toNs, device, bins }).catch(() => undefined)
+        const answer = await askShared({ from: fromNs, to: toNs, device, bins }).catch(() => undefined)
         if (isOver) return
         if (answer !== undefined) setHistory(answer)
         const hidden = document.hidden ? 5 : 1

@@ -21,11 +21,14 @@ import type { DeviceRow, EventKind, Events, History, Step, View } from './types.
 const NAME_LENGTH_MAX = 256
 const BINS_MAX = 1200
 const ROWS_MAX = 500
+/** Several who look at what is now at the same time are told the same of how it came to be. */
+const SHARED_NS = 200e6
 
 export class PageApi {
   private readonly source: Source
   private readonly duration: Duration
   private readonly histories: Histories
+  private shared: { readonly of: string; readonly atNs: number; readonly history: History } | undefined
 
   /** `nowNs`: of any monotonic clock, to bound the work of one answer. */
   constructor(source: Source, duration: Duration, nowNs: () => number) {
@@ -88,6 +91,16 @@ export class PageApi {
   }
 
   private history(query: URLSearchParams): History {
+    const nowNs = this.source.present?.nowNs()
+    const of = query.toString()
+    if (nowNs === undefined || query.has('to')) return this.summedUp(query)
+    if (this.shared?.of === of && nowNs - this.shared.atNs < SHARED_NS) return this.shared.history
+    const history = this.summedUp(query)
+    this.shared = { of, atNs: nowNs, history }
+    return history
+  }
+
+  private summedUp(query: URLSearchParams): History {
     const { library } = this.source.shelf()
     const { present, budgetNs } = this.source
     const toNs = present?.nowNs() ?? library.span.toNs

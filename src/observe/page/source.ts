@@ -59,6 +59,6 @@ export function daemonSource(
       }
       return shelf
     },
-    budgetNs: 15e6,
+    budgetNs: 8e6,
   }
 }
