@@ -36,6 +36,7 @@ const TARGETS = {
   socket: ['native/socket.cc', ...RUNTIME],
   stream: ['native/stream.cc', ...RUNTIME],
   rings: ['native/ring.cc', ...RUNTIME, '-Wl,--wrap=munmap'],
+  pollers: ['native/poller.cc', 'native/fuzz/loop.cc', ...RUNTIME],
 }
 const FLAGS = ['-std=c++17', '-O1', '-g', '-Wall', '-fno-omit-frame-pointer', '-fsanitize=fuzzer,address,undefined',
   '-fno-sanitize-recover=undefined']

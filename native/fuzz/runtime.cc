@@ -11,6 +11,14 @@ struct napi_ref__ {
   napi_value value;
 };
 
+struct napi_async_context__ {};
+
+struct napi_async_cleanup_hook_handle__ {
+  napi_env env;
+  napi_async_cleanup_hook run;
+  void* data;
+};
+
 struct napi_callback_info__ {
   const std::vector<napi_value>& args;
   void* data;
@@ -57,6 +65,12 @@ napi_value napi_env__::Flag(bool flag) {
 napi_value napi_env__::Text(const std::string& text) {
   napi_value value = New(Kind::kString);
   value->text = text;
+  return value;
+}
+
+napi_value napi_env__::Function(std::function<void()> script) {
+  napi_value value = New(Kind::kFunction);
+  value->script = std::move(script);
   return value;
 }
 
@@ -118,6 +132,7 @@ void napi_env__::End() {
     run(data);
   }
   Require(references.empty(), "no reference is left when its environment has ended");
+  Require(contexts.empty(), "no asynchronous context is left when its environment has ended");
 }
 
 extern "C" {
@@ -155,8 +170,7 @@ napi_status napi_create_string_utf8(napi_env env, const char* text, size_t lengt
 }
 
 napi_status napi_create_error(napi_env env, napi_value code, napi_value text, napi_value* result) {
-  if (code->kind != Kind::kString || text->kind != Kind::kString)
-    return napi_string_expected;
+  if (code->kind != Kind::kString || text->kind != Kind::kString) return napi_string_expected;
   napi_value error = env->New(Kind::kObject);
   error->members = {{"code", code}, {"message", text}};
   return Give(error, result);
@@ -187,8 +201,7 @@ napi_status napi_set_named_property(napi_env env, napi_value object, const char*
 napi_status napi_set_element(napi_env env, napi_value array, uint32_t index, napi_value value) {
   RequireNothingThrown(env);
   Require(array && value, "no call gets a null value");
-  if (index >= array->elements.size())
-    array->elements.resize(index + 1, env->New(Kind::kUndefined));
+  if (index >= array->elements.size()) array->elements.resize(index + 1, env->New(Kind::kUndefined));
   array->elements[index] = value;
   return napi_ok;
 }
@@ -199,47 +212,37 @@ napi_status napi_get_element(napi_env env, napi_value array, uint32_t index, nap
 }
 
 napi_status napi_get_array_length(napi_env, napi_value value, uint32_t* result) {
-  if (!value)
-    return napi_invalid_arg;
-  if (value->kind != Kind::kArray)
-    return napi_array_expected;
+  if (!value) return napi_invalid_arg;
+  if (value->kind != Kind::kArray) return napi_array_expected;
   *result = static_cast<uint32_t>(value->elements.size());
   return napi_ok;
 }
 
 napi_status napi_get_value_double(napi_env, napi_value value, double* result) {
-  if (!value)
-    return napi_invalid_arg;
-  if (value->kind != Kind::kNumber)
-    return napi_number_expected;
+  if (!value) return napi_invalid_arg;
+  if (value->kind != Kind::kNumber) return napi_number_expected;
   *result = value->number;
   return napi_ok;
 }
 
 napi_status napi_get_value_uint32(napi_env, napi_value value, uint32_t* result) {
-  if (!value)
-    return napi_invalid_arg;
-  if (value->kind != Kind::kNumber)
-    return napi_number_expected;
+  if (!value) return napi_invalid_arg;
+  if (value->kind != Kind::kNumber) return napi_number_expected;
   const double rest = std::isfinite(value->number) ? std::fmod(std::trunc(value->number), 4294967296.0) : 0;
   *result = static_cast<uint32_t>(static_cast<int64_t>(rest));
   return napi_ok;
 }
 
 napi_status napi_get_value_bool(napi_env, napi_value value, bool* result) {
-  if (!value)
-    return napi_invalid_arg;
-  if (value->kind != Kind::kBoolean)
-    return napi_boolean_expected;
+  if (!value) return napi_invalid_arg;
+  if (value->kind != Kind::kBoolean) return napi_boolean_expected;
   *result = value->flag;
   return napi_ok;
 }
 
 napi_status napi_get_value_string_utf8(napi_env, napi_value value, char* to, size_t room, size_t* result) {
-  if (!value)
-    return napi_invalid_arg;
-  if (value->kind != Kind::kString)
-    return napi_string_expected;
+  if (!value) return napi_invalid_arg;
+  if (value->kind != Kind::kString) return napi_string_expected;
   const size_t length = std::min(room - 1, value->text.size());
   memcpy(to, value->text.data(), length);
   to[length] = 0;
@@ -249,8 +252,7 @@ napi_status napi_get_value_string_utf8(napi_env, napi_value value, char* to, siz
 
 napi_status napi_get_typedarray_info(napi_env, napi_value value, napi_typedarray_type* type, size_t* length,
                                      void** data, napi_value*, size_t*) {
-  if (!value || value->kind != Kind::kTyped)
-    return napi_invalid_arg;
+  if (!value || value->kind != Kind::kTyped) return napi_invalid_arg;
   *type = value->type;
   *length = value->buffer->length / kElement[value->type];
   *data = value->buffer->bytes;
@@ -259,8 +261,7 @@ napi_status napi_get_typedarray_info(napi_env, napi_value value, napi_typedarray
 
 napi_status napi_create_arraybuffer(napi_env env, size_t length, void** data, napi_value* result) {
   RequireNothingThrown(env);
-  if (env->Refuses())
-    return napi_generic_failure;
+  if (env->Refuses()) return napi_generic_failure;
   napi_value typed = env->Bytes(length);
   *data = typed->buffer->bytes;
   return Give(typed->buffer, result);
@@ -269,8 +270,7 @@ napi_status napi_create_arraybuffer(napi_env env, size_t length, void** data, na
 napi_status napi_create_external_arraybuffer(napi_env env, void* data, size_t length, napi_finalize, void*,
                                              napi_value* result) {
   RequireNothingThrown(env);
-  if (env->Refuses())
-    return napi_no_external_buffers_allowed;
+  if (env->Refuses()) return napi_no_external_buffers_allowed;
   napi_value buffer = env->New(Kind::kBuffer);
   buffer->bytes = static_cast<uint8_t*>(data);
   buffer->length = length;
@@ -278,16 +278,14 @@ napi_status napi_create_external_arraybuffer(napi_env env, void* data, size_t le
 }
 
 napi_status napi_detach_arraybuffer(napi_env, napi_value buffer) {
-  if (!buffer || buffer->kind != Kind::kBuffer)
-    return napi_arraybuffer_expected;
+  if (!buffer || buffer->kind != Kind::kBuffer) return napi_arraybuffer_expected;
   buffer->bytes = nullptr;
   buffer->length = 0;
   return napi_ok;
 }
 
 napi_status napi_create_reference(napi_env env, napi_value value, uint32_t, napi_ref* result) {
-  if (!value || env->Refuses())
-    return napi_generic_failure;
+  if (!value || env->Refuses()) return napi_generic_failure;
   *result = new napi_ref__{value};
   env->references.insert(*result);
   return napi_ok;
@@ -299,8 +297,7 @@ napi_status napi_get_reference_value(napi_env env, napi_ref reference, napi_valu
 }
 
 napi_status napi_delete_reference(napi_env env, napi_ref reference) {
-  if (!reference)
-    return napi_invalid_arg;
+  if (!reference) return napi_invalid_arg;
   Require(env->references.erase(reference) == 1, "a reference is deleted once");
   delete reference;
   return napi_ok;
@@ -308,6 +305,68 @@ napi_status napi_delete_reference(napi_env env, napi_ref reference) {
 
 napi_status napi_add_env_cleanup_hook(napi_env env, void (*run)(void*), void* data) {
   env->hooks.emplace_back(run, data);
+  return napi_ok;
+}
+
+napi_status napi_typeof(napi_env, napi_value value, napi_valuetype* result) {
+  if (!value) return napi_invalid_arg;
+  *result = value->kind == Kind::kFunction ? napi_function : napi_object;
+  return napi_ok;
+}
+
+napi_status napi_async_init(napi_env env, napi_value, napi_value, napi_async_context* result) {
+  *result = new napi_async_context__;
+  env->contexts.insert(*result);
+  return napi_ok;
+}
+
+napi_status napi_async_destroy(napi_env env, napi_async_context context) {
+  Require(env->contexts.erase(context) == 1, "an asynchronous context is destroyed once");
+  delete context;
+  return napi_ok;
+}
+
+napi_status napi_open_handle_scope(napi_env, napi_handle_scope* scope) {
+  *scope = nullptr;
+  return napi_ok;
+}
+napi_status napi_close_handle_scope(napi_env, napi_handle_scope) { return napi_ok; }
+napi_status napi_get_global(napi_env env, napi_value* result) { return Give(env->New(Kind::kObject), result); }
+
+napi_status napi_make_callback(napi_env env, napi_async_context context, napi_value, napi_value function, size_t,
+                               const napi_value*, napi_value* result) {
+  RequireNothingThrown(env);
+  Require(env->contexts.count(context) == 1, "what calls back has its context");
+  function->script();
+  *result = nullptr;
+  return env->thrown ? napi_pending_exception : napi_ok;
+}
+
+napi_status napi_get_and_clear_last_exception(napi_env env, napi_value* result) {
+  *result = env->thrown;
+  env->thrown = nullptr;
+  return napi_ok;
+}
+
+napi_status napi_fatal_exception(napi_env env, napi_value) {
+  env->uncaught++;
+  return napi_ok;
+}
+
+napi_status napi_add_async_cleanup_hook(napi_env env, napi_async_cleanup_hook run, void* data,
+                                        napi_async_cleanup_hook_handle*) {
+  auto* handle = new napi_async_cleanup_hook_handle__{env, run, data};
+  const auto begin = [](void* hook) {
+    auto* one = static_cast<napi_async_cleanup_hook_handle>(hook);
+    one->env->ending++;
+    one->run(one, one->data);
+  };
+  return napi_add_env_cleanup_hook(env, begin, handle);
+}
+
+napi_status napi_remove_async_cleanup_hook(napi_async_cleanup_hook_handle handle) {
+  handle->env->ending--;
+  delete handle;
   return napi_ok;
 }
 

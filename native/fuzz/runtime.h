@@ -9,6 +9,7 @@
 #pragma once
 #include <napi.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -36,6 +37,8 @@ struct napi_value__ {
   napi_typedarray_type type = napi_uint8_array;
   napi_callback call = nullptr;
   void* data = nullptr;
+  /// Of a function of the caller's own: what it does. It may leave something thrown.
+  std::function<void()> script;
 };
 
 namespace xbbd_fuzz {
@@ -60,13 +63,15 @@ struct napi_env__ {
   ~napi_env__() { End(); }
 
   xbbd_fuzz::Outcome Call(const char* name, const std::vector<napi_value>& args);
-  /// The environment ends: its clean-up hooks run, last added first. No call after it.
+  /// The environment ends: its clean-up hooks run, last added first. No call after it. What was asynchronous in them
+  /// is still `ending`, until a loop has gone round.
   void End();
 
   napi_value New(Kind kind);
   napi_value Number(double number);
   napi_value Flag(bool flag);
   napi_value Text(const std::string& text);
+  napi_value Function(std::function<void()> script);
   napi_value Array(const std::vector<napi_value>& elements);
   /// A typed array of the kind `type` over `length` bytes of its own.
   napi_value Bytes(size_t length, napi_typedarray_type type = napi_uint8_array);
@@ -78,7 +83,12 @@ struct napi_env__ {
   bool Refuses() { return refuseIn > 0 && --refuseIn == 0; }
 
   napi_value thrown = nullptr;
+  /// What was thrown where nobody could catch it.
+  uint32_t uncaught = 0;
   std::set<napi_ref> references;
+  std::set<napi_async_context> contexts;
+  /// Asynchronous clean-up hooks that have begun and are not done.
+  uint32_t ending = 0;
   std::vector<std::pair<void (*)(void*), void*>> hooks;
 
  private:
