@@ -68,6 +68,11 @@ export class SegmentTable {
     return { words: kept.reduce((sum, { words }) => sum + words, 0), begun: this.table[NEXT_SEQUENCE] - 1 }
   }
 
+  /** By segment, which one it is; 0 when it was never written. It may have begun that one without its header yet. */
+  sequences(): Int32Array {
+    return Int32Array.from(this.shapes, (_, segment) => this.sequence(segment))
+  }
+
   /** The segments of `journal`, newest first. */
   segmentsOf(journal: number): number[] {
     const own = this.shapes.flatMap((_, segment) => (this.table[this.at(segment)] === journal ? [segment] : []))

@@ -44,6 +44,7 @@ function idleWorld(): World {
       alive: () => Promise.resolve(),
     },
     journalUse: () => ({ poolBytes: 1 << 26, heldBytes: 1 << 18, segmentsBegun: 7 }),
+    segmentSequences: () => new Int32Array(0),
     apply: (settings) => process.stdout.write(`applied depth ${settings['medium.depth']}\n`),
     lost: new Promise(() => undefined),
     resumed: () => Promise.resolve([]),

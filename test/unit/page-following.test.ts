@@ -162,20 +162,29 @@ test('a folder that is looked at again says what one says that is opened', () =>
   const path = mkdtempSync(join(tmpdir(), 'xbbd-folder-'))
   try {
     const folder = new JournalFolder(path)
+    // One that is told which segment stands where, and opens the others only.
+    const told = new JournalFolder(path)
+    const sequences = new Map<string, number>()
     const write = (name: string, words: Int32Array) => writeFileSync(join(path, `${name}.xbj`), words)
     const names = ({ chains }: JournalFiles) =>
       chains.map(({ journal, segments }) => [journal, segments.map(({ header }) => header)])
+    const views = (files: JournalFiles) => files.chains.flatMap(({ segments }) => segments)
     const whole = Math.max(...queue.map(({ length }) => length))
     const place = (words: Int32Array) => { const all = new Int32Array(whole); all.set(words); return all }
     write('0', actors[0])
     for (const [index, words] of queue.entries()) {
       // Five files are recycled in turn.
       write(`${1 + (index % 5)}`, place(words))
+      for (const { file, header } of views(openJournals(path))) sequences.set(file, header.sequence)
       const [before, now] = [folder.look(), folder.look()]
       expect(names(now)).toEqual(names(openJournals(path)))
-      const views = (files: JournalFiles) => files.chains.flatMap(({ segments }) => segments)
+      expect(names(told.look((file) => sequences.get(file)))).toEqual(names(now))
       expect(views(now).every((view, at) => view === views(before)[at])).toBe(true)
     }
+    rmSync(join(path, '0.xbj'))
+    write('0', new Int32Array(0))
+    expect(names(told.look((file) => sequences.get(file)))).not.toEqual(names(openJournals(path)))
+    expect(names(told.look())).toEqual(names(openJournals(path)))
   } finally {
     rmSync(path, { recursive: true })
   }

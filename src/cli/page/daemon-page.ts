@@ -15,13 +15,15 @@ import type { PageThreadData } from './page-thread.js'
 
 export interface DaemonPageParts extends PageThreadData {
   readonly api: DaemonApi
+  /** By segment of the journals' pool, which one it is now: the others need no look at their files. */
+  readonly segmentSequences: () => Int32Array
 }
 
 /** The answers of a daemon that runs. */
-export function daemonPage({ api, ...data }: DaemonPageParts): Answers {
+export function daemonPage({ api, segmentSequences, ...data }: DaemonPageParts): Answers {
   const live = new LiveRows()
   const now = (device: string | null) => ({
     rows: live.rows(nowNs(), api.list(), api.statistics()), rings: device === null ? [] : api.rings(),
   })
-  return answersOfThread(data, now)
+  return answersOfThread(data, now, segmentSequences)
 }

@@ -31,6 +31,8 @@ export interface PageQuestion {
   readonly id: number
   readonly question: string
   readonly query: string
+  /** By segment of the pool, which one it is now. */
+  readonly sequences: Int32Array
   readonly now?: Now
 }
 
@@ -47,7 +49,9 @@ interface Waiting {
 }
 
 /** Answers in a thread of its own. `now` is asked for each look at the present, and with whom it is to show. */
-export function answersOfThread(data: PageThreadData, now: (device: string | null) => Now): Answers {
+export function answersOfThread(
+  data: PageThreadData, now: (device: string | null) => Now, sequences: () => Int32Array,
+): Answers {
   const waiting = new Map<number, Waiting>()
   let thread: Worker | undefined
   let idle: NodeJS.Timeout | undefined
@@ -85,6 +89,7 @@ export function answersOfThread(data: PageThreadData, now: (device: string | nul
       const id = ++last
       waiting.set(id, { resolve, reject })
       const present = question === 'view' && !query.has('at') ? { now: now(query.get('device')) } : {}
-      thread.postMessage({ id, question, query: query.toString(), ...present } satisfies PageQuestion)
+      const asked: PageQuestion = { id, question, query: query.toString(), sequences: sequences(), ...present }
+      thread.postMessage(asked)
     })
 }

@@ -8,6 +8,7 @@
 import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { nowNs } from '../../io/native/clock.js'
+import { segmentIndex } from '../../io/journal/segment-pool.js'
 import { JournalFolder } from '../../journal/journal-files.js'
 import type { JournalFiles } from '../../journal/journal-files.js'
 import { PageApi } from '../../observe/page/page-api.js'
@@ -26,12 +27,14 @@ setPriority(0, NICENESS)
 const { title, version, journalDir } = workerData as PageThreadData
 
 let now: Now = { rows: [], rings: [] }
+let sequences: Int32Array = new Int32Array(0)
 const present = { nowNs, rows: () => now.rows, rings: () => now.rings }
 const folder = new JournalFolder(journalDir)
 const api = new PageApi(daemonSource(title, version, present, look), formatNanoseconds, nowNs)
 
 port.on('message', (asked: PageQuestion) => {
   if (asked.now !== undefined) now = asked.now
+  sequences = asked.sequences
   const answer = answerTo(asked)
   const document = 'document' in answer ? answer.document : undefined
   port.postMessage(answer, document === undefined ? [] : [document.buffer as ArrayBuffer])
@@ -47,6 +50,6 @@ function answerTo({ id, question, query }: PageQuestion): PageAnswer {
 
 /** With `journal.mode = off` there may be none. */
 function look(): JournalFiles {
-  const { chains, problems } = folder.look()
+  const { chains, problems } = folder.look((file) => sequences.at(segmentIndex(file) ?? Infinity))
   return { chains: chains.filter(({ upcast }) => upcast !== undefined), problems }
 }

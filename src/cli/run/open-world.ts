@@ -131,6 +131,7 @@ async function compose(
   return {
     kind: world, api: daemon, apply, lost: gone.said, resumed,
     journalUse: () => segments.use(),
+    segmentSequences: () => segments.table.sequences(),
     yielded: () => resumptions.yielded,
   }
 }

@@ -31,7 +31,8 @@ export function pageDoor(world: World, settings: Settings, version: string): Pag
       import('../page/http.js'),
     ])
     const title = `process ${process.pid}, ${runDir}`
-    const answers = daemonPage({ api: world.api, version, title, journalDir: join(runDir, 'journal') })
+    const { api, segmentSequences } = world
+    const answers = daemonPage({ api, segmentSequences, version, title, journalDir: join(runDir, 'journal') })
     return (token: string | undefined) => pageHandler(answers, token)
   }
   let made: ReturnType<typeof make> | undefined

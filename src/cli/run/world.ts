@@ -17,6 +17,8 @@ export interface World {
   readonly api: DaemonApi
   /** How much of the journals' memory is in use. */
   readonly journalUse: () => JournalUse
+  /** By segment of the journals' pool, which one it is now. */
+  readonly segmentSequences: () => Int32Array
   /** Takes over reloadable settings; devices attached from now on use them. */
   apply(settings: Settings): void
   /** Resolves when the world is gone (XenStore ended the connection, say), with the reason. */

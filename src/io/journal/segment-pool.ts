@@ -137,15 +137,18 @@ function mapPool(directory: string, sizes: readonly number[], bytes: number): Op
 /** Numbers of the segments in a pool's directory, in order; none when there is no such directory. */
 export function segmentsIn(directory: string): number[] {
   try {
-    const found = readdirSync(directory).flatMap((name) => {
-      const number = /^segment-(\d{4,6})\.xbj$/.exec(name)
-      return number ? [Number(number[1])] : []
-    })
+    const found = readdirSync(directory).flatMap((name) => segmentIndex(name) ?? [])
     return found.sort((one, other) => one - other)
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return []
     throw error
   }
+}
+
+/** Which segment of a pool a file is; undefined when it is none. */
+export function segmentIndex(file: string): number | undefined {
+  const number = /(?:^|\/)segment-(\d{4,6})\.xbj$/.exec(file)
+  return number ? Number(number[1]) : undefined
 }
 
 export function segmentPath(directory: string, index: number): string {
