@@ -80,12 +80,8 @@ export class Library {
     this.measured = undefined
     this.standing = new Set(chains.flatMap(({ segments }) => segments))
     for (const [view, { segment }] of this.kept) if (!this.standing.has(view)) this.letGo(view, segment)
-    const byRun = new Map(chains.map((chain) => [runKey(chain), chain]))
-    for (const [key, cursor] of this.cursors) {
-      const chain = byRun.get(key)
-      if (chain === undefined) this.cursors.delete(key)
-      else cursor.follow(chain)
-    }
+    const standingRuns = new Set(chains.map(runKey))
+    for (const key of this.cursors.keys()) if (!standingRuns.has(key)) this.cursors.delete(key)
   }
 
   /** Milliseconds since 1970 at that time. */
@@ -181,7 +177,7 @@ export class Library {
       const options = { read, ...(onBatch && { onBatch }), ...(this.runUps && { runUps: this.runUps }) }
       cursor = new ChainCursor(chain, onStep, options)
       this.cursors.set(runKey(chain), cursor)
-    }
+    } else if (cursor.chain !== chain) cursor.follow(chain)
     move(cursor, atNs - this.offsetNs(chain), this.segmentAt(chain, atNs))
     return cursor
   }
