@@ -4,7 +4,7 @@
  * dies; a device with several rings has as many, each in the Worker that had least to do, each with its own journal.
  * What the chart orders goes to all of them, and what it hears is said when the last of them has said it:
  *
- *   attached   all are                    drained, detached   all are          levels   what any of them has
+ *   attached   all are                    drained, detached   all are          levels   what any has, once all are
  *   refused    one is: the others are let go of again first
  *   crashed    one did: the others are brought to rest and let go of first, so that all begin anew together, the dead
  *              one from its journal and the others where they rested
@@ -36,6 +36,8 @@ export class QueueSet {
   /** Why all have to go. */
   private failure: Extract<QueueEvent, { kind: 'refused' | 'crashed' }> | undefined
   private shared: SharedRateLimit | undefined
+  /** It was said that all are attached. */
+  private begun = false
   private restAsked = false
   private yielding = false
   private yieldedAtNs = 0
@@ -59,7 +61,7 @@ export class QueueSet {
 
   attach(attachments: readonly QueueAttachment[]): void {
     this.failure = undefined
-    this.restAsked = this.yielding = false
+    this.begun = this.restAsked = this.yielding = false
     this.members = attachments.map(({ settings: { name } }) => ({
       name, phase: 'attaching', levels: 0, abandoned: 0, renewal: 0, resting: false, leaving: false,
     }))
@@ -179,9 +181,16 @@ export class QueueSet {
   private judge(event: QueueEvent): void {
     if (this.failure !== undefined) return this.fail()
     if (this.yielding && this.members.some(({ phase }) => phase === 'gone')) return this.sayYielded()
-    if (event.kind === 'attached' && this.haveBegun) this.tell({ kind: 'attached', name: this.first })
+    if (event.kind === 'attached' && this.haveBegun) this.sayAttached()
     if (event.kind === 'drained') this.sayDrained()
     if (event.kind === 'detached' && this.all('gone')) this.tell({ kind: 'detached', name: this.first })
+  }
+
+  /** Whoever heard of wants before would take them for those of an earlier connection, and not hear of them again. */
+  private sayAttached(): void {
+    this.begun = true
+    this.tell({ kind: 'attached', name: this.first })
+    if (this.together !== 0) this.sayLevels()
   }
 
   /** One whose ring its front end broke may be at rest before another has begun. */
@@ -223,8 +232,15 @@ export class QueueSet {
 
   private levelsChanged(member: Member, levels: number): void {
     member.levels = levels
-    const together = this.members.reduce((all, { levels: one }) => all | one, 0)
-    this.tell({ kind: 'levels', name: this.first, levels: together })
+    if (this.begun) this.sayLevels()
+  }
+
+  private get together(): number {
+    return this.members.reduce((all, { levels }) => all | levels, 0)
+  }
+
+  private sayLevels(): void {
+    this.tell({ kind: 'levels', name: this.first, levels: this.together })
   }
 
   private renewed(member: Member, renewal: number): void {

@@ -4,7 +4,7 @@
 import { QueueSet } from '../../src/actors/queue-set.js'
 import { legaciesOf } from '../../src/actors/device-legacies.js'
 import type { QueueAttachment, QueueEvent, QueueLegacy } from '../../src/ports/queues.js'
-import { LEVEL_MEDIUM_FULL, LEVEL_SHORTAGE } from '../../src/ports/queues.js'
+import { LEVEL_MEDIUM_FULL, LEVEL_SHORTAGE, LEVEL_THROTTLED } from '../../src/ports/queues.js'
 import { FakeQueuePool } from '../../src/sim/fake-queue-pool.js'
 import { plan } from '../support/device-chart.js'
 
@@ -48,6 +48,20 @@ test('a ring that is broken at once is at rest before the others have begun: att
   set.abandon()
   expect(said).toEqual(['attached', 'drained'])
   expect(left()).toEqual(NAMES)
+})
+
+test('one is at its limit before the last has begun: that is said when all have, or nobody would hear of it again', () => {
+  const { pool, set, full } = bench()
+  pool.answersLater = true
+  set.attach(NAMES.map((name) => ({ settings: { name } }) as unknown as QueueAttachment))
+  set.heard({ kind: 'attached', name: 'd/q0' })
+  set.heard({ kind: 'levels', name: 'd/q0', levels: LEVEL_THROTTLED })
+  set.heard({ kind: 'attached', name: 'd/q1' })
+  expect(full).toEqual([])
+  set.heard({ kind: 'attached', name: 'd/q2' })
+  expect(full).toEqual([
+    { kind: 'attached', name: 'd/q0' }, { kind: 'levels', name: 'd/q0', levels: LEVEL_THROTTLED },
+  ])
 })
 
 test('one is refused: the others are let go of again before it is said', () => {
