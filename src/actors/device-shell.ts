@@ -255,6 +255,7 @@ export class DeviceShell {
       case 'stopTimer':
         return this.#timers.get(effect.timer)?.()
       case 'reportEnded':
+        if (effect.how === 'removed') this.#directory.leave()
         return this.#options.ended(effect.how)
       case 'openGrants':
       case 'mapRing':

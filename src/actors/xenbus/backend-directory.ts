@@ -41,6 +41,7 @@ export class BackendDirectory {
   readonly #errorNode: string
   /** What `state` says as far as we know; anything else was written by somebody else. */
   #state: string | undefined
+  #left = false
   #online = true
   /** `params` as it was seen last; undefined before the first look. */
   #params: string | undefined
@@ -105,13 +106,12 @@ export class BackendDirectory {
     const { [K.state]: state, [K.online]: onlineText } = nodes
     const online = parseOnline(onlineText)
     if (state === undefined && (await this.#store.list(this.path)) === undefined) return { wish: 'vanished', online }
-    const [knownState, wasOnline] = [this.#state, this.#online]
+    const [knownState, wasOnline, anew] = [this.#state, this.#online, state !== undefined && this.#isAnew(state)]
     this.#state = state
     this.#online = online
     const foreign = state !== knownState
     if (foreign && (state === '5' || state === '6')) return { wish: 'close', online }
-    // A directory that says Initialising after we had said more was removed and made anew.
-    if (foreign && state === '1' && knownState !== undefined) return { wish: 'vanished', online }
+    if (anew) return { wish: 'vanished', online }
     if (wasOnline && !online) return { wish: 'close', online }
     return { wish: !wasOnline && online ? 'online' : 'none', online }
   }
@@ -158,9 +158,21 @@ export class BackendDirectory {
     })
   }
 
+  /** The device has ended: a directory that stands here from now on is another's, and a write under way is let be. */
+  leave(): void {
+    this.#left = true
+  }
+
+  /** A directory that says Initialising after we had said more was removed and made anew. */
+  #isAnew(state: string): boolean {
+    return state === '1' && this.#state !== undefined && this.#state !== '1'
+  }
+
   #guarded(body: (ops: XenStoreOps) => Promise<void>): Promise<boolean> {
     return this.#store.transaction(async (ops) => {
-      if ((await ops.read(`${this.path}/${K.state}`)) === undefined) return false
+      if (this.#left) return false
+      const state = await ops.read(`${this.path}/${K.state}`)
+      if (state === undefined || this.#isAnew(state)) return false
       await body(ops)
       return true
     }, ATTEMPTS)

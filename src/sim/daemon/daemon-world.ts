@@ -294,6 +294,8 @@ export class DaemonWorld {
       this.blame('released', `held in the end: ${JSON.stringify(held)}`)
     for (const store of this.disks.stores.values())
       if (store.holders.length > 0) this.blame('released', `${store.name} is open in the end`)
+    // Whoever is still about to close waits for nothing any more: what it was not answered may be there or not.
+    for (const front of this.fronts) front.dropRings()
     for (const { model, honest } of this.devices) {
       const wrong = honest ? model.compare() : undefined
       if (wrong !== undefined) this.blame('contents', wrong)

@@ -79,7 +79,12 @@ async function again(world: DaemonWorld, device: SimDevice, away: () => Promise<
   world.disturbed()
   await kernel.pause(random.below(30))
   const lives = hypervisor.domains.has(device.place.domid)
-  if (!world.calm && lives) await world.toolstack.attach(device)
+  if (!world.calm && lives)
+    await world.toolstack.attach(device).catch((error: unknown) => {
+      // It died meanwhile: there is nothing to attach to.
+      if (hypervisor.domains.has(device.place.domid)) throw error
+      device.attached = false
+    })
   device.busy = false
 }
 
